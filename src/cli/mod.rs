@@ -1,0 +1,1 @@
+//! The command line as the user writes it; opens nothing.

@@ -1,0 +1,1 @@
+//! The book: threat model, promises and the tests that hold them.

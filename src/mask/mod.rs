@@ -1,0 +1,1 @@
+//! Which files are masked and what their masked bytes are.

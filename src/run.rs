@@ -1,0 +1,1 @@
+//! The conductor: order of start, order of teardown.

@@ -1,0 +1,1 @@
+//! The seal: profile asked, enforcement got.

@@ -1,0 +1,1 @@
+//! The child's environment: the only maker of a scrubbed one.

@@ -1,0 +1,104 @@
+//! The secrets of one run: real value beside placeholder, found by either.
+//!
+//! **Invariants.** Two entries never hold the same value: variables and files with equal values share one placeholder.
+
+use std::sync::Arc;
+
+use super::{Placeholder, Secret, SecretName};
+
+/// The place of a secret in its [`Table`]; stable for the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecretId(usize);
+
+/// One secret of the run.
+#[derive(Debug)]
+pub struct Held {
+    /// What the log and the user call it.
+    pub name: SecretName,
+    /// What the child sees.
+    pub placeholder: Placeholder,
+    value: Arc<Secret>,
+}
+
+impl Held {
+    /// The real value, shared and never copied.
+    pub fn value(&self) -> &Arc<Secret> {
+        &self.value
+    }
+}
+
+/// All secrets of one run.
+#[derive(Debug, Default)]
+pub struct Table {
+    held: Vec<Held>,
+}
+
+impl Table {
+    /// Adds a secret, or finds the one that holds the same value already.
+    ///
+    /// `placeholder` is called only when the value is new.
+    pub fn insert<E>(
+        &mut self,
+        name: SecretName,
+        value: Secret,
+        placeholder: impl FnOnce() -> Result<Placeholder, E>,
+    ) -> Result<SecretId, E> {
+        if let Some(id) = self.find(&value) {
+            return Ok(id);
+        }
+        let placeholder = placeholder()?;
+        self.held.push(Held { name, placeholder, value: Arc::new(value) });
+        Ok(SecretId(self.held.len() - 1))
+    }
+
+    /// The secret that holds `value`.
+    pub fn find(&self, value: &Secret) -> Option<SecretId> {
+        self.held.iter().position(|held| *held.value == *value).map(SecretId)
+    }
+
+    /// The secret called `name`.
+    pub fn named(&self, name: &SecretName) -> Option<SecretId> {
+        self.held.iter().position(|held| held.name == *name).map(SecretId)
+    }
+
+    /// The secret that `id` stands for; `None` for an id of another table.
+    pub fn get(&self, id: SecretId) -> Option<&Held> {
+        self.held.get(id.0)
+    }
+
+    /// Every secret with its id, in the order of insertion.
+    pub fn iter(&self) -> impl Iterator<Item = (SecretId, &Held)> {
+        self.held.iter().enumerate().map(|(index, held)| (SecretId(index), held))
+    }
+
+    /// How many secrets there are.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_share_one_placeholder() {
+        let mut table = Table::default();
+        let mut add = |name: &str, value: &str| {
+            table
+                .insert(SecretName::new(name).unwrap(), Secret::new(value.into()), || {
+                    Placeholder::mint(&super::super::Shape::unknown())
+                })
+                .unwrap()
+        };
+        let first = add("A", "one");
+        assert_eq!(add("B", "one"), first);
+        assert_ne!(add("C", "two"), first);
+        assert_eq!(table.len(), 2);
+    }
+}
