@@ -67,11 +67,11 @@ mod tests {
 
     #[test]
     fn judges_by_entry_then_by_default() {
+        use DefaultEgress::{Allowlist, Web};
         let judge = |default, text: &str| {
             let allow = vec![Target::parse("db.example:5432").unwrap()];
             Egress { default, allow, loopback: vec![] }.judge(&Authority::parse(text, None).unwrap())
         };
-        use DefaultEgress::{Allowlist, Web};
         assert_eq!(judge(Web, "a.example:443"), Verdict::Web);
         assert_eq!(judge(Web, "a.example:22"), Verdict::Port);
         assert_eq!(judge(Web, "db.example:5432"), Verdict::Named);
