@@ -19,13 +19,15 @@ pub struct Stretch {
 
 /// Secrets within a value that is no secret itself.
 pub fn in_value(value: &[u8]) -> Vec<Stretch> {
-    merge(by_form(value).chain(assigned(value, &|_, assigned| is_distinctive(assigned))).collect())
+    merge(by_form(value).chain(assigned(value, &|_, _, assigned| is_distinctive(assigned))).collect())
 }
 
 /// Secrets within free text, such as a comment or a line of code: old keys that were commented out lie there.
 pub fn in_free_text(text: &[u8]) -> Vec<Stretch> {
-    let is_value = |separator, assigned: &[u8]| match separator {
-        b'=' => assigned.len() >= 4 && !is_plain_word(assigned),
+    // `PASSWORD=horse` assigns; `--token-type=short` and `token: see the manual` may as well not.
+    let is_value = |name: &[u8], separator, assigned: &[u8]| match separator {
+        b'=' if name.iter().any(u8::is_ascii_lowercase) => assigned.len() >= 4 && !is_plain_word(assigned),
+        b'=' => assigned.len() >= 4,
         _ => assigned.len() >= 8 && assigned.iter().any(u8::is_ascii_digit),
     };
     let found = merge(by_form(text).chain(assigned(text, &is_value)).chain(set_by_fish(text)).collect());
@@ -54,7 +56,7 @@ fn by_form(text: &[u8]) -> impl Iterator<Item = Stretch> {
 }
 
 /// Values behind a secret-like name: `PASSWORD=…;`, `"token": "…"`, `--api-key=…`.
-fn assigned<'a>(text: &'a [u8], is_value: &'a dyn Fn(u8, &[u8]) -> bool) -> impl Iterator<Item = Stretch> + 'a {
+fn assigned<'a>(text: &'a [u8], is_value: &'a dyn Fn(&[u8], u8, &[u8]) -> bool) -> impl Iterator<Item = Stretch> + 'a {
     let mut done = 0;
     memchr::memchr2_iter(b'=', b':', text).filter_map(move |separator| {
         // What was read as a value is not read again, or a long run of names would be read once for each of them.
@@ -66,7 +68,8 @@ fn assigned<'a>(text: &'a [u8], is_value: &'a dyn Fn(u8, &[u8]) -> bool) -> impl
         let range = value_behind(text, separator);
         done = range.end;
         let value = &text[range.clone()];
-        let is_secret = !value.is_empty() && !is_reference(value) && is_value(text[separator], value);
+        let is_secret =
+            !value.is_empty() && !is_reference(value) && is_value(&text[name.clone()], text[separator], value);
         is_secret.then_some(Stretch { range, name: Some(name), cause })
     })
 }
