@@ -7,6 +7,8 @@ mod banner;
 mod error;
 mod explain;
 mod plain;
+#[cfg(test)]
+mod sample;
 mod summary;
 mod terminal;
 
