@@ -91,6 +91,15 @@ fn every_name_of_a_masked_file_is_masked_and_an_unseen_one_refused() {
 }
 
 #[test]
+fn without_the_seal_nothing_is_masked_and_that_is_said() {
+    let mut case = Case::default().dotenv("/p/.env", "STRIPE_KEY=sk_live_0123456789abcdef\n");
+    case.policy.isolation.value = Isolation::None;
+    let planned = case.plan();
+    assert!(planned.plan.masks.is_empty());
+    assert!(planned.plan.warnings[0].starts_with("`/p/.env` and whatever else"), "{:?}", planned.plan.warnings);
+}
+
+#[test]
 fn guards_give_way_to_masks() {
     let mut case = Case::default().dotenv("/p/.env", "STRIPE_KEY=sk_live_0123456789abcdef\n");
     case.findings.guarded = vec!["/p/.env".into(), "/p/.git/hooks".into()];

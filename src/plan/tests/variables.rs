@@ -106,6 +106,7 @@ fn the_command_line_must_not_hold_a_known_value() {
 
     let planned = Case { arguments: vec!["grep".into(), GITHUB.into()], ..Case::default() }.plan();
     assert!(planned.plan.warnings[0].starts_with("argument 1 of the command holds what looks like a GitHub"));
+    assert_eq!(planned.plan.arguments, ["grep", "[redacted]"]);
 }
 
 #[test]
