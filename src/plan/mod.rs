@@ -219,7 +219,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
     let mut claims = claims::Claims::default();
     variables::claim(&variables, policy, &mut claims);
     let judged = files::judge(&request.findings.found, policy, &mut claims);
-    let settled = claims.settle(policy)?;
+    let settled = claims.settle(policy, &|name| variables::value(&variables, name))?;
     arguments::check(request.arguments, &settled)?;
 
     let files = files::plan(&judged, &settled, request.now)?;

@@ -50,6 +50,11 @@ impl Variable<'_> {
     }
 }
 
+/// The value of a variable in the parent.
+pub(super) fn value(variables: &[Variable<'_>], name: &str) -> Option<OsString> {
+    variables.iter().find(|variable| variable.name == name).map(|variable| variable.value.to_owned())
+}
+
 /// Gathers the secrets of the environment.
 pub(super) fn claim(variables: &[Variable<'_>], policy: &Merged, claims: &mut Claims) {
     for variable in variables {

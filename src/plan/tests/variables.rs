@@ -110,6 +110,20 @@ fn the_command_line_must_not_hold_a_known_value() {
 }
 
 #[test]
+fn a_server_that_the_user_names_is_a_target_and_one_that_a_file_names_is_none() {
+    let planned = Case::default()
+        .variable("ANTHROPIC_API_KEY", ANTHROPIC)
+        .variable("ANTHROPIC_BASE_URL", "https://gateway.example/v1")
+        .dotenv("/p/.env", "ANTHROPIC_API_URL=https://elsewhere.example/\n")
+        .plan();
+    let hosts = planned.hosts("ANTHROPIC_API_KEY");
+    assert!(
+        hosts.contains(&"gateway.example".to_owned()) && !hosts.contains(&"elsewhere.example".to_owned()),
+        "{hosts:?}"
+    );
+}
+
+#[test]
 fn flags_decide_over_rules() {
     let flag = |name: &str, flag: &str| Sourced { value: name.into(), origin: Origin::Flag { flag: flag.into() } };
     let mut case = Case::default()
