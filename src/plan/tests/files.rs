@@ -113,3 +113,16 @@ fn shell_start_up_files_are_rendered_as_code() {
     let planned = Case::default().dotenv("/h/.bashrc", text).plan();
     assert_eq!(planned.named("/h/.bashrc"), text.replace("sk_live_0123456789abcdef", "<STRIPE_KEY>"));
 }
+
+#[test]
+fn credentials_in_git_configuration_are_found() {
+    let text = "[remote \"origin\"]\n\turl = https://ann:ghp_16C7e42F292c6912E7710c838347Ae178B4a@github.com/a/b.git\n\
+                \tfetch = +refs/heads/*:refs/remotes/origin/*\n[http \"https://github.com/\"]\n\
+                \textraheader = AUTHORIZATION: basic eC1hY2Nlc3MtdG9rZW46Z2hzXzAxMjM=\n[user]\n\tname = Ann # me\n";
+    let planned = Case::default().dotenv("/p/.git/config", text).plan();
+    let masked = planned.named("/p/.git/config");
+    let expected = text
+        .replace("ghp_16C7e42F292c6912E7710c838347Ae178B4a", "<url>")
+        .replace("eC1hY2Nlc3MtdG9rZW46Z2hzXzAxMjM=", "<AUTHORIZATION>");
+    assert_eq!(masked, expected);
+}
