@@ -19,3 +19,8 @@ pub use settings::{Listeners, LoopbackSockets, Settings};
 pub use token::{Presented, Token};
 pub use totals::Totals;
 pub use upstream::{ConnectTo, UpstreamProxy};
+mod judge;
+mod redact;
+
+pub use judge::{AddressRefusal, Kind as AddressKind, judge};
+pub use redact::{Redactor, Stream as RedactionStream, is_searchable};
