@@ -8,11 +8,13 @@
 
 mod dotenv;
 mod error;
+mod find;
 mod json;
 mod site;
 
 pub use dotenv::Dialect;
 pub use error::MaskError;
+pub use find::{Content, Findings, Found, LARGEST, Realm, Search, find};
 pub use site::{Literal, Place, Replacement, Site};
 
 /// How the values of a file are written.
