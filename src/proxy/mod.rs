@@ -3,8 +3,12 @@
 mod broker;
 mod ca;
 mod error;
+mod inject;
 mod leaf;
 mod notice;
+mod refusal;
+mod route;
+mod rulebook;
 mod settings;
 mod tasks;
 mod token;
