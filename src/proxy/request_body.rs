@@ -88,10 +88,7 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Self::Stream(streamed) = self.get_mut() else { return Poll::Ready(None) };
         if let Some(gate) = &mut streamed.gate {
             if gate.opened.as_mut().poll(context).is_pending() && gate.patience.as_mut().poll(context).is_pending() {

@@ -14,7 +14,7 @@ use super::rulebook::{Bound, Reach, Site};
 use crate::policy::{Authority, Host, RequestPath};
 
 /// How the request travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Security {
     /// http and ws.
     Plain,

@@ -26,13 +26,11 @@ pub(super) enum Offer {
 }
 
 /// Makes TLS connections.
-#[derive(Debug)]
 pub(super) struct ClientTls {
     extra: Vec<CertificateDer<'static>>,
     made: OnceCell<Made>,
 }
 
-#[derive(Debug)]
 struct Made {
     both: TlsConnector,
     http1: TlsConnector,
