@@ -21,11 +21,3 @@ ci:
 # The budgets, as ratios measured on this machine.
 bench *arguments:
     cargo bench --bench budgets -- {{ arguments }}
-
-# Licences, advisories and sources of the dependencies.
-deny:
-    cargo deny check
-
-# Fuzzes one parser until it is stopped.
-fuzz target:
-    cargo +nightly fuzz run --fuzz-dir tests/fuzz {{ target }}
