@@ -3,5 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs and tasks of their own")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod clients;
+mod echo;
 mod harness;
+mod lifecycle;
+mod streams;
 mod support;
