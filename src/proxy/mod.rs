@@ -1,5 +1,6 @@
 //! The broker: swaps placeholders for values on the wire and scrubs values from what comes back.
 
+pub mod dns;
 mod judge;
 mod redact;
 
