@@ -4,6 +4,7 @@ mod broker;
 mod ca;
 mod error;
 mod inject;
+pub mod dns;
 mod judge;
 mod leaf;
 mod notice;
