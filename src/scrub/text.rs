@@ -123,7 +123,8 @@ fn lonely_token(text: &[u8]) -> Option<Stretch> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_');
     let has = |kind: fn(&u8) -> bool| token.iter().any(kind);
     let is_random = has(u8::is_ascii_digit) && (has(u8::is_ascii_lowercase) || has(u8::is_ascii_uppercase));
-    (token.len() >= LEAST && token.iter().all(is_token) && is_random).then(|| Stretch {
+    let is_path = token.starts_with(b"/");
+    (token.len() >= LEAST && !is_path && token.iter().all(is_token) && is_random).then(|| Stretch {
         range: start..end,
         name: None,
         cause: Cause {

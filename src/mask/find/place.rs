@@ -36,7 +36,7 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     Ok(Some(Found {
         path: real,
         aliases: Vec::new(),
-        unseen_links: if metadata.is_dir() { 0 } else { metadata.nlink().saturating_sub(1) },
+        unseen_links: unseen_links(search, &metadata),
         realm: wanted.realm,
         id: wanted.id.map(ToOwned::to_owned),
         render,
@@ -44,6 +44,13 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
         reason: wanted.reason,
         origin: wanted.origin,
     }))
+}
+
+/// How many further names the file has. A file of somebody else that all may read is no secret, and its names are legion
+/// where a package store links equal files.
+fn unseen_links(search: &Search<'_>, metadata: &Metadata) -> u64 {
+    let is_public = metadata.uid() != search.uid && metadata.mode() & 0o004 != 0;
+    if metadata.is_dir() || is_public { 0 } else { metadata.nlink().saturating_sub(1) }
 }
 
 /// Where the path leads; `None` where it leads nowhere, or where neither we nor the child can follow it.
@@ -76,6 +83,9 @@ fn content(
     realm: Realm,
 ) -> Result<Content, MaskError> {
     let is_needed = render.is_some() || (realm == Realm::Project && may_be_public(path));
+    if !metadata.is_file() {
+        return Ok(Content::Unreadable);
+    }
     if !is_needed {
         return Ok(Content::Unread);
     }
