@@ -15,6 +15,7 @@ mod directory;
 mod disk;
 mod error;
 mod event;
+mod journal;
 mod path;
 mod read;
 mod run_id;
