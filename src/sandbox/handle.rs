@@ -208,7 +208,7 @@ impl Drop for Stage {
         let _ = self.control.shutdown(Shutdown::Both);
         match &self.init {
             Some(init) => {
-                let _ = process::kill(init);
+                let _ = process::signal(init, libc::SIGKILL);
                 let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
                 // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
                 while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}

@@ -40,6 +40,7 @@ fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
     }
     let child = Command::new("/proc/self/exe")
         .arg("__stage")
+        .arg(std::process::id().to_string())
         .arg(stage_control.as_raw_fd().to_string())
         .arg(stage_loopback.as_raw_fd().to_string())
         .arg(left_out.argument())

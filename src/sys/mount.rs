@@ -61,9 +61,8 @@ pub fn attach_tree(tree: impl AsFd, path: &Path) -> io::Result<()> {
     let path = c_path(path)?;
     let (tree, flags) = (tree.as_fd().as_raw_fd(), libc::MOVE_MOUNT_F_EMPTY_PATH);
     // SAFETY: `move_mount` reads two NUL-terminated paths, which live through the call.
-    let returned = unsafe {
-        libc::syscall(libc::SYS_move_mount, tree, EMPTY.as_ptr(), libc::AT_FDCWD, path.as_ptr(), flags)
-    };
+    let returned =
+        unsafe { libc::syscall(libc::SYS_move_mount, tree, EMPTY.as_ptr(), libc::AT_FDCWD, path.as_ptr(), flags) };
     check(returned).map(drop)
 }
 
