@@ -29,7 +29,8 @@ fn a_policy_file_with_a_fault_is_refused_with_its_place() {
     ];
     for (text, words) in rows {
         refused(Run::new().project_file("agentsecrets.toml", text), words);
-        let words: Vec<&str> = words.iter().map(|word| if *word == "agentsecrets.toml" { "config.toml" } else { word }).collect();
+        let words: Vec<&str> =
+            words.iter().map(|word| if *word == "agentsecrets.toml" { "config.toml" } else { word }).collect();
         refused(Run::new().config_file("config.toml", text), &words);
     }
 }
@@ -43,7 +44,8 @@ fn a_project_file_that_grants_is_refused_with_the_way_out() {
 #[test]
 fn an_unreadable_dotenv_is_refused_or_hidden_but_never_passed_over() {
     let key = fresh_key("sk-proj-");
-    let run = Run::new().user(User::Ordinary).declare("OPENAI_API_KEY", &key).dotenv(&format!("OPENAI_API_KEY={key}\n"));
+    let run =
+        Run::new().user(User::Ordinary).declare("OPENAI_API_KEY", &key).dotenv(&format!("OPENAI_API_KEY={key}\n"));
     let dotenv = run.world().project().join(".env");
     std::fs::set_permissions(&dotenv, Permissions::from_mode(0o000)).unwrap();
     // The child runs as the same user, and could make the file readable again.
@@ -66,7 +68,9 @@ fn a_command_that_is_missing_or_not_executable_has_its_own_status() {
 
 #[test]
 fn a_wrong_command_line_is_said_and_starts_nothing() {
-    for flags in [["--egress", "everything"], ["--loopback", "70000"], ["--isolation", "thick"], ["--connect-to", "a:b"]] {
+    for flags in
+        [["--egress", "everything"], ["--loopback", "70000"], ["--isolation", "thick"], ["--connect-to", "a:b"]]
+    {
         let finished = Run::new().flags(flags).shell("echo started").run().ended_with(2);
         assert!(finished.stderr().contains(flags[0]), "{}", finished.stderr());
         assert_eq!(finished.stdout(), "");

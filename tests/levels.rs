@@ -90,8 +90,9 @@ fn another_local_user_is_turned_away() {
     let open = open();
     let stranger = |arguments: &[&str]| {
         let id = User::Stranger.effective();
-        let output = Command::new("curl").args(["-s", "-o", "/dev/null", "-w", "%{http_connect}"]).args(arguments);
-        let output = output.env_clear().env("PATH", "/usr/bin:/bin").uid(id).gid(id).current_dir("/").output().unwrap();
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_connect}"]).args(arguments).current_dir("/");
+        let output = curl.env_clear().env("PATH", "/usr/bin:/bin").uid(id).gid(id).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     let proxy = format!("http://127.0.0.1:{}", open.port);

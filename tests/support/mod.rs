@@ -14,7 +14,6 @@ pub(crate) mod snapshot;
 pub(crate) mod upstream;
 
 pub(crate) use finished::Finished;
-pub(crate) use place::User;
 pub(crate) use run::Run;
 pub(crate) use running::Running;
 pub(crate) use upstream::Upstream;
