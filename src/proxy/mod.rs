@@ -2,9 +2,9 @@
 
 mod broker;
 mod ca;
+pub mod dns;
 mod error;
 mod inject;
-pub mod dns;
 mod judge;
 mod leaf;
 mod notice;
