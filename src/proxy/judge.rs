@@ -208,17 +208,159 @@ fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
         // The unspecified and loopback addresses are themselves, not compatible forms of 0.0.0.0 and 0.0.0.1.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
         [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => vec![at(0)],
-        // RFC 6052 §2.2: prefixes of 48, 56, 64 and 96 bits; bits 64 to 71 are zero and part no address.
+        // RFC 6052 §2.2: prefixes of 48, 56, 64 and 96 bits, with bits 64 to 71 left out. Which one this site uses is
+        // not known, so only those readings count that would be dangerous.
         [0x64, 0xff9b, 1, ..] => {
             let around = |high: u32| {
-                let (upper, lower) = (bits >> 72 & ((1 << high) - 1), bits >> (32 + high) & ((1 << (32 - high)) - 1));
+                let (upper, lower) = (bits >> 64 & ((1 << high) - 1), bits >> (24 + high) & ((1 << (32 - high)) - 1));
                 Ipv4Addr::from_bits(u32::try_from(upper << (32 - high) | lower).unwrap_or_default())
             };
-            vec![around(8), around(16), at(24), at(0)]
+            let mut readings = vec![around(8), around(16), at(24), at(0)];
+            readings.retain(|reading| {
+                matches!(kind_of_v4(*reading), Some(Kind::Metadata | Kind::Loopback | Kind::LinkLocal))
+            });
+            readings
         }
         // RFC 4380 §4: the server's address, and the client's with all bits turned.
         [0x2001, 0, ..] => vec![at(64), Ipv4Addr::from_bits(!at(0).to_bits())],
         [0x2002, ..] => vec![at(80)],
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str, named: bool) -> Option<Kind> {
+        judge(text.parse().unwrap(), named, false).err().map(|refusal| refusal.kind)
+    }
+
+    #[test]
+    fn public_addresses_pass() {
+        for text in [
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "169.253.255.255",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.0",
+            "192.31.196.1",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2001:200::1",
+            "2001:4860:4860::8888",
+            "2620:4f:8000::1",
+            "64:ff9b::101:101",
+        ] {
+            assert_eq!(kind(text, false), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn private_networks_need_to_be_named() {
+        for (text, expected) in [
+            ("10.0.0.1", Kind::Private),
+            ("10.255.255.255", Kind::Private),
+            ("172.16.0.0", Kind::Private),
+            ("172.31.255.255", Kind::Private),
+            ("192.168.1.1", Kind::Private),
+            ("100.64.0.1", Kind::Shared),
+            ("100.127.255.255", Kind::Shared),
+            ("fc00::1", Kind::Private),
+            ("fd12:3456::1", Kind::Private),
+            ("fec0::1", Kind::Private),
+            ("::ffff:10.0.0.1", Kind::Embedded),
+            ("::ffff:1.1.1.1", Kind::Embedded),
+            ("2002:0101:0101::1", Kind::Embedded),
+            ("64:ff9b::a00:1", Kind::Private),
+            ("64:ff9b:1::a00:1", Kind::Translated),
+        ] {
+            assert_eq!((kind(text, false), kind(text, true)), (Some(expected), None), "{text}");
+            let refusal = judge(text.parse().unwrap(), false, false).unwrap_err();
+            assert!(refusal.opens_when_named(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_refused_whatever_policy_names() {
+        for (text, expected) in [
+            ("0.0.0.0", Kind::Unspecified),
+            ("0.1.2.3", Kind::Unspecified),
+            ("127.0.0.1", Kind::Loopback),
+            ("127.255.255.255", Kind::Loopback),
+            ("169.254.0.1", Kind::LinkLocal),
+            ("192.0.0.8", Kind::Reserved),
+            ("192.0.2.1", Kind::Documentation),
+            ("192.88.99.1", Kind::Reserved),
+            ("198.18.0.1", Kind::Benchmarking),
+            ("198.19.255.255", Kind::Benchmarking),
+            ("198.51.100.1", Kind::Documentation),
+            ("203.0.113.1", Kind::Documentation),
+            ("224.0.0.1", Kind::Multicast),
+            ("239.255.255.255", Kind::Multicast),
+            ("240.0.0.1", Kind::Reserved),
+            ("255.255.255.255", Kind::Broadcast),
+            ("::", Kind::Unspecified),
+            ("::1", Kind::Loopback),
+            ("100::1", Kind::Reserved),
+            ("2001:2::1", Kind::Benchmarking),
+            ("2001:20::1", Kind::Reserved),
+            ("2001:db8::1", Kind::Documentation),
+            ("3fff::1", Kind::Documentation),
+            ("4000::1", Kind::Reserved),
+            ("5f00::1", Kind::Reserved),
+            ("fe80::1", Kind::LinkLocal),
+            ("ff02::1", Kind::Multicast),
+            ("::127.0.0.1", Kind::Loopback),
+            ("::ffff:127.0.0.1", Kind::Loopback),
+            ("::ffff:0:127.0.0.1", Kind::Loopback),
+            ("64:ff9b::7f00:1", Kind::Loopback),
+            ("2002:7f00:1::1", Kind::Loopback),
+            ("2001:0:7f00:1::", Kind::Loopback),
+            ("2001:0:101:101:0:0:80ff:fffe", Kind::Loopback),
+        ] {
+            assert_eq!(kind(text, true), Some(expected), "{text}");
+            assert!(kind(text, false).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn metadata_services_are_refused_in_every_disguise() {
+        for text in [
+            "169.254.169.254",
+            "169.254.170.2",
+            "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "::ffff:169.254.169.254",
+            "::169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:a9:fe:a9fe::",
+            "64:ff9b:1:0:a9:fea9:fe00:0",
+            "2002:a9fe:a9fe::1",
+            "2001:0:a9fe:a9fe::",
+            "2001:0:101:101:0:0:5601:5601",
+        ] {
+            assert_eq!(kind(text, true), Some(Kind::Metadata), "{text}");
+        }
+        assert!(judge("169.254.169.254".parse().unwrap(), false, true).is_ok(), "what the user's own flag names");
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_address_is() {
+        let refusal = judge("10.0.0.1".parse().unwrap(), false, false).unwrap_err();
+        assert_eq!(refusal.to_string(), "`10.0.0.1` is a private address");
     }
 }

@@ -45,3 +45,6 @@ impl Redactor {
         Stream::new(Arc::clone(&self.matcher))
     }
 }
+
+#[cfg(test)]
+mod tests;
