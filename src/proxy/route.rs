@@ -30,6 +30,14 @@ impl Security {
         }
     }
 
+    /// The scheme as the log has it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "http",
+            Self::Tls => "https",
+        }
+    }
+
     pub(super) fn default_port(self) -> u16 {
         match self {
             Self::Plain => 80,

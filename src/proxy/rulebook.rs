@@ -98,6 +98,7 @@ pub(super) struct Rulebook {
 pub(super) struct Placeholders {
     finder: Option<AhoCorasick>,
     secrets: Vec<(SecretId, SecretName)>,
+    texts: Vec<(Placeholder, SecretName)>,
 }
 
 impl Placeholders {
@@ -106,6 +107,7 @@ impl Placeholders {
         Self {
             finder: if table.is_empty() { None } else { AhoCorasick::new(texts).ok() },
             secrets: table.iter().map(|(id, held)| (id, held.name.clone())).collect(),
+            texts: table.iter().map(|(_, held)| (held.placeholder.clone(), held.name.clone())).collect(),
         }
     }
 
@@ -115,6 +117,11 @@ impl Placeholders {
             .iter()
             .flat_map(move |finder| finder.find_iter(text))
             .filter_map(|found| self.secrets.get(found.pattern().as_usize()))
+    }
+
+    /// Each placeholder with the name of its secret.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.texts.iter().map(|(placeholder, name)| (placeholder.as_str(), name.as_str()))
     }
 
     /// Whether there is anything to find.
@@ -179,6 +186,11 @@ impl Rulebook {
     /// Whether a name may be looked up for the child.
     pub(super) fn may_resolve(&self, host: &Host) -> bool {
         !is_loopback(host) && self.egress.may_resolve(host)
+    }
+
+    /// Whether connections to this name go elsewhere, so that it need not exist.
+    pub(super) fn is_redirected(&self, host: &Host) -> bool {
+        self.redirects.iter().any(|line| line.covers_host(host))
     }
 
     fn reach(&self, authority: &Authority) -> Reach {

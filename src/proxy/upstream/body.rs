@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,8 @@ use super::pool::{Key, Pool};
 pub(in crate::proxy) struct UpstreamBody {
     incoming: Incoming,
     lease: Option<Lease>,
+    /// A frame that was looked at before its time.
+    peeked: Option<Frame<Bytes>>,
 }
 
 /// An HTTP/1.1 connection in use, and where it goes afterwards.
@@ -34,11 +36,26 @@ impl Lease {
 
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, lease: Option<Lease>) -> Self {
-        let mut body = Self { incoming, lease };
+        let mut body = Self { incoming, lease, peeked: None };
         if body.incoming.is_end_stream() {
             body.release();
         }
         body
+    }
+
+    /// The whole body, where all of it is there already. Never waits.
+    pub(in crate::proxy) fn take_whole(&mut self) -> Option<Bytes> {
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut *self).poll_frame(&mut context) else { return None };
+        if self.incoming.is_end_stream() {
+            match frame.into_data() {
+                Ok(data) => return Some(data),
+                Err(frame) => self.peeked = Some(frame),
+            }
+        } else {
+            self.peeked = Some(frame);
+        }
+        None
     }
 
     fn release(&mut self) {
@@ -54,6 +71,9 @@ impl Body for UpstreamBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let body = self.get_mut();
+        if let Some(frame) = body.peeked.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         let mut polled = Pin::new(&mut body.incoming).poll_frame(context);
         if polled.is_pending()
             && let Some(lease) = &mut body.lease
@@ -71,7 +91,7 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.peeked.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

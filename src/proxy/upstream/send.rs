@@ -85,6 +85,11 @@ impl Upstream {
         &self.dialler.resolver
     }
 
+    /// Whether names are resolved by the environment's proxy rather than here.
+    pub(in crate::proxy) fn leaves_names_to_proxy(&self) -> bool {
+        self.dialler.proxy.is_some()
+    }
+
     /// A plain connection to `site`, for a tunnel.
     pub(in crate::proxy) async fn open(&self, site: &Site) -> Result<TcpStream, UpstreamError> {
         self.dialler.dial(site).await
