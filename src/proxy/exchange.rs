@@ -154,7 +154,7 @@ fn begin(shared: &Arc<Shared>, noted: &Noted, judged: &Judged) -> Option<Record>
     Some(record)
 }
 
-async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, mut record: Record) -> Response<Answer> {
+async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, record: Record) -> Response<Answer> {
     let Judged { allowed, target, headers, wishes, body, .. } = judged;
     let mut body = RequestBody::new(body, record.sent());
     let mut expects = None;
@@ -172,12 +172,7 @@ async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, mut record
 }
 
 /// The answer to a request that could not be sent.
-pub(super) fn failed(
-    shared: &Shared,
-    noted: &Noted,
-    error: &UpstreamError,
-    mut record: Record,
-) -> Response<Answer> {
+pub(super) fn failed(shared: &Shared, noted: &Noted, error: &UpstreamError, mut record: Record) -> Response<Answer> {
     let refused = error.refused(&noted.authority);
     tell_failure(shared, &noted.authority, error);
     record.answered(refused.status);

@@ -26,7 +26,11 @@ pub(super) fn refusal(refused: &Refused, method: &Method) -> Response<Answer> {
     let details: String = refused
         .sentence
         .chars()
-        .map(|character| if matches!(character, ' '..='~') && character != '"' && character != '\\' { character } else { '?' })
+        .map(
+            |character| {
+                if matches!(character, ' '..='~') && character != '"' && character != '\\' { character } else { '?' }
+            },
+        )
         .collect();
     let status = format!("agentsecrets; error={}; details=\"{details}\"", refused.error);
     insert(response.headers_mut(), PROXY_STATUS, &status);
@@ -86,7 +90,7 @@ mod tests {
         );
         let length = response.headers()[CONTENT_LENGTH].clone();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(length, body.len());
+        assert_eq!(length, body.len().to_string());
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["code"], "malformed_request");
         assert_eq!(body["hint"], "agentsecrets run --allow x -- ...");

@@ -276,6 +276,7 @@ pub(super) mod tests {
     use std::convert::Infallible;
 
     use super::*;
+    use crate::audit::{RunId, Sink, Start};
     use crate::policy::{Attach, Binding, Origin, ServiceId};
     use crate::proxy::{CertificateAuthority, Token};
 
@@ -326,9 +327,18 @@ pub(super) mod tests {
             connect_to: Vec::new(),
             upstream_certificates: Vec::new(),
             upstream_proxy: None,
+            names: Arc::default(),
+            audit: Arc::new(log()),
             loopback: None,
             notices: tokio::sync::mpsc::channel(8).0,
         }
+    }
+
+    /// A log whose file is gone already: tests that read it make their own.
+    fn log() -> Sink {
+        let place = tempfile::tempdir().unwrap();
+        let run = RunId::mint(jiff::Timestamp::now()).unwrap();
+        Sink::create(place.path(), &run, Start::default()).unwrap()
     }
 
     pub(in crate::proxy) fn book() -> Rulebook {
