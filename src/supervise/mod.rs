@@ -1,1 +1,3 @@
 //! The child's life: start, signals, end.
+
+pub mod spawn;

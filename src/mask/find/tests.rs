@@ -1,0 +1,1 @@
+//! Trees on disk and what is found in them.
