@@ -42,13 +42,13 @@ fn whole(site: &Site<'_>, found: &Found, field: &Field) -> Want {
     Want { form: field.form, hide_only: entry.is_none(), ..want }
 }
 
-/// Whether a JSON pointer is covered by a pattern in which `*` is any one segment.
+/// Whether a JSON pointer is covered by a pattern in which `*` is any one segment, and `**` at its end any path.
 fn covers(pattern: &str, pointer: &str) -> bool {
     let mut wanted = pattern.split('/');
     let mut segments = pointer.split('/');
     loop {
         match (wanted.next(), segments.next()) {
-            (None, None) => return true,
+            (None, None) | (Some("**"), _) => return true,
             (Some(wanted), Some(segment)) if wanted == "*" || wanted == segment => {}
             _ => return false,
         }
@@ -96,6 +96,8 @@ mod tests {
             ("/a/*", "/a/x/y", false),
             ("/a", "/b", false),
             ("/*", "", false),
+            ("/**", "/a/x", true),
+            ("/a/**", "/b/x", false),
             ("", "", true),
         ] {
             assert_eq!(covers(pattern, pointer), expected, "{pattern} {pointer}");

@@ -39,7 +39,8 @@ pub fn merge(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     for stretch in stretches {
         match merged.last_mut() {
             Some(last) if stretch.range.start < last.range.end => {
-                last.range.end = last.range.end.max(stretch.range.end)
+                last.range.end = last.range.end.max(stretch.range.end);
+                last.name = last.name.take().or(stretch.name);
             }
             _ => merged.push(stretch),
         }
@@ -86,7 +87,9 @@ fn name_before(text: &[u8], separator: usize) -> Range<usize> {
     let end = separator - text[least..separator].iter().rev().take_while(skipped).count();
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let start = end - text[least..end].iter().rev().take_while(is_name).count();
-    start..end
+    // `--api-key` is called `api-key`.
+    let dashes = text[start..end].iter().take_while(|byte| matches!(byte, b'-' | b'.')).count();
+    start + dashes..end
 }
 
 /// The value behind a separator: to the end of its quotes, or to the next blank or delimiter.
