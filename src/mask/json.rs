@@ -14,7 +14,7 @@ use super::{Literal, MaskError, Place, Replacement, Site};
 /// Deeper nesting is refused; no configuration file comes near.
 const DEEPEST: usize = 128;
 
-/// Renders a file, see [`super::render`]. Object keys and comments are asked about as text.
+/// Renders a file, see [`super::render`].
 pub(super) fn render(bytes: &[u8], decide: &mut dyn FnMut(&Site<'_>) -> Replacement) -> Result<Vec<u8>, MaskError> {
     let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let mut scanner = Scanner {
@@ -105,7 +105,7 @@ impl Scanner<'_> {
             }
             let range = self.string()?;
             let key = self.decode(&range)?;
-            self.replace_string(range, Place::Text)?;
+            self.replace_string(range, Place::Key)?;
             self.pointer.push('/');
             self.pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
             self.blanks()?;
@@ -215,7 +215,7 @@ impl Scanner<'_> {
     fn ask(&mut self, place: Place, text: &[u8]) -> Replacement {
         let literals = [Literal { range: 0..text.len(), default_of: None }];
         let (key, pointer) = match place {
-            Place::Text => (&b""[..], ""),
+            Place::Text | Place::Key => (&b""[..], ""),
             Place::Value | Place::Number => (self.key.as_bytes(), self.pointer.as_str()),
         };
         (self.decide)(&Site { place, key, pointer, text, value: text, literals: &literals, refers_to: None })

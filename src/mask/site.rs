@@ -33,6 +33,8 @@ impl Site<'_> {
 pub enum Place {
     /// A value with a key.
     Value,
+    /// A key of a JSON object.
+    Key,
     /// A JSON number: replaced by digits only.
     Number,
     /// A comment, or what is no assignment.

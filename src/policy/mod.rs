@@ -23,8 +23,8 @@ pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Serv
 pub use characters::Characters;
 pub use egress::{DefaultEgress, Egress, Verdict};
 pub use files::{
-    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Moved, MovedBy, PathVariable, Place, ProjectEntry,
-    Render, Surroundings, Writable,
+    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Place, ProjectEntry, Render, Surroundings,
+    Writable,
 };
 pub use glob::{FileGlob, FileGlobError};
 pub use host::{Authority, Host, HostError, HostPattern, Target};

@@ -30,13 +30,19 @@ pub enum Judgement {
     Parts(Vec<Stretch>),
 }
 
-/// Judges `value` under `name`. Empty values are kept: clients take them for absent.
+/// Judges `value` under `name`. Empty values are kept, since clients take them for absent, and so are switches:
+/// `ENABLE_AUTH=true` holds no secret.
 pub fn judge(name: &[u8], value: &[u8], policy: &Merged) -> Judgement {
-    if value.trim_ascii().is_empty() {
+    if is_switch(value.trim_ascii()) {
         return Judgement::Keep;
     }
     let name = String::from_utf8_lossy(name);
     told(&name, value, policy).unwrap_or_else(|| by_rules(&name, value))
+}
+
+fn is_switch(value: &[u8]) -> bool {
+    const SWITCHES: [&[u8]; 9] = [b"", b"0", b"1", b"true", b"false", b"yes", b"no", b"on", b"off"];
+    SWITCHES.iter().any(|switch| value.eq_ignore_ascii_case(switch))
 }
 
 /// What the user's flags and files say of the name.
@@ -68,9 +74,12 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
         return Judgement::Whole(Cause { reason, origin: entry.service.origin.clone(), entry: Some(entry) });
     }
     let judgement = policy::scrub_rules().classify_name(name);
-    let cause = || Cause { entry: None, reason: judgement.rule.clone(), origin: by_scrub_rules() };
+    let cause = || Cause { entry: None, reason: format!("is secret by {}", judgement.rule), origin: by_scrub_rules() };
     let parts = match judgement.verdict {
-        NameVerdict::Power => return Judgement::Remove(cause()),
+        NameVerdict::Power => {
+            let reason = format!("gives power over secrets, by {}", judgement.rule);
+            return Judgement::Remove(Cause { reason, ..cause() });
+        }
         NameVerdict::Secret => match url::credentials(value) {
             url::Credentials::NotApart => return Judgement::Whole(cause()),
             url::Credentials::At(ranges) => {

@@ -39,7 +39,8 @@ pub fn merge(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     for stretch in stretches {
         match merged.last_mut() {
             Some(last) if stretch.range.start < last.range.end => {
-                last.range.end = last.range.end.max(stretch.range.end)
+                last.range.end = last.range.end.max(stretch.range.end);
+                last.name = last.name.take().or(stretch.name);
             }
             _ => merged.push(stretch),
         }
@@ -86,7 +87,9 @@ fn name_before(text: &[u8], separator: usize) -> Range<usize> {
     let end = separator - text[least..separator].iter().rev().take_while(skipped).count();
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let start = end - text[least..end].iter().rev().take_while(is_name).count();
-    start..end
+    // `--api-key` is called `api-key`.
+    let dashes = text[start..end].iter().take_while(|byte| matches!(byte, b'-' | b'.')).count();
+    start + dashes..end
 }
 
 /// The value behind a separator: to the end of its quotes, or to the next blank or delimiter.
@@ -123,7 +126,8 @@ fn lonely_token(text: &[u8]) -> Option<Stretch> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_');
     let has = |kind: fn(&u8) -> bool| token.iter().any(kind);
     let is_random = has(u8::is_ascii_digit) && (has(u8::is_ascii_lowercase) || has(u8::is_ascii_uppercase));
-    (token.len() >= LEAST && token.iter().all(is_token) && is_random).then(|| Stretch {
+    let is_path = token.starts_with(b"/");
+    (token.len() >= LEAST && !is_path && token.iter().all(is_token) && is_random).then(|| Stretch {
         range: start..end,
         name: None,
         cause: Cause {

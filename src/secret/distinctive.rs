@@ -12,8 +12,8 @@ pub fn is_distinctive(value: &[u8]) -> bool {
     value.len() >= LEAST && !is_plain_word(value) && value.iter().any(|byte| *byte != value[0])
 }
 
-/// One or two words of letters in one case (or capitalised), or digits alone.
-fn is_plain_word(value: &[u8]) -> bool {
+/// Whether `value` is one or two words of letters in one case (or capitalised) or of digits.
+pub fn is_plain_word(value: &[u8]) -> bool {
     let is_separator = |byte: &u8| matches!(byte, b'-' | b'_' | b'.' | b' ' | b'/');
     let mut words = value.split(is_separator).filter(|word| !word.is_empty());
     let are_few = value.iter().filter(|byte| is_separator(byte)).count() <= 1;

@@ -9,7 +9,7 @@ mod placeholder;
 mod table;
 mod value;
 
-pub use distinctive::is_distinctive;
+pub use distinctive::{is_distinctive, is_plain_word};
 pub use name::{NameError, SecretName};
 pub use placeholder::{Alphabet, Placeholder, Shape};
 pub use table::{Held, SecretId, Table};

@@ -74,6 +74,7 @@ impl Lexer<'_> {
         match self.name(at, end) {
             Some((name, after)) => self.value(name, self.skip_blanks(after, end), end),
             None => {
+                let end = self.block_end(at, end).flatten().unwrap_or(end);
                 self.push_text(at..end);
                 self.after_line_end(end)
             }
@@ -173,6 +174,11 @@ impl Lexer<'_> {
     }
 
     fn unquoted(&mut self, name: Range<usize>, at: usize, end: usize, quote_is_open: bool) -> usize {
+        match self.block_end(at, end) {
+            Some(Some(end)) => return self.plain_value(name, at..end, false),
+            Some(None) => return self.plain_value(name, at..end, true),
+            None => {}
+        }
         let line = &self.bytes[at..end];
         let length = match self.dialect {
             Dialect::Dotenv => dotenv_word(line),
@@ -185,6 +191,23 @@ impl Lexer<'_> {
         let rest = self.skip_blanks(value.end, end)..end;
         self.tokens.push(Token::Assignment(Assignment { name, value, quote: Quote::None, is_doubtful }));
         self.push_text(rest);
+        self.after_line_end(end)
+    }
+
+    /// Where a PEM block (RFC 7468) ends that begins between `at` and `end` and goes on behind that line, whatever the
+    /// reader makes of its lines; `Some(None)` where it has no end.
+    fn block_end(&self, at: usize, end: usize) -> Option<Option<usize>> {
+        let begin = at + memchr::memmem::find(&self.bytes[at..end], b"-----BEGIN ")?;
+        if memchr::memmem::find(&self.bytes[begin..end], b"-----END ").is_some() {
+            return None;
+        }
+        let last = memchr::memmem::find(&self.bytes[end..], b"-----END ").map(|offset| end + offset);
+        Some(last.map(|last| self.line_end(last)))
+    }
+
+    fn plain_value(&mut self, name: Range<usize>, value: Range<usize>, is_doubtful: bool) -> usize {
+        let end = value.end;
+        self.tokens.push(Token::Assignment(Assignment { name, value, quote: Quote::None, is_doubtful }));
         self.after_line_end(end)
     }
 

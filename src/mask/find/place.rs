@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Content, Found, Realm, Search, read};
 use crate::mask::MaskError;
-use crate::policy::{Action, Origin, Render};
+use crate::policy::{Action, Origin};
 
 /// Why a path is looked at.
 pub(super) struct Wanted<'a> {
@@ -30,13 +30,13 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     let content = match (metadata.is_dir(), wanted.directories) {
         (true, true) => Content::Directory,
         (true, false) => return Ok(None),
-        (false, _) => content(search, &real, &metadata, render.as_ref(), wanted.realm)?,
+        (false, _) => content(search, &real, &metadata, render.is_some())?,
     };
     let render = render.filter(|_| matches!(content, Content::Bytes(_)));
     Ok(Some(Found {
         path: real,
         aliases: Vec::new(),
-        unseen_links: if metadata.is_dir() { 0 } else { metadata.nlink().saturating_sub(1) },
+        unseen_links: unseen_links(search, &metadata),
         realm: wanted.realm,
         id: wanted.id.map(ToOwned::to_owned),
         render,
@@ -44,6 +44,13 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
         reason: wanted.reason,
         origin: wanted.origin,
     }))
+}
+
+/// How many further names the file has. A file of somebody else that all may read is no secret, and its names are legion
+/// where a package store links equal files.
+fn unseen_links(search: &Search<'_>, metadata: &Metadata) -> u64 {
+    let is_public = metadata.uid() != search.uid && metadata.mode() & 0o004 != 0;
+    if metadata.is_dir() || is_public { 0 } else { metadata.nlink().saturating_sub(1) }
 }
 
 /// Where the path leads; `None` where it leads nowhere, or where neither we nor the child can follow it.
@@ -68,15 +75,11 @@ fn leads_nowhere(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32)
 }
 
-fn content(
-    search: &Search<'_>,
-    path: &Path,
-    metadata: &Metadata,
-    render: Option<&Render>,
-    realm: Realm,
-) -> Result<Content, MaskError> {
-    let is_needed = render.is_some() || (realm == Realm::Project && may_be_public(path));
-    if !is_needed {
+fn content(search: &Search<'_>, path: &Path, metadata: &Metadata, is_rendered: bool) -> Result<Content, MaskError> {
+    if !metadata.is_file() {
+        return Ok(Content::Unreadable);
+    }
+    if !is_rendered {
         return Ok(Content::Unread);
     }
     match read::read(path) {
@@ -88,10 +91,4 @@ fn content(
         }
         Err(source) => Err(MaskError::Unreadable { path: path.to_owned(), source }),
     }
-}
-
-/// Whether a file that is hidden by its name may hold certificates alone, which clients need.
-fn may_be_public(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    matches!(extension, Some("pem" | "crt" | "cer" | "key"))
 }

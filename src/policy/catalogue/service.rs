@@ -36,6 +36,9 @@ pub struct Credential {
     /// Variables that the child gets too when one of `variables` is set and they are not.
     #[serde(default)]
     pub aliases: Vec<Alias>,
+    /// Variables by which the user points clients at another server, such as a gateway: their host is a target too.
+    #[serde(default)]
+    pub base_urls: Vec<String>,
     /// What a value of this kind looks like; empty where values have no form of their own.
     #[serde(default)]
     pub keys: Vec<KeyPattern>,
