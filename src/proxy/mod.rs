@@ -22,6 +22,7 @@ pub use totals::Totals;
 pub use upstream::{ConnectTo, UpstreamProxy};
 mod judge;
 mod redact;
+pub mod refusals;
 
 pub use judge::{AddressRefusal, Kind as AddressKind, judge};
 pub use redact::{Redactor, Stream as RedactionStream, is_searchable};
