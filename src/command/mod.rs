@@ -1,1 +1,3 @@
 //! One thin file a verb.
+
+pub mod log;
