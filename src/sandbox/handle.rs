@@ -238,7 +238,7 @@ impl DoorList {
 
 impl Status {
     /// From the status of `wait(2)`.
-    pub fn of(status: i32) -> Self {
+    fn of(status: i32) -> Self {
         use std::os::unix::process::ExitStatusExt;
         let status = std::process::ExitStatus::from_raw(status);
         match (status.code(), status.signal()) {

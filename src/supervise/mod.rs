@@ -1,6 +1,9 @@
 //! The child's life: start, signals, end.
 
-mod direct;
+mod bare;
+mod signals;
 pub mod spawn;
 
-pub use direct::Direct;
+pub use bare::Bare;
+pub use signals::{Received, Signals};
+pub use spawn::SpawnError;

@@ -1,7 +1,7 @@
 //! The only place where this program starts processes of its own accord: the stage of a seal, or, without isolation,
 //! the command itself.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -9,9 +9,12 @@ use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use super::Direct;
+use super::Bare;
 use crate::sandbox::{LeftOut, Stage};
-use crate::sys::process;
+use crate::scrub::ScrubbedEnv;
+
+/// The hidden verb that starts the stage of a seal.
+pub const STAGE_VERB: &str = "__stage";
 
 /// A process could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +27,7 @@ pub enum SpawnError {
         #[source]
         source: io::Error,
     },
-    /// No such program in the directories of PATH (exit 127).
+    /// No such command in the directories of PATH (exit 127).
     #[error("`{command}`: command not found")]
     NotFound {
         /// The command as the user wrote it.
@@ -41,26 +44,23 @@ pub enum SpawnError {
     },
 }
 
-/// Starts the command without isolation. `environment` is the whole of its environment.
+/// Starts the command itself, without a seal: the environment that was decided, our standard streams, our process group.
 ///
-/// Call it from the main thread: the kernel kills the command when the thread that started it ends.
-pub fn direct(arguments: &[OsString], environment: &[(OsString, OsString)]) -> Result<Direct, SpawnError> {
-    let (name, rest) = arguments.split_first().map_or((OsStr::new(""), arguments), |(name, rest)| (name, rest));
-    start_direct(name, rest, environment).map_err(|source| {
-        let command = name.to_string_lossy().into_owned();
+/// Call it from the main thread, for the reason that [`stage`] gives.
+#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
+pub fn bare(arguments: &[OsString], environment: &ScrubbedEnv) -> Result<Bare, SpawnError> {
+    let program = arguments.first().cloned().unwrap_or_default();
+    let mut command = Command::new(&program);
+    command.args(arguments.iter().skip(1)).env_clear().envs(environment.iter());
+    crate::sys::die_with_parent(&mut command);
+    let failed = |source: io::Error| {
+        let command = program.to_string_lossy().into_owned();
         match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => SpawnError::NotFound { command },
+            io::ErrorKind::NotFound => SpawnError::NotFound { command },
             _ => SpawnError::NotExecutable { command, source },
         }
-    })
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
-fn start_direct(name: &OsStr, rest: &[OsString], environment: &[(OsString, OsString)]) -> io::Result<Direct> {
-    let mut command = Command::new(name);
-    command.args(rest).env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
-    process::die_with_parent(&mut command);
-    Direct::new(command.spawn()?)
+    };
+    command.spawn().and_then(Bare::watch).map_err(failed)
 }
 
 /// Starts the stage of a seal: this executable anew, with an empty environment, our standard streams and two sockets.
@@ -79,7 +79,7 @@ fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
         fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
     }
     let child = Command::new("/proc/self/exe")
-        .arg("__stage")
+        .arg(STAGE_VERB)
         .arg(std::process::id().to_string())
         .arg(stage_control.as_raw_fd().to_string())
         .arg(stage_loopback.as_raw_fd().to_string())
@@ -87,37 +87,4 @@ fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
         .env_clear()
         .spawn()?;
     Ok(Stage::new(child, control, loopback))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sandbox::Status;
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
-
-    fn run(arguments: &[&str]) -> Result<Direct, SpawnError> {
-        let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
-        direct(&arguments, &[("PATH".into(), "/usr/bin:/bin".into()), ("NAME".into(), "7".into())])
-    }
-
-    fn ended(mut direct: Direct) -> Status {
-        poll(&mut [PollFd::new(direct.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
-        direct.try_wait().unwrap().unwrap()
-    }
-
-    #[test]
-    fn tells_how_the_command_ended() {
-        assert_eq!(ended(run(&["sh", "-c", "exit $NAME"]).unwrap()), Status::Exited(7));
-        let sleeping = run(&["sleep", "1000"]).unwrap();
-        sleeping.signal(15).unwrap();
-        assert_eq!(ended(sleeping), Status::Signaled(15));
-    }
-
-    #[test]
-    fn tells_why_nothing_was_started() {
-        assert!(matches!(run(&["no-such-command"]), Err(SpawnError::NotFound { .. })));
-        assert!(matches!(run(&[]), Err(SpawnError::NotFound { .. })));
-        assert!(matches!(run(&["/etc"]), Err(SpawnError::NotExecutable { .. })));
-    }
 }

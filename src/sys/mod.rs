@@ -7,12 +7,14 @@
 
 pub mod capability;
 pub mod descriptor;
+mod disposition;
 mod harden;
 pub mod mount;
 pub mod process;
 pub mod seccomp;
 pub mod socket;
 
+pub use disposition::{die_with_parent, is_ignored};
 pub use harden::harden;
 
 /// Turns the C convention of -1 and `errno` into a result.

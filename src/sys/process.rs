@@ -2,8 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use nix::sched::CloneFlags;
 use nix::unistd::Pid;
@@ -58,27 +56,6 @@ pub fn reap() -> io::Result<Option<(Pid, i32)>> {
         0 => Ok(None),
         child => Ok(Some((Pid::from_raw(i32::try_from(child).map_err(io::Error::other)?), status))),
     }
-}
-
-/// A handle on the running or unreaped child with this number (`pidfd_open(2)`).
-pub fn handle(child: Pid) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes numbers alone and touches no memory.
-    let returned = unsafe { libc::syscall(libc::SYS_pidfd_open, child.as_raw(), 0) };
-    let descriptor = RawFd::try_from(check(returned)?).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-/// Has the kernel kill what `command` starts when the thread that starts it ends.
-pub fn die_with_parent(command: &mut Command) {
-    let parent = std::process::id();
-    let die = move || {
-        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-        // The parent may have died before the line above.
-        if std::os::unix::process::parent_id() == parent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
-    };
-    // SAFETY: between fork and exec only async-signal-safe calls are made: prctl(2) and getppid(2), without allocation.
-    unsafe { command.pre_exec(die) };
 }
 
 /// Gives every signal its default disposition, apart from those whose bit (number - 1) is set in `ignored`.
