@@ -87,7 +87,7 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
         Verb::Run(options) => run::run(world, &options),
         Verb::Explain(options) => explain::explain(world, &options),
         Verb::Demo => Ok(demo::demo(world)?),
-        Verb::Doctor(options) => doctor::doctor(&options),
+        Verb::Doctor(options) => doctor::doctor(world, &options),
         Verb::Log(options) => Ok(log::log(world, &options)?),
     }
 }
