@@ -117,6 +117,8 @@ mechanisms! {
     FilterSystem = "filter-system",
     /// Typing into a terminal (TIOCSTI, TIOCLINUX).
     FilterTerminal = "filter-terminal",
+    /// Snapshots of a whole tree, which would hold its files without their masks.
+    FilterSnapshots = "filter-snapshots",
     /// Socket families other than Unix, IPv4, IPv6 and route netlink.
     FilterSockets = "filter-sockets",
     /// Every capability given up.

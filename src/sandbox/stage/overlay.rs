@@ -94,7 +94,12 @@ impl Overlays {
         if mountinfo::any_below(&site.mounts, directory) {
             return self.split(directory, site, staging);
         }
-        let look = Look::of(&fs::symlink_metadata(directory)?, site);
+        let original = fs::symlink_metadata(directory)?;
+        if !can_own(&original, site) && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none()) {
+            // Nothing to hide and no right to write.
+            return Ok(());
+        }
+        let look = Look::of(&original, site);
         let upper = staging.directory(look)?;
         self.layers.push(Layer { path: directory.to_owned(), upper, ours: HashMap::new() });
         Ok(())
