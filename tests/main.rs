@@ -3,5 +3,13 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs and tasks of their own")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod bad_input;
+mod clients;
+mod echo;
+mod egress;
 mod harness;
+mod levels;
+mod lifecycle;
+mod streams;
 mod support;
+mod view;

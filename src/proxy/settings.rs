@@ -8,13 +8,14 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
+use super::dns::Names;
 use super::upstream::{ConnectTo, UpstreamProxy};
 use super::{CertificateAuthority, Notice, Token};
+use crate::audit::Sink;
 use crate::policy::{Binding, Egress, ServiceId, TokenEndpoint};
 use crate::secret::Table;
 
 /// Everything the broker has to know.
-#[derive(Debug)]
 pub struct Settings {
     /// The run's id, as the audit log has it.
     pub run_id: String,
@@ -44,8 +45,12 @@ pub struct Settings {
     pub upstream_certificates: Vec<CertificateDer<'static>>,
     /// The proxy that the user's own environment names.
     pub upstream_proxy: Option<UpstreamProxy>,
+    /// Which synthetic address stands for which name; shared with the name server.
+    pub names: Arc<Names>,
     /// Reaches the child's own loopback; without it a target on loopback is refused, `--loopback` ports apart.
     pub loopback: Option<Arc<dyn LoopbackSockets>>,
+    /// The run's log.
+    pub audit: Arc<Sink>,
     /// Where notices for the user go.
     pub notices: mpsc::Sender<Notice>,
 }

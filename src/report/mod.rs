@@ -6,6 +6,7 @@
 mod banner;
 mod error;
 mod explain;
+mod notice;
 mod plain;
 mod summary;
 mod terminal;
@@ -13,6 +14,7 @@ mod terminal;
 pub use banner::banner;
 pub use error::error;
 pub use explain::explain;
+pub use notice::notice;
 pub use plain::plain;
 pub use summary::{Totals, summary};
 pub use terminal::Terminal;

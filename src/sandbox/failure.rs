@@ -12,15 +12,12 @@ pub struct Failure {
     /// The mechanism that is missing.
     pub mechanism: Mechanism,
     /// What was being done, in a few words.
-    pub step: Step,
+    pub step: String,
     /// The path it was done to.
     pub path: Option<PathBuf>,
     /// The kernel's error number, if it was the kernel that refused.
     pub errno: Option<i32>,
 }
-
-/// What was being done when it failed.
-pub type Step = String;
 
 impl Failure {
     /// A refusal of our own.

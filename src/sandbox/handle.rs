@@ -15,8 +15,8 @@ use std::process::Child;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::channel;
-use super::detect::mend;
 use super::error::{ExecError, SandboxError};
+use super::mend::mend;
 use super::message::{Answer, DoorList, Facts, Order};
 use super::profile::Profile;
 use crate::sys::process;
@@ -173,7 +173,7 @@ impl Stage {
     fn send(&self, order: &Order) -> Result<(), SandboxError> {
         match channel::send(&self.control, order, channel::NONE) {
             // The stage is gone; what it said before that is still to be read.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
             other => other.map_err(|source| SandboxError::Channel { source }),
         }
     }
@@ -208,7 +208,7 @@ impl Drop for Stage {
         let _ = self.control.shutdown(Shutdown::Both);
         match &self.init {
             Some(init) => {
-                let _ = process::kill(init);
+                let _ = process::signal(init, libc::SIGKILL);
                 let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
                 // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
                 while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}

@@ -2,6 +2,9 @@
 //!
 //! **Invariant.** Without the cargo feature `leave-out` nothing can be left out: the set has no content and no parser.
 
+use std::ffi::OsString;
+use std::io;
+
 use super::mechanism::Mechanism;
 
 /// The mechanisms that this stage leaves out: none, except in a test-only build.
@@ -36,6 +39,22 @@ impl LeftOut {
     #[cfg(feature = "leave-out")]
     pub fn argument(&self) -> String {
         self.mechanisms.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(",")
+    }
+
+    /// The set that the stage's command line carries.
+    #[cfg(not(feature = "leave-out"))]
+    pub(super) fn from_argument(argument: Option<OsString>) -> io::Result<Self> {
+        match argument {
+            Some(argument) if !argument.is_empty() => Err(io::ErrorKind::InvalidInput.into()),
+            _ => Ok(Self {}),
+        }
+    }
+
+    /// The set that the stage's command line carries.
+    #[cfg(feature = "leave-out")]
+    pub(super) fn from_argument(argument: Option<OsString>) -> io::Result<Self> {
+        let argument = argument.unwrap_or_default().into_string().map_err(|_| io::ErrorKind::InvalidInput)?;
+        Self::parse(&argument).map_err(io::Error::other)
     }
 
     /// Reads a comma-separated list of names; an unknown name is given back as the error.

@@ -8,6 +8,7 @@
 //! and the way to mend it (C1). Neither stage nor init ever holds a real value: masks carry placeholders only. When the
 //! parent dies, by whatever signal, the kernel kills stage and init, and with the init everything inside (L1).
 
+mod bpf;
 mod channel;
 mod detect;
 mod error;
@@ -15,11 +16,16 @@ mod failure;
 mod handle;
 mod left_out;
 mod mechanism;
+mod mend;
 mod message;
+mod mountinfo;
 mod profile;
+mod refusals;
+mod seccomp;
+mod stage;
 mod wire;
 
-pub use detect::{Detection, Fact, detect};
+pub use detect::{Detection, Fact, Verdict, detect};
 pub use error::{ExecError, SandboxError};
 pub use failure::Failure;
 pub use handle::{Doors, Ended, Enforcement, Established, Loopback, Stage, Status};
@@ -27,4 +33,5 @@ pub use left_out::LeftOut;
 pub use mechanism::Mechanism;
 pub use message::Facts;
 pub use profile::{Mask, MaskKind, Place, Profile};
+pub use stage::stage_main;
 pub use wire::Bytes;

@@ -18,6 +18,7 @@ pub(super) trait Wire: Sized {
     fn take(input: &mut &[u8]) -> Option<Self>;
 
     /// This value alone as bytes.
+    #[cfg(test)]
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.put(&mut out);

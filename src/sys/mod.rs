@@ -1,18 +1,20 @@
 //! System calls that nix does not wrap: the only room with unsafe code.
 //!
 //! **Invariants.** Each unsafe block holds one operation and says why its rule holds; every function here is safe to
-//! call with any argument, except that [`process::fork`] and [`process::clone_init`] are for single-threaded callers.
+//! call with any argument, except that [`process::fork`] is for single-threaded callers alone.
 //! No decision is taken here: callers in `sandbox` and `supervise` decide.
 #![expect(unsafe_code, reason = "system calls without a safe wrapper; the rest of the crate denies unsafe code")]
 
 pub mod capability;
 pub mod descriptor;
+mod disposition;
 mod harden;
 pub mod mount;
 pub mod process;
 pub mod seccomp;
 pub mod socket;
 
+pub use disposition::{die_with_parent, is_ignored};
 pub use harden::harden;
 
 /// Turns the C convention of -1 and `errno` into a result.

@@ -3,7 +3,9 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
+};
 
 use super::check;
 use super::seccomp::Instruction;
@@ -50,13 +52,9 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<Owned
 /// A packet socket on the interface `index` of this network namespace that receives only what `filter` accepts, without
 /// link-layer header (`packet(7)`, `SOCK_DGRAM`).
 pub fn packet(index: i32, filter: &[Instruction]) -> io::Result<OwnedFd> {
-    let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     // Protocol 0 receives nothing until the socket is bound, when the filter is in place already.
-    // SAFETY: `socket` takes numbers alone and touches no memory.
-    let descriptor = check(unsafe { libc::socket(libc::AF_PACKET, flags, 0) }.into())?;
-    let descriptor = RawFd::try_from(descriptor).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
-    let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    let socket = nix::sys::socket::socket(AddressFamily::Packet, SockType::Datagram, flags, None)?;
     attach_filter(&socket, filter)?;
     let everything = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
     let address = libc::sockaddr_ll {

@@ -6,13 +6,16 @@ pub(crate) mod deadline;
 pub(crate) mod finished;
 pub(crate) mod leak;
 pub(crate) mod place;
+pub(crate) mod remains;
 pub(crate) mod requirement;
 pub(crate) mod run;
 pub(crate) mod running;
 pub(crate) mod snapshot;
 pub(crate) mod upstream;
 
+pub(crate) use finished::Finished;
 pub(crate) use run::Run;
+pub(crate) use running::Running;
 pub(crate) use upstream::Upstream;
 
 /// Two lower-case digits a byte.

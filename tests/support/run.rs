@@ -202,6 +202,12 @@ impl Run {
         self
     }
 
+    /// The world's own folder for temporary files, so that what stays there is seen.
+    pub(crate) fn own_temporary_folder(self) -> Self {
+        let folder = self.world.temporary();
+        self.variable("TMPDIR", folder)
+    }
+
     /// Where stderr goes instead of being captured.
     pub(crate) fn stderr(mut self, file: fs::File) -> Self {
         self.stderr = Some(file);

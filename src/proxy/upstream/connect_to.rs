@@ -18,6 +18,11 @@ pub struct ConnectTo {
 }
 
 impl ConnectTo {
+    /// Whether it covers some port of `host`.
+    pub(in crate::proxy) fn covers_host(&self, host: &Host) -> bool {
+        self.host.as_ref().is_none_or(|covered| covered == host)
+    }
+
     /// Where to dial for `authority`, if this line covers it. The address it names is the user's word and needs no judgement.
     pub fn redirect(&self, authority: &Authority) -> Option<Authority> {
         let covers = self.host.as_ref().is_none_or(|host| *host == authority.host)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hyper::HeaderMap;
 use tokio::sync::mpsc;
@@ -33,7 +33,7 @@ pub(crate) struct Seen {
     pub(crate) body_complete: bool,
     pub(crate) trailers: Option<HeaderMap>,
     /// When the client gave the exchange up before the answer was whole.
-    pub(crate) cancelled: Option<Instant>,
+    pub(crate) cancelled: Option<SystemTime>,
 }
 
 impl Seen {
@@ -144,7 +144,7 @@ impl Record {
     }
 
     pub(crate) fn cancelled(&self, index: usize) {
-        self.edit(index, |seen| seen.cancelled = Some(Instant::now()));
+        self.edit(index, |seen| seen.cancelled = Some(SystemTime::now()));
     }
 
     pub(crate) fn forget(&self) {
