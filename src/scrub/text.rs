@@ -55,8 +55,11 @@ fn by_form(text: &[u8]) -> impl Iterator<Item = Stretch> {
     found.map(|found| Stretch { range: found.range, name: None, cause: of_form(&found.kind) })
 }
 
+/// Whether what stands behind a name and a separator is a value worth hiding.
+type IsValue = dyn Fn(&[u8], u8, &[u8]) -> bool;
+
 /// Values behind a secret-like name: `PASSWORD=…;`, `"token": "…"`, `--api-key=…`.
-fn assigned<'a>(text: &'a [u8], is_value: &'a dyn Fn(&[u8], u8, &[u8]) -> bool) -> impl Iterator<Item = Stretch> + 'a {
+fn assigned<'a>(text: &'a [u8], is_value: &'a IsValue) -> impl Iterator<Item = Stretch> + 'a {
     let mut done = 0;
     memchr::memchr2_iter(b'=', b':', text).filter_map(move |separator| {
         // What was read as a value is not read again, or a long run of names would be read once for each of them.
