@@ -72,9 +72,10 @@ pub(super) fn time(site: &Site<'_>, fields: &[Field], now: Timestamp) -> Option<
         (Place::Number, b"expiresAt" | b"expires_at" | b"expiry_date") => {
             let number: i64 = std::str::from_utf8(site.text).ok()?.parse().ok()?;
             let is_in_milliseconds = number > 100_000_000_000;
-            let (far, now) = match is_in_milliseconds {
-                true => (FAR_SECONDS * 1000, now.as_millisecond()),
-                false => (FAR_SECONDS, now.as_second()),
+            let (far, now) = if is_in_milliseconds {
+                (FAR_SECONDS * 1000, now.as_millisecond())
+            } else {
+                (FAR_SECONDS, now.as_second())
             };
             Some(Time { text: far.to_string(), is_past: number < now })
         }

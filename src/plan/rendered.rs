@@ -93,7 +93,9 @@ impl<'a> Rendered<'a> {
         let mut judged = self.judged.iter();
         self.visit(|site| {
             if let Some(Wants::Secrets(wants)) = judged.next() {
-                wants.iter().for_each(|want| want.claim(site, &place, claims));
+                for want in wants {
+                    want.claim(site, &place, claims);
+                }
             }
         });
     }

@@ -56,7 +56,9 @@ pub(super) fn claim(variables: &[Variable<'_>], policy: &Merged, claims: &mut Cl
     for variable in variables {
         let site = variable.site();
         if let Wants::Secrets(wants) = wants(&site, policy) {
-            wants.iter().for_each(|want| want.claim(&site, "the environment", claims));
+            for want in wants {
+                want.claim(&site, "the environment", claims);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ pub fn banner(plan: &Plan) -> String {
     match plan.level.value {
         Isolation::Sealed => {}
         Isolation::Guarded => {
-            lines.push("warning: guarded, not sealed: the child can use the network beside the broker".into())
+            lines.push("warning: guarded, not sealed: the child can use the network beside the broker".into());
         }
         Isolation::None => lines.push(
             "warning: isolation none: the child can read every file of yours, and reach every host without the broker"
@@ -31,7 +31,7 @@ pub fn banner(plan: &Plan) -> String {
             ));
         }
     }
-    lines.into_iter().map(|line| format!("agentsecrets: {line}\n")).collect()
+    lines.iter().flat_map(|line| ["agentsecrets: ", line, "\n"]).collect()
 }
 
 fn headline(plan: &Plan) -> String {
@@ -50,4 +50,29 @@ fn headline(plan: &Plan) -> String {
     let masks =
         if plan.masks.is_empty() { String::new() } else { format!(", {} masked", count(plan.masks.len(), "file")) };
     format!("{}: {}{masks}", level(plan.level.value), parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn says_what_matters_in_four_lines_at_most() {
+        assert_eq!(
+            banner(&sample::plan()),
+            "agentsecrets: sealed: brokers STRIPE_KEY, hides MY_PASSWORD, 2 files masked\n\
+             agentsecrets: warning: first\\u{1b} (and 1 warning: agentsecrets explain)\n"
+        );
+        let mut plan = sample::plan();
+        plan.level.value = Isolation::None;
+        assert!(banner(&plan).contains("isolation none"));
+        plan.level.value = Isolation::Sealed;
+        plan.project_is_bound = false;
+        plan.secrets.clear();
+        plan.masks.clear();
+        let banner = banner(&plan);
+        assert!(banner.starts_with("agentsecrets: sealed: found no secrets\n"), "{banner}");
+        assert!(banner.contains("is your home") && banner.lines().count() <= 4, "{banner}");
+    }
 }

@@ -45,9 +45,25 @@ impl Token {
     }
 }
 
+/// A PEM block (RFC 7468) without quotes around it: its lines belong together, whatever a reader makes of them.
+enum Block {
+    None,
+    /// It has no end.
+    Open,
+    /// Where its last line ends.
+    EndsAt(usize),
+}
+
 /// Cuts `bytes` into tokens.
 pub(super) fn lex(dialect: Dialect, bytes: &[u8]) -> Vec<Token> {
-    let mut lexer = Lexer { dialect, bytes, last_of: [None; 3], tokens: Vec::new() };
+    let mut lexer = Lexer {
+        dialect,
+        bytes,
+        last_single: memchr::memrchr(b'\'', bytes),
+        last_double: memchr::memrchr(b'"', bytes),
+        last_backtick: memchr::memrchr(b'`', bytes),
+        tokens: Vec::new(),
+    };
     let mut position = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     while position < bytes.len() {
         position = lexer.line(position);
@@ -58,8 +74,10 @@ pub(super) fn lex(dialect: Dialect, bytes: &[u8]) -> Vec<Token> {
 struct Lexer<'a> {
     dialect: Dialect,
     bytes: &'a [u8],
-    /// The last position of each quote in the file, once it was looked for: an opening quote after it has no end.
-    last_of: [Option<Option<usize>>; 3],
+    /// Where the last quote of each kind stands: one that opens there or behind has no end.
+    last_single: Option<usize>,
+    last_double: Option<usize>,
+    last_backtick: Option<usize>,
     tokens: Vec<Token>,
 }
 
@@ -71,14 +89,12 @@ impl Lexer<'_> {
         if at == end {
             return self.after_line_end(end);
         }
-        match self.name(at, end) {
-            Some((name, after)) => self.value(name, self.skip_blanks(after, end), end),
-            None => {
-                let end = self.block_end(at, end).flatten().unwrap_or(end);
-                self.push_text(at..end);
-                self.after_line_end(end)
-            }
+        if let Some((name, after)) = self.name(at, end) {
+            return self.value(name, self.skip_blanks(after, end), end);
         }
+        let end = if let Block::EndsAt(block_end) = self.block(at, end) { block_end } else { end };
+        self.push_text(at..end);
+        self.after_line_end(end)
     }
 
     /// The name and the position after its `=` (or `:` with a blank, which some readers take).
@@ -131,9 +147,15 @@ impl Lexer<'_> {
 
     /// The position of the quote that ends the value opened at `open`, where what follows lets it be an end, and
     /// whether some reader sees another end.
-    fn closing(&mut self, quote: Quote, open: usize) -> Option<(usize, bool)> {
+    fn closing(&self, quote: Quote, open: usize) -> Option<(usize, bool)> {
         let mark = self.bytes[open];
-        if self.last_of(quote, mark)? <= open {
+        let last = match quote {
+            Quote::None => None,
+            Quote::Single => self.last_single,
+            Quote::Double => self.last_double,
+            Quote::Backtick => self.last_backtick,
+        };
+        if last? <= open {
             return None;
         }
         let close = match quote {
@@ -155,16 +177,6 @@ impl Lexer<'_> {
         }
     }
 
-    fn last_of(&mut self, quote: Quote, mark: u8) -> Option<usize> {
-        let index = match quote {
-            Quote::None => return None,
-            Quote::Single => 0,
-            Quote::Double => 1,
-            Quote::Backtick => 2,
-        };
-        *self.last_of[index].get_or_insert_with(|| memchr::memrchr(mark, self.bytes))
-    }
-
     fn quoted(&mut self, name: Range<usize>, quote: Quote, value: Range<usize>, is_doubtful: bool) -> usize {
         let end = self.line_end(value.end);
         let rest = self.skip_blanks(value.end + 1, end)..end;
@@ -174,10 +186,10 @@ impl Lexer<'_> {
     }
 
     fn unquoted(&mut self, name: Range<usize>, at: usize, end: usize, quote_is_open: bool) -> usize {
-        match self.block_end(at, end) {
-            Some(Some(end)) => return self.plain_value(name, at..end, false),
-            Some(None) => return self.plain_value(name, at..end, true),
-            None => {}
+        match self.block(at, end) {
+            Block::EndsAt(end) => return self.plain_value(name, at..end, false),
+            Block::Open => return self.plain_value(name, at..end, true),
+            Block::None => {}
         }
         let line = &self.bytes[at..end];
         let length = match self.dialect {
@@ -194,15 +206,16 @@ impl Lexer<'_> {
         self.after_line_end(end)
     }
 
-    /// Where a PEM block (RFC 7468) ends that begins between `at` and `end` and goes on behind that line, whatever the
-    /// reader makes of its lines; `Some(None)` where it has no end.
-    fn block_end(&self, at: usize, end: usize) -> Option<Option<usize>> {
-        let begin = at + memchr::memmem::find(&self.bytes[at..end], b"-----BEGIN ")?;
-        if memchr::memmem::find(&self.bytes[begin..end], b"-----END ").is_some() {
-            return None;
+    /// The PEM block that begins between `at` and `end` and goes on behind that line.
+    fn block(&self, at: usize, end: usize) -> Block {
+        let Some(begin) = memchr::memmem::find(&self.bytes[at..end], b"-----BEGIN ") else { return Block::None };
+        if memchr::memmem::find(&self.bytes[at + begin..end], b"-----END ").is_some() {
+            return Block::None;
         }
-        let last = memchr::memmem::find(&self.bytes[end..], b"-----END ").map(|offset| end + offset);
-        Some(last.map(|last| self.line_end(last)))
+        match memchr::memmem::find(&self.bytes[end..], b"-----END ") {
+            Some(last) => Block::EndsAt(self.line_end(end + last)),
+            None => Block::Open,
+        }
     }
 
     fn plain_value(&mut self, name: Range<usize>, value: Range<usize>, is_doubtful: bool) -> usize {
