@@ -14,6 +14,7 @@ pub mod dns;
 mod error;
 mod exchange;
 mod explicit;
+mod frames;
 mod head;
 mod hello;
 mod inject;
@@ -40,6 +41,7 @@ mod totals;
 mod transparent;
 mod tunnel;
 mod upstream;
+mod websocket;
 mod wire;
 
 pub use broker::Broker;
