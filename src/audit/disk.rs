@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::directory::Directory;
 
 /// A file that is appended to.
 pub(super) trait Disk: Send + Sync {
@@ -13,18 +16,35 @@ pub(super) trait Disk: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-impl Disk for File {
+/// A log on a real disk. The directory's entry is made durable with the first records, off the way of the run's start.
+pub(super) struct LogFile {
+    file: File,
+    directory: Directory,
+    is_listed: AtomicBool,
+}
+
+impl LogFile {
+    /// A file that was just created in `directory`.
+    pub(super) fn new(file: File, directory: Directory) -> Self {
+        Self { file, directory, is_listed: AtomicBool::new(false) }
+    }
+}
+
+impl Disk for LogFile {
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut file = self;
-        file.write(bytes)
+        (&self.file).write(bytes)
     }
 
     fn cut(&self, length: u64) -> io::Result<()> {
-        self.set_len(length)
+        self.file.set_len(length)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.file.sync_data()?;
+        if !self.is_listed.swap(true, Ordering::Relaxed) {
+            self.directory.sync()?;
+        }
+        Ok(())
     }
 }
 

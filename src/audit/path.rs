@@ -13,10 +13,8 @@ const LONGEST_NAME: usize = 64;
 /// A path segment that holds a placeholder, percent-encoded or not, becomes `{NAME}`; `placeholders` are pairs of
 /// placeholder text and secret name. Of the query only the names are kept, `?page=&limit=`; a parameter without `=` is
 /// kept only if it looks like a name, because the whole of it may be a value. A fragment is dropped.
-pub fn recorded_path<'a>(
-    path_and_query: &str,
-    placeholders: impl Iterator<Item = (&'a str, &'a str)> + Clone,
-) -> String {
+pub fn recorded_path<'a>(path_and_query: &str, placeholders: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let placeholders: Vec<_> = placeholders.collect();
     let without_fragment = path_and_query.split('#').next().unwrap_or_default();
     let (path, query) = match without_fragment.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -27,7 +25,7 @@ pub fn recorded_path<'a>(
         if index > 0 {
             recorded.push('/');
         }
-        match secret_in(segment, placeholders.clone()) {
+        match secret_in(segment, &placeholders) {
             Some(name) => push_braced(&mut recorded, name),
             None => recorded.push_str(segment),
         }
@@ -37,12 +35,12 @@ pub fn recorded_path<'a>(
     }
     if let Some(query) = query {
         recorded.push('?');
-        push_query(&mut recorded, query, placeholders);
+        push_query(&mut recorded, query, &placeholders);
     }
     cut_to(recorded, LONGEST)
 }
 
-fn push_query<'a>(recorded: &mut String, query: &str, placeholders: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
+fn push_query(recorded: &mut String, query: &str, placeholders: &[(&str, &str)]) {
     for (index, parameter) in query.split('&').enumerate() {
         if index > 0 {
             recorded.push('&');
@@ -51,7 +49,7 @@ fn push_query<'a>(recorded: &mut String, query: &str, placeholders: impl Iterato
             Some((name, _)) => (name, true),
             None => (parameter, false),
         };
-        match secret_in(name, placeholders.clone()) {
+        match secret_in(name, placeholders) {
             Some(secret) => push_braced(recorded, secret),
             None if name.len() <= LONGEST_NAME && (has_value || is_plain(name)) => recorded.push_str(name),
             None => recorded.push('…'),
@@ -77,14 +75,16 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// The name of the secret whose placeholder stands in `text`, percent-encoded or not.
-fn secret_in<'a>(text: &str, mut placeholders: impl Iterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
+fn secret_in<'a>(text: &str, placeholders: &[(&str, &'a str)]) -> Option<&'a str> {
     let decoded = percent_decoded(text);
     let decoded = decoded.as_deref().unwrap_or(text.as_bytes());
     placeholders
+        .iter()
         .find(|(placeholder, _)| {
-            !placeholder.is_empty() && memchr::memmem::find(decoded, placeholder.as_bytes()).is_some()
+            (1..=decoded.len()).contains(&placeholder.len())
+                && memchr::memmem::find(decoded, placeholder.as_bytes()).is_some()
         })
-        .map(|(_, name)| name)
+        .map(|(_, name)| *name)
 }
 
 /// RFC 3986 §2.1; a `%` that no two hex digits follow stays. `None` where there is nothing to decode.

@@ -1,5 +1,6 @@
 //! Whether a log is as it was written.
 
+use std::io;
 use std::path::Path;
 
 use super::chain;
@@ -82,9 +83,16 @@ pub fn verify(path: &Path) -> Result<Result<Verified, Break>, AuditError> {
     let read = |source| AuditError::Read { path: path.to_owned(), source };
     // Asked first: a run that ends while we read then counts as running, never as killed.
     let state_before = state(path, false)?;
+    verify_records(Reader::open(path)?, state_before).map_err(read)
+}
+
+fn verify_records(
+    records: impl Iterator<Item = io::Result<Record>>,
+    state_before: State,
+) -> io::Result<Result<Verified, Break>> {
     let mut walk = Walk::default();
-    for record in Reader::open(path)? {
-        if let Err(found) = walk.step(&record.map_err(read)?, state_before == State::Running) {
+    for record in records {
+        if let Err(found) = walk.step(&record?, state_before == State::Running) {
             return Ok(Err(found));
         }
     }
@@ -149,5 +157,126 @@ impl Walk {
         }
         let state = if self.is_closed { State::Complete } else { state_before };
         Ok(Verified { run: self.run, records: self.records, state, hash: chain::hex(&self.previous) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A complete log of seven records, line by line.
+    fn log() -> Vec<Vec<u8>> {
+        let kinds = [Kind::Start, Kind::Decision, Kind::End, Kind::Decision, Kind::Fetch, Kind::End, Kind::Close];
+        let mut previous = chain::GENESIS;
+        let line = |(seq, kind): (u64, Kind)| {
+            let run = "20261103-101530482-abcdefgh".to_owned();
+            let event = Event { run, seq, kind, path: Some(format!("/v1/{seq}\"é")), ..Event::default() };
+            let mut line = serde_json::to_vec(&event).unwrap();
+            previous = chain::seal(&mut line, &previous);
+            line
+        };
+        (1..).zip(kinds).map(line).collect()
+    }
+
+    fn check(text: &[u8], state: State) -> Result<Verified, Break> {
+        verify_records(Reader::new(text), state).unwrap()
+    }
+
+    fn why(lines: &[Vec<u8>]) -> Why {
+        check(&lines.concat(), State::Killed).unwrap_err().why
+    }
+
+    #[test]
+    fn a_log_as_written_holds() {
+        let verified = check(&log().concat(), State::Killed).unwrap();
+        assert_eq!((verified.records, verified.state), (7, State::Complete));
+    }
+
+    #[test]
+    fn a_missing_end_is_said_apart_and_is_no_break() {
+        let text = log()[..6].concat();
+        for state in [State::Running, State::Killed] {
+            assert_eq!(check(&text, state).unwrap().state, state);
+        }
+    }
+
+    #[test]
+    fn the_middle_of_a_record_is_a_cut_unless_it_is_being_written() {
+        let text = log()[..3].concat();
+        for length in text.len() - log()[2].len() + 1..text.len() {
+            assert_eq!(check(&text[..length], State::Killed).unwrap_err(), Break { line: 3, why: Why::Torn });
+            assert_eq!(check(&text[..length], State::Running).unwrap().records, 2);
+        }
+    }
+
+    #[test]
+    fn cuts_moves_and_repeats_are_named() {
+        let without = |index: usize| {
+            let mut lines = log();
+            lines.remove(index);
+            lines
+        };
+        for index in 1..6 {
+            let expected = index as u64 + 1;
+            assert_eq!(why(&without(index)), Why::Missing { expected, found: expected + 1 });
+        }
+        let mut repeated = log();
+        repeated.insert(3, repeated[2].clone());
+        assert_eq!(why(&repeated), Why::Moved { expected: 4, found: 3 });
+        let mut moved = log();
+        moved.swap(2, 4);
+        assert_eq!(why(&moved), Why::Missing { expected: 3, found: 5 });
+        assert_eq!(why(&without(0)), Why::Missing { expected: 1, found: 2 });
+        assert_eq!(why(&[]), Why::Empty);
+        assert_eq!(why(&[b"not a record\n".to_vec()]), Why::Form);
+    }
+
+    #[test]
+    fn a_record_made_anew_does_not_fit_between_the_others() {
+        let mut lines = log();
+        let forged = Event { run: "20261103-101530482-abcdefgh".into(), seq: 3, kind: Kind::End, ..Event::default() };
+        let mut line = serde_json::to_vec(&forged).unwrap();
+        let before = chain::open(lines[1].strip_suffix(b"\n").unwrap()).unwrap().hash;
+        chain::seal(&mut line, &before);
+        lines[2] = line.clone();
+        assert_eq!(check(&lines.concat(), State::Killed).unwrap_err(), Break { line: 4, why: Why::Unlinked });
+        let mut after_close = log();
+        let mut late = Event { seq: 8, ..forged };
+        late.run = "20261103-101530482-abcdefgh".into();
+        line = serde_json::to_vec(&late).unwrap();
+        let before = chain::open(after_close[6].strip_suffix(b"\n").unwrap()).unwrap().hash;
+        chain::seal(&mut line, &before);
+        after_close.push(line);
+        assert_eq!(why(&after_close), Why::AfterClose);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_edit_of_one_byte_is_found(place: usize, byte: u8) {
+            let mut text = log().concat();
+            let place = place % text.len();
+            prop_assume!(text[place] != byte);
+            text[place] = byte;
+            prop_assert!(check(&text, State::Killed).is_err());
+        }
+
+        #[test]
+        fn any_byte_taken_out_or_put_in_is_found(place: usize, byte: u8, is_put_in: bool) {
+            let mut text = log().concat();
+            let place = place % text.len();
+            let before = text.clone();
+            if is_put_in { text.insert(place, byte) } else { text.remove(place); }
+            prop_assume!(text != before);
+            prop_assert!(check(&text, State::Killed).is_err());
+        }
+
+        #[test]
+        fn no_bytes_panic(text in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            prop_assert!(check(&text, State::Killed).is_err());
+        }
     }
 }

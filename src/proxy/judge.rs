@@ -6,7 +6,7 @@
 //! **Invariants.** An address outside the table and outside global unicast space (`2000::/3`) is refused. What serves
 //! credentials to whoever can reach it (metadata services) is refused even where policy names it.
 //!
-//! **Trade-off.** 64:ff9b::/96 is judged by the embedded address alone: behind DNS64 every name resolves into it, and
+//! **Trade-off.** `64:ff9b::/96` is judged by the embedded address alone: behind DNS64 every name resolves into it, and
 //! RFC 6052 §3.1 forbids it for non-global addresses.
 
 use std::fmt;
@@ -140,8 +140,8 @@ const fn v4(a: u8, b: u8, c: u8, d: u8) -> Ipv4Addr {
 }
 
 const fn v6(segments: [u16; 8]) -> Ipv6Addr {
-    let [a, b, c, d, e, f, g, h] = segments;
-    Ipv6Addr::new(a, b, c, d, e, f, g, h)
+    let [zero, one, two, three, four, five, six, seven] = segments;
+    Ipv6Addr::new(zero, one, two, three, four, five, six, seven)
 }
 
 /// The first row that covers an address counts.

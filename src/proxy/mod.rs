@@ -26,6 +26,7 @@ mod notice;
 mod record;
 mod redact;
 mod refusal;
+pub mod refusals;
 mod request_body;
 mod respond;
 mod route;

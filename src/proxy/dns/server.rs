@@ -1,6 +1,6 @@
 //! The sockets of the name server: UDP and TCP.
 //!
-//! **Invariants.** A UDP answer's source is the query's destination (IP_PKTINFO, ip(7); IPV6_PKTINFO, ipv6(7)): inside
+//! **Invariants.** A UDP answer's source is the query's destination (`IP_PKTINFO`, ip(7); `IPV6_PKTINFO`, ipv6(7)): inside
 //! the seal every address is ours, and resolvers drop answers from another.
 
 use std::future::pending;
@@ -57,7 +57,7 @@ impl<L: Lookup> Server<L> {
             tasks.spawn(serve_tcp(listener, Arc::clone(&self.resolver)));
         }
         while tasks.join_next().await.is_some() {}
-        pending().await
+        pending::<()>().await;
     }
 }
 

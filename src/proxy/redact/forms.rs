@@ -45,10 +45,7 @@ pub fn is_searchable(value: &[u8]) -> bool {
 /// Up to 20 letters in one case, or with a capital first: `production`, `Authorization`. A password may look so; it is
 /// replaced where it is named, not wherever the word stands.
 fn is_plain_word(value: &[u8]) -> bool {
-    let (first, rest) = match value.split_first() {
-        Some(parts) => parts,
-        None => return false,
-    };
+    let Some((first, rest)) = value.split_first() else { return false };
     let is_lower = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_lowercase);
     let is_one_case = first.is_ascii_alphabetic() && is_lower(rest) || value.iter().all(u8::is_ascii_uppercase);
     value.len() <= 20 && is_one_case

@@ -15,8 +15,8 @@ use super::forms::Form;
 /// How many bytes are sampled together.
 const GRAM: usize = 4;
 
-/// The filter has 2^16 bits, 8 KiB.
-const FILTER_BITS: u32 = 16;
+/// The filter has 2^16 bits, 8 KiB: one for each value of a 16-bit part of a gram's hash.
+const FILTER_WORDS: usize = 1 << (16 - 6);
 
 /// All forms of a run, prepared for searching.
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl Matcher {
         forms.retain(|form| form.bytes().len() >= GRAM);
         forms.sort_by(|one, other| one.bytes().cmp(other.bytes()));
         let Some(shortest) = forms.iter().map(|form| form.bytes().len()).min() else { return Self::default() };
-        let mut filter = Zeroizing::new(vec![0; 1 << (FILTER_BITS - 6)]);
+        let mut filter = Zeroizing::new(vec![0; FILTER_WORDS]);
         let mut places = Zeroizing::new(Vec::new());
         let mut begins = Zeroizing::new(vec![false; 256]);
         for (index, form) in forms.iter().enumerate() {
@@ -172,6 +172,6 @@ fn gram_at(text: &[u8], place: usize) -> u32 {
 #[inline]
 fn filter_bits(gram: u32) -> [usize; 2] {
     let hash = u64::from(gram).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let part = |shift: u32| (hash >> shift) as usize & ((1 << FILTER_BITS) - 1);
-    [part(48), part(32)]
+    let [first, second, third, fourth, ..] = hash.to_be_bytes();
+    [u16::from_be_bytes([first, second]).into(), u16::from_be_bytes([third, fourth]).into()]
 }

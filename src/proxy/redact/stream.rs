@@ -66,14 +66,14 @@ impl Stream {
         self.pass(text.freeze(), is_end)
     }
 
-    fn pass(&mut self, text: Bytes, is_end: bool) -> Bytes {
+    fn pass(&mut self, mut text: Bytes, is_end: bool) -> Bytes {
         let mut replaced = BytesMut::new();
         let (passed, clear) = self.replace(&text, is_end, &mut replaced);
-        self.held = text.slice(clear..);
+        self.held = text.split_off(clear);
         if passed == 0 {
-            return text.slice(..clear);
+            return text;
         }
-        replaced.extend_from_slice(&text[passed..clear]);
+        replaced.extend_from_slice(&text[passed..]);
         replaced.freeze()
     }
 

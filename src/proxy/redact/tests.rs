@@ -36,16 +36,13 @@ fn oracle(values: &[&[u8]], text: &[u8]) -> Vec<u8> {
     let mut place = 0;
     while place < text.len() {
         let matching = values.iter().enumerate().filter(|(_, value)| text[place..].starts_with(value));
-        match matching.max_by_key(|(_, value)| value.len()) {
-            Some((index, value)) => {
-                let first = values.iter().position(|other| other == value).unwrap_or(index);
-                redacted.extend_from_slice(format!("<{first}>").as_bytes());
-                place += value.len();
-            }
-            None => {
-                redacted.push(text[place]);
-                place += 1;
-            }
+        if let Some((index, value)) = matching.max_by_key(|(_, value)| value.len()) {
+            let first = values.iter().position(|other| other == value).unwrap_or(index);
+            redacted.extend_from_slice(format!("<{first}>").as_bytes());
+            place += value.len();
+        } else {
+            redacted.push(text[place]);
+            place += 1;
         }
     }
     redacted
