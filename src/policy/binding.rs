@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rule, Target};
+use super::{Authority, RequestPath, Rule, Target};
 use crate::secret::SecretName;
 
 /// The catalogue's name of a service, such as `stripe`.
@@ -43,8 +43,19 @@ pub enum Slot {
     Basic,
 }
 
+impl Slot {
+    /// The header that the slot is in, lower case.
+    pub fn header(&self) -> &str {
+        match self {
+            Self::Header(name) => name,
+            Self::Basic => "authorization",
+        }
+    }
+}
+
 /// What to add to a request that carries no credential at all.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attach {
     /// The header, lower case.
     pub header: String,
@@ -67,17 +78,40 @@ pub struct Binding {
     pub attach: Option<Attach>,
     /// Methods and paths it may be used for; empty means any.
     pub rules: Vec<Rule>,
+    /// Limits that a project adds: one of these must match as well; empty means any.
+    pub narrowed_rules: Vec<Rule>,
     /// Whether plaintext http is allowed for these targets (S3); false unless the policy says so.
     pub plaintext: bool,
     /// Where this binding was decided.
     pub origin: Origin,
 }
 
+impl Binding {
+    /// Whether its rules allow the request; the target is judged apart.
+    pub fn allows(&self, method: &str, path: &RequestPath) -> bool {
+        let matches = |rules: &[Rule]| rules.is_empty() || rules.iter().any(|rule| rule.matches(method, path));
+        matches(&self.rules) && matches(&self.narrowed_rules)
+    }
+
+    /// Whether it may be used for requests to `authority`.
+    pub fn covers(&self, authority: &Authority) -> bool {
+        self.targets.iter().any(|target| target.matches(authority))
+    }
+}
+
 /// An endpoint that mints tokens: answered 403 with a hint until capture exists (S7).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TokenEndpoint {
     /// Its host and port.
     pub target: Target,
-    /// Its path, exact.
-    pub path: String,
+    /// Its method and path.
+    pub rule: Rule,
+}
+
+impl TokenEndpoint {
+    /// Whether a request to `authority` is one for a token.
+    pub fn matches(&self, authority: &Authority, method: &str, path: &RequestPath) -> bool {
+        self.target.matches(authority) && self.rule.matches(method, path)
+    }
 }

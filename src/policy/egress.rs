@@ -22,6 +22,9 @@ pub struct Egress {
     pub default: DefaultEgress,
     /// Allowed by name; under `web` these add other ports and private addresses.
     pub allow: Vec<Target>,
+    /// Allowed as under `web` (ports 80 and 443, public addresses) although the default is `allowlist`: the list of a
+    /// file that may narrow and may not grant.
+    pub web: Vec<Target>,
     /// Host loopback ports that the parent dials for the child (`--loopback`).
     pub loopback: Vec<u16>,
 }
@@ -45,19 +48,25 @@ impl Egress {
         if self.allow.iter().any(|target| target.matches(authority)) {
             return Verdict::Named;
         }
-        match (self.default, authority.port) {
-            (DefaultEgress::Web, 80 | 443) => Verdict::Web,
-            (DefaultEgress::Web, _) => Verdict::Port,
-            (DefaultEgress::Allowlist, _) if self.allow.iter().any(|target| target.host.matches(&authority.host)) => {
-                Verdict::Port
-            }
-            (DefaultEgress::Allowlist, _) => Verdict::Host,
+        let is_web_port = matches!(authority.port, 80 | 443);
+        if is_web_port && self.web.iter().any(|target| target.matches(authority)) {
+            return Verdict::Web;
+        }
+        match self.default {
+            DefaultEgress::Web if is_web_port => Verdict::Web,
+            DefaultEgress::Web => Verdict::Port,
+            DefaultEgress::Allowlist if self.lists(&authority.host) => Verdict::Port,
+            DefaultEgress::Allowlist => Verdict::Host,
         }
     }
 
     /// Whether `name` may be looked up: it may be reached on some port.
     pub fn may_resolve(&self, host: &super::Host) -> bool {
-        self.default == DefaultEgress::Web || self.allow.iter().any(|target| target.host.matches(host))
+        self.default == DefaultEgress::Web || self.lists(host)
+    }
+
+    fn lists(&self, host: &super::Host) -> bool {
+        self.allow.iter().chain(&self.web).any(|target| target.host.matches(host))
     }
 }
 
@@ -70,12 +79,15 @@ mod tests {
         use DefaultEgress::{Allowlist, Web};
         let judge = |default, text: &str| {
             let allow = vec![Target::parse("db.example:5432").unwrap()];
-            Egress { default, allow, loopback: vec![] }.judge(&Authority::parse(text, None).unwrap())
+            let web = vec![Target::parse("narrow.example").unwrap()];
+            Egress { default, allow, web, loopback: vec![] }.judge(&Authority::parse(text, None).unwrap())
         };
         assert_eq!(judge(Web, "a.example:443"), Verdict::Web);
         assert_eq!(judge(Web, "a.example:22"), Verdict::Port);
         assert_eq!(judge(Web, "db.example:5432"), Verdict::Named);
         assert_eq!(judge(Allowlist, "a.example:443"), Verdict::Host);
+        assert_eq!(judge(Allowlist, "narrow.example:443"), Verdict::Web);
+        assert_eq!(judge(Allowlist, "narrow.example:22"), Verdict::Port);
         assert_eq!(judge(Allowlist, "db.example:443"), Verdict::Port);
         assert_eq!(judge(Allowlist, "db.example:5432"), Verdict::Named);
     }

@@ -230,6 +230,22 @@ impl HostPattern {
                 .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
         }
     }
+
+    /// What both cover; of two patterns one lies within the other, or they have nothing in common.
+    pub fn both(&self, other: &Self) -> Option<Self> {
+        if self.contains(other) { Some(other.clone()) } else { other.contains(self).then(|| self.clone()) }
+    }
+
+    /// Whether every host that `other` covers is covered.
+    fn contains(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Exact(host)) => self.matches(host),
+            (Self::Exact(_), Self::Below(_)) => false,
+            (Self::Below(domain), Self::Below(below)) => {
+                below.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+        }
+    }
 }
 
 impl fmt::Display for HostPattern {
@@ -265,6 +281,12 @@ impl Target {
     /// Whether `authority` is covered.
     pub fn matches(&self, authority: &Authority) -> bool {
         self.port == authority.port && self.host.matches(&authority.host)
+    }
+
+    /// What both cover.
+    pub fn both(&self, other: &Self) -> Option<Self> {
+        let host = self.host.both(&other.host).filter(|_| self.port == other.port)?;
+        Some(Self { host, port: self.port })
     }
 }
 

@@ -5,11 +5,33 @@
 //! never grant by itself (C3).
 
 mod binding;
+mod builtin;
+mod catalogue;
+mod characters;
 mod egress;
+mod files;
+mod glob;
 mod host;
+mod layers;
 mod path;
+mod scrub;
+mod trust;
 
 pub use binding::{Attach, Binding, Origin, ServiceId, Slot, TokenEndpoint};
+pub use builtin::{BuiltinError, catalogue, file_rules, scrub_rules, trust_rules, verify};
+pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Service, ValueKind};
+pub use characters::Characters;
 pub use egress::{DefaultEgress, Egress, Verdict};
+pub use files::{
+    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Place, ProjectEntry, Render, Surroundings,
+    Writable,
+};
+pub use glob::{FileGlob, FileGlobError};
 pub use host::{Authority, Host, HostError, HostPattern, Target};
+pub use layers::{
+    EgressPolicy, Flags, Inspect, Isolation, Layers, Merged, OnStray, PolicyError, PolicyPlace, PolicyText,
+    SecretPolicy, Sourced,
+};
 pub use path::{PathError, PathPattern, RequestPath, Rule};
+pub use scrub::{NameJudgement, NameVerdict, ScrubRules, ValuePattern};
+pub use trust::TrustRules;

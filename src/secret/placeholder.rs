@@ -43,6 +43,7 @@ pub struct Shape {
     /// Wished length of the random part in characters; raised where it holds fewer than 96 bits.
     pub length: usize,
     /// A constant end, for clients that remember a key by it; empty mostly.
+    #[serde(default)]
     pub tail: String,
 }
 

@@ -1,0 +1,87 @@
+//! The rules that ship in the binary: every file under `policies/`, embedded and parsed once, when first asked for.
+//!
+//! **Invariants.** A file that does not parse is found by this room's tests; were one ever to ship all the same,
+//! [`verify`] reports it and no run starts (C1).
+
+use std::sync::LazyLock;
+
+use serde::de::DeserializeOwned;
+
+use super::catalogue::Catalogue;
+use super::files::FileRules;
+use super::scrub::ScrubRules;
+use super::trust::TrustRules;
+
+/// An embedded file that is not what its type asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("policies/{file}: {message}")]
+pub struct BuiltinError {
+    /// Its path below `policies/`.
+    pub file: String,
+    /// What the parser said.
+    pub message: String,
+}
+
+static CATALOGUE: LazyLock<Result<Catalogue, BuiltinError>> = LazyLock::new(Catalogue::load);
+static SCRUB: LazyLock<Result<ScrubRules, BuiltinError>> =
+    LazyLock::new(|| parse("scrub.toml", include_str!("../../policies/scrub.toml")));
+static FILES: LazyLock<Result<FileRules, BuiltinError>> =
+    LazyLock::new(|| parse("files.toml", include_str!("../../policies/files.toml")));
+static TRUST: LazyLock<Result<TrustRules, BuiltinError>> =
+    LazyLock::new(|| parse("trust.toml", include_str!("../../policies/trust.toml")));
+
+/// The services whose credentials are brokered without configuration.
+pub fn catalogue() -> &'static Catalogue {
+    static EMPTY: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);
+    CATALOGUE.as_ref().unwrap_or_else(|_| &EMPTY)
+}
+
+/// Which variables are secret.
+pub fn scrub_rules() -> &'static ScrubRules {
+    static EMPTY: LazyLock<ScrubRules> = LazyLock::new(ScrubRules::default);
+    SCRUB.as_ref().unwrap_or_else(|_| &EMPTY)
+}
+
+/// Which files are hidden, rendered, guarded or writable.
+pub fn file_rules() -> &'static FileRules {
+    static EMPTY: LazyLock<FileRules> = LazyLock::new(FileRules::default);
+    FILES.as_ref().unwrap_or_else(|_| &EMPTY)
+}
+
+/// How clients are told of the run's CA and proxy.
+pub fn trust_rules() -> &'static TrustRules {
+    static EMPTY: LazyLock<TrustRules> = LazyLock::new(TrustRules::default);
+    TRUST.as_ref().unwrap_or_else(|_| &EMPTY)
+}
+
+/// Parses every embedded file and says which one is broken. [`super::Layers::load`] asks before it does anything.
+pub fn verify() -> Result<(), BuiltinError> {
+    CATALOGUE.as_ref().map_err(Clone::clone)?;
+    SCRUB.as_ref().map_err(Clone::clone)?;
+    FILES.as_ref().map_err(Clone::clone)?;
+    TRUST.as_ref().map_err(Clone::clone)?;
+    Ok(())
+}
+
+/// Parses one embedded file.
+pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, BuiltinError> {
+    toml::from_str(text)
+        .map_err(|error| BuiltinError { file: file.to_owned(), message: error.to_string().trim_end().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_file_parses() {
+        verify().unwrap();
+    }
+
+    #[test]
+    fn a_broken_file_names_itself_and_the_place() {
+        let error = parse::<TrustRules>("trust.toml", "bundle = [\n  1,\n]").unwrap_err();
+        assert!(error.to_string().starts_with("policies/trust.toml: "), "{error}");
+        assert!(error.to_string().contains("line 2"), "{error}");
+    }
+}
