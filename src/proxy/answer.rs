@@ -48,7 +48,14 @@ impl Answer {
             record.finish(redaction.as_ref(), None);
             return Self::Empty;
         }
-        Self::Streamed(Box::new(Streamed { upstream, redaction, changes_length, trailers: None, is_over: false, record }))
+        Self::Streamed(Box::new(Streamed {
+            upstream,
+            redaction,
+            changes_length,
+            trailers: None,
+            is_over: false,
+            record,
+        }))
     }
 }
 
@@ -148,10 +155,7 @@ impl Body for Answer {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),

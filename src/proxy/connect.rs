@@ -148,7 +148,9 @@ async fn speak(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: TcpS
             serve(shared, Wire::Tls(Box::new(TlsStream::Server(stream))), version, arrival).await;
         }
         Ok(Err(error)) => {
-            shared.notices.tell(Notice::HandshakeFailed { authority: site.authority.clone(), reason: error.to_string() });
+            shared
+                .notices
+                .tell(Notice::HandshakeFailed { authority: site.authority.clone(), reason: error.to_string() });
             if !site.is_allowed() {
                 let refused = Refused::egress(site.verdict, &site.authority);
                 exchange::record_refusal(shared, &Noted::tunnel(&site.authority), &refused);

@@ -172,12 +172,7 @@ async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, mut record
 }
 
 /// The answer to a request that could not be sent.
-pub(super) fn failed(
-    shared: &Shared,
-    noted: &Noted,
-    error: &UpstreamError,
-    mut record: Record,
-) -> Response<Answer> {
+pub(super) fn failed(shared: &Shared, noted: &Noted, error: &UpstreamError, mut record: Record) -> Response<Answer> {
     let refused = error.refused(&noted.authority);
     tell_failure(shared, &noted.authority, error);
     record.answered(refused.status);

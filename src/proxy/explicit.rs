@@ -63,12 +63,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, ahead: Bytes, stream: TcpStream,
     }
 }
 
-async fn handle(
-    shared: &Arc<Shared>,
-    slot: &Slot,
-    is_inner: bool,
-    request: Request<Incoming>,
-) -> Response<Answer> {
+async fn handle(shared: &Arc<Shared>, slot: &Slot, is_inner: bool, request: Request<Incoming>) -> Response<Answer> {
     let token = request.headers().get(PROXY_AUTHORIZATION).map(http::HeaderValue::as_bytes);
     match shared.token.judge(token) {
         Presented::Right => {}
@@ -158,7 +153,8 @@ fn is_own(shared: &Shared, uri: &Uri) -> bool {
         && match &authority.host {
             Host::Name(name) => name == "localhost",
             Host::Address(address) => {
-                shared.explicit.iter().any(|own| own.ip() == *address) || matches!(address, IpAddr::V6(v6) if v6.is_loopback())
+                shared.explicit.iter().any(|own| own.ip() == *address)
+                    || matches!(address, IpAddr::V6(v6) if v6.is_loopback())
             }
         }
 }

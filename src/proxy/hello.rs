@@ -77,11 +77,12 @@ mod tests {
     }
 
     fn client_hello(name: &'static str) -> Vec<u8> {
-        let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
+        let config =
+            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth();
         let mut client = rustls::ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
         let mut hello = Vec::new();
         client.write_tls(&mut hello).unwrap();

@@ -26,7 +26,11 @@ pub(super) fn refusal(refused: &Refused, method: &Method) -> Response<Answer> {
     let details: String = refused
         .sentence
         .chars()
-        .map(|character| if matches!(character, ' '..='~') && character != '"' && character != '\\' { character } else { '?' })
+        .map(
+            |character| {
+                if matches!(character, ' '..='~') && character != '"' && character != '\\' { character } else { '?' }
+            },
+        )
         .collect();
     let status = format!("agentsecrets; error={}; details=\"{details}\"", refused.error);
     insert(response.headers_mut(), PROXY_STATUS, &status);

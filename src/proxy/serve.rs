@@ -80,11 +80,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, wire: Wire, version: Version, ar
 /// HTTP/1 as both kinds of listener speak it.
 pub(super) fn http1_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(LONGEST_HEAD)
-        .auto_date_header(false);
+    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(LONGEST_HEAD).auto_date_header(false);
     builder
 }
 

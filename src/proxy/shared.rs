@@ -42,7 +42,8 @@ impl Shared {
         explicit: Vec<SocketAddr>,
     ) -> Result<Self, ProxyError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut lengths = settings.secrets.iter().map(|(_, held)| (held.value().len(), held.placeholder.as_str().len()));
+        let mut lengths =
+            settings.secrets.iter().map(|(_, held)| (held.value().len(), held.placeholder.as_str().len()));
         Ok(Self {
             book: Rulebook::new(&settings)?,
             upstream: Upstream::new(&mut settings, tasks)?,

@@ -25,10 +25,8 @@ pub(super) async fn run(shared: &Arc<Shared>, mut stream: TcpStream) {
         return;
     }
     let name = shared.names.name(address);
-    let by_address = Authority {
-        host: name.as_deref().map_or_else(|| Host::from(address), Host::clone),
-        port: dialled.port(),
-    };
+    let by_address =
+        Authority { host: name.as_deref().map_or_else(|| Host::from(address), Host::clone), port: dialled.port() };
     if !matches!(dialled.port(), 80 | 443) {
         // Policy opened this port, and the protocol may be one where the target speaks first.
         let site = Arc::new(shared.book.site(by_address));

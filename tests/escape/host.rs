@@ -62,7 +62,8 @@ pub(crate) fn sockets() -> &'static Path {
 /// Leaves the machine's namespaces for new ones and builds the host in them. Must come before any thread.
 pub(crate) fn enter() -> tempfile::TempDir {
     let (user, group) = (geteuid(), getegid());
-    let mut flags = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+    let mut flags =
+        CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     if !user.is_root() {
         flags |= CloneFlags::CLONE_NEWUSER;
     }
@@ -96,8 +97,11 @@ fn network() {
         control(libc::AF_INET, libc::SIOCSIFFLAGS, &raw mut request);
     }
     for (address, prefix) in [(PUBLIC_V6, 128), (LINK_LOCAL, 64)] {
-        let mut request =
-            libc::in6_ifreq { ifr6_addr: libc::in6_addr { s6_addr: address.octets() }, ifr6_prefixlen: prefix, ifr6_ifindex: 1 };
+        let mut request = libc::in6_ifreq {
+            ifr6_addr: libc::in6_addr { s6_addr: address.octets() },
+            ifr6_prefixlen: prefix,
+            ifr6_ifindex: 1,
+        };
         control(libc::AF_INET6, libc::SIOCSIFADDR, &raw mut request);
     }
     // Every user may send an echo request, as most distributions have it.
@@ -144,7 +148,9 @@ fn listen(folder: &Path) {
             serve_udp(SocketAddr::new(address, port));
         }
     }
-    for path in [folder.join("outside.sock"), PathBuf::from("/tmp/.escape-host.sock"), PathBuf::from("/run/escape-host.sock")] {
+    for path in
+        [folder.join("outside.sock"), PathBuf::from("/tmp/.escape-host.sock"), PathBuf::from("/run/escape-host.sock")]
+    {
         serve_unix_at(&path);
     }
     serve_unix(UnixListener::bind_addr(&UnixAddress::from_abstract_name(ABSTRACT).unwrap()).unwrap());
@@ -271,7 +277,8 @@ fn shared_places(folder: &Path) {
 /// Whether the mark was left among the host's scheduled jobs.
 pub(crate) fn has_job(mark: &str) -> bool {
     let jobs = fs::read_dir(sockets().join("cron.d")).unwrap().flatten();
-    jobs.into_iter().any(|job| fs::read(job.path()).is_ok_and(|text| memchr::memmem::find(&text, mark.as_bytes()).is_some()))
+    jobs.into_iter()
+        .any(|job| fs::read(job.path()).is_ok_and(|text| memchr::memmem::find(&text, mark.as_bytes()).is_some()))
 }
 
 /// A key in the session keyring that everything started from here inherits (keyrings(7)).
@@ -282,7 +289,8 @@ fn session_key() {
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, 1, 0) };
     assert!(joined >= 0, "join: {}", std::io::Error::last_os_error());
     // SAFETY: the strings are terminated, the value has its length beside it; add_key(2).
-    let key = unsafe { libc::syscall(libc::SYS_add_key, kind.as_ptr(), name.as_ptr(), value.as_ptr(), value.len(), SESSION) };
+    let key =
+        unsafe { libc::syscall(libc::SYS_add_key, kind.as_ptr(), name.as_ptr(), value.as_ptr(), value.len(), SESSION) };
     assert!(key >= 0, "add_key: {}", std::io::Error::last_os_error());
     // SAFETY: KEYCTL_SETPERM by number: every user may view, read and search.
     let permitted = unsafe { libc::syscall(libc::SYS_keyctl, 5, key, 0x3f3f_3f3f_u32) };

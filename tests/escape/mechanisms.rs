@@ -111,6 +111,8 @@ pub(crate) fn examine(programs: &Programs, row: &Row, user: User) -> Result<Stri
     }
     match wins(programs, trial, user, &Ground::Without(row.left_out))? {
         (true, said) => Ok(format!("{} wins without {}: {said}", row.attack, row.left_out.join(" and "))),
-        (false, said) => Err(format!("{} loses all the same without {}: {said}", row.attack, row.left_out.join(" and "))),
+        (false, said) => {
+            Err(format!("{} loses all the same without {}: {said}", row.attack, row.left_out.join(" and ")))
+        }
     }
 }

@@ -159,7 +159,8 @@ fn holds(path: &Path, mark: &str) -> bool {
 fn staged(user: User, ground: &Ground) -> Run {
     let key = fresh_key("");
     let backwards: String = key.chars().rev().collect();
-    let mut run = Run::new().user(user).variable("TARGET_BACKWARDS", backwards).variable("HOST_SOCKETS", host::sockets());
+    let mut run =
+        Run::new().user(user).variable("TARGET_BACKWARDS", backwards).variable("HOST_SOCKETS", host::sockets());
     run = run.variable("INTERNAL_TOKEN", &key);
     if matches!(ground, Ground::Inside) {
         run = run.declare("INTERNAL_TOKEN", &key);
@@ -177,7 +178,10 @@ fn staged(user: User, ground: &Ground) -> Run {
         host::serve_unix_at(&folder.join("agent.sock"));
     }
     host::plant_canaries(&line);
-    let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", world.home().join(".cache/bin").display());
+    let path = format!(
+        "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        world.home().join(".cache/bin").display()
+    );
     run.variable("PATH", path)
 }
 

@@ -58,7 +58,16 @@ pub(crate) struct Trial {
 
 impl Trial {
     const fn new(attack: &'static str, evidence: Evidence) -> Self {
-        Self { attack, evidence, control: Control::Outside, flags: &[], wrapper: "", own_copy: false, who: Who::Both, needs: None }
+        Self {
+            attack,
+            evidence,
+            control: Control::Outside,
+            flags: &[],
+            wrapper: "",
+            own_copy: false,
+            who: Who::Both,
+            needs: None,
+        }
     }
 
     const fn by_table(mut self) -> Self {

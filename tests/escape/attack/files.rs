@@ -18,7 +18,9 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("read-credentials", |_| read(home(".aws/credentials"))),
     ("read-credentials-in-directory", |_| read(home(".ssh/id_ed25519"))),
     ("read-own-state", |_| read(Path::new(&std::env::var("XDG_STATE_HOME").unwrap()).join("agentsecrets/canary"))),
-    ("read-own-configuration", |_| read(Path::new(&std::env::var("XDG_CONFIG_HOME").unwrap()).join("agentsecrets/canary"))),
+    ("read-own-configuration", |_| {
+        read(Path::new(&std::env::var("XDG_CONFIG_HOME").unwrap()).join("agentsecrets/canary"))
+    }),
     ("read-host-tmp", |_| read("/tmp/.escape-host-canary".into())),
     ("read-host-run", |_| read("/run/escape-host-canary".into())),
     ("read-host-shm", |_| read("/dev/shm/escape-host-canary".into())),
@@ -49,7 +51,11 @@ fn outside(path: &str) -> PathBuf {
 }
 
 fn verdict(bytes: &[u8]) -> Outcome {
-    if holds_secret(bytes) { Ok("the real value".into()) } else { Err(format!("{} bytes without the value", bytes.len())) }
+    if holds_secret(bytes) {
+        Ok("the real value".into())
+    } else {
+        Err(format!("{} bytes without the value", bytes.len()))
+    }
 }
 
 fn read(path: PathBuf) -> Outcome {

@@ -31,7 +31,9 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("kernel-memory", |_| open_to_read("/proc/kcore")),
     ("kernel-keys", kernel_keys),
     ("host-name", |mark| {
-        call(libc::SYS_sethostname, &[mark.as_ptr().addr(), mark.len()]).map(|_| "renamed".into()).map_err(why("sethostname"))
+        call(libc::SYS_sethostname, &[mark.as_ptr().addr(), mark.len()])
+            .map(|_| "renamed".into())
+            .map_err(why("sethostname"))
     }),
 ];
 
@@ -66,7 +68,8 @@ fn foreign_architecture(_: &str) -> Outcome {
 fn keyring(_: &str) -> Outcome {
     const SESSION: usize = (-3_i32).cast_unsigned() as usize;
     let (kind, name) = (c("user"), c("escape"));
-    let key = call(libc::SYS_keyctl, &[10, SESSION, kind.as_ptr().addr(), name.as_ptr().addr(), 0]).map_err(why("search"))?;
+    let key =
+        call(libc::SYS_keyctl, &[10, SESSION, kind.as_ptr().addr(), name.as_ptr().addr(), 0]).map_err(why("search"))?;
     let mut value = [0_u8; 64];
     let arguments = [11, usize::try_from(key).unwrap(), value.as_mut_ptr().addr(), value.len()];
     let length = usize::try_from(call(libc::SYS_keyctl, &arguments).map_err(why("read"))?).unwrap();
@@ -95,7 +98,8 @@ fn perf(_: &str) -> Outcome {
 fn shared_memory(_: &str) -> Outcome {
     let key = usize::try_from(SEGMENT).unwrap();
     let segment = usize::try_from(call(libc::SYS_shmget, &[key, 0, 0]).map_err(why("shmget"))?).unwrap();
-    let memory = call(libc::SYS_shmat, &[segment, 0, usize::try_from(libc::SHM_RDONLY).unwrap()]).map_err(why("shmat"))?;
+    let memory =
+        call(libc::SYS_shmat, &[segment, 0, usize::try_from(libc::SHM_RDONLY).unwrap()]).map_err(why("shmat"))?;
     let memory = std::ptr::with_exposed_provenance::<u8>(usize::try_from(memory).unwrap());
     // SAFETY: the segment was attached above and has a page.
     let text = unsafe { std::slice::from_raw_parts(memory, 18) };
@@ -133,7 +137,11 @@ fn block_device(_: &str) -> Outcome {
     let mut sector = [0; 512];
     file.read_exact(&mut sector).map_err(why("read"))?;
     let _ = fs::remove_file(node);
-    if facts.file_type().is_block_device() { Ok(format!("a sector of {}", facts.rdev())) } else { Err("no device".into()) }
+    if facts.file_type().is_block_device() {
+        Ok(format!("a sector of {}", facts.rdev()))
+    } else {
+        Err("no device".into())
+    }
 }
 
 fn control_groups(_: &str) -> Outcome {

@@ -48,9 +48,8 @@ pub(crate) fn act(name: &str, mark: &str) -> ExitCode {
 fn call(number: i64, arguments: &[usize]) -> io::Result<i64> {
     let argument = |place: usize| arguments.get(place).copied().unwrap_or(0);
     // SAFETY: an attack passes pointers to memory that outlives the call, or addresses that the kernel shall refuse.
-    let result = unsafe {
-        libc::syscall(number, argument(0), argument(1), argument(2), argument(3), argument(4), argument(5))
-    };
+    let result =
+        unsafe { libc::syscall(number, argument(0), argument(1), argument(2), argument(3), argument(4), argument(5)) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 

@@ -116,7 +116,8 @@ fn open_tree(_: &str) -> Outcome {
     let tree = call(libc::SYS_open_tree, &[current, here.as_ptr().addr(), OPEN_TREE_CLONE]);
     let tree = usize::try_from(tree.map_err(|error| format!("open_tree: {error}"))?).unwrap();
     let masked = c(".env");
-    let opened = call(libc::SYS_openat, &[tree, masked.as_ptr().addr(), 0]).map_err(|error| format!("openat: {error}"))?;
+    let opened =
+        call(libc::SYS_openat, &[tree, masked.as_ptr().addr(), 0]).map_err(|error| format!("openat: {error}"))?;
     // SAFETY: the descriptor is fresh and owned by nobody else.
     verdict(File::from(unsafe { OwnedFd::from_raw_fd(i32::try_from(opened).unwrap()) }))
 }
