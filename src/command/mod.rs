@@ -88,7 +88,7 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
         Verb::Explain(options) => explain::explain(world, &options),
         Verb::Demo => Ok(demo::demo(world)?),
         Verb::Doctor(options) => doctor::doctor(&options),
-        Verb::Log(options) => log::log(world, &options),
+        Verb::Log(options) => Ok(log::log(world, &options)?),
     }
 }
 

@@ -154,7 +154,7 @@ fn begin(shared: &Arc<Shared>, noted: &Noted, judged: &Judged) -> Option<Record>
     Some(record)
 }
 
-async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, mut record: Record) -> Response<Answer> {
+async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, record: Record) -> Response<Answer> {
     let Judged { allowed, target, headers, wishes, body, .. } = judged;
     let mut body = RequestBody::new(body, record.sent());
     let mut expects = None;

@@ -106,6 +106,9 @@ mod tests {
         assert_eq!(opening(b"GET /", vec![]).await, plain);
         assert_eq!(opening(b"", vec![]).await, Opening::Closed);
         assert_eq!(opening(b"\x16\x03", vec![]).await, Opening::Closed);
-        assert!(matches!(opening(b"\x16\x03\x01\x00\x02xx", vec![]).await, Opening::Tls { name: None, .. }));
+        assert!(matches!(
+            opening(b"\x16\x03\x01\x00\x04\x02\x00\x00\x00", vec![]).await,
+            Opening::Tls { name: None, .. }
+        ));
     }
 }

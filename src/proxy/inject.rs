@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, Entry};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use super::refusal::Refused;
@@ -219,7 +219,7 @@ fn strays(uri: &Uri, headers: &HeaderMap, book: &Rulebook, injected: &mut Inject
 
 #[cfg(test)]
 mod tests {
-    use http::Method;
+    use http::{HeaderName, Method};
 
     use super::super::route::{Security, decide};
     use super::super::rulebook::tests::{OTHER_PLACEHOLDER, PLACEHOLDER, VALUE, book, settings, site};

@@ -33,6 +33,8 @@ mod serve;
 mod settings;
 mod shared;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod token;
 mod totals;
 mod transparent;

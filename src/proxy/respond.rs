@@ -90,7 +90,7 @@ mod tests {
         );
         let length = response.headers()[CONTENT_LENGTH].clone();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(length, body.len());
+        assert_eq!(length, body.len().to_string());
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["code"], "malformed_request");
         assert_eq!(body["hint"], "agentsecrets run --allow x -- ...");

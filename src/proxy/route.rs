@@ -96,7 +96,7 @@ pub(super) fn decide(
         path => RequestPath::parse(path),
     };
     let path = path.map_err(|error| Refused::path(&error))?;
-    if site.token_paths.iter().any(|minting| minting == path.as_str()) {
+    if site.token_rules.iter().any(|minting| minting.matches(method.as_str(), &path)) {
         return Err(Refused::token_endpoint(&site.authority, path.as_str()));
     }
     Ok(Allowed { host, security, method: method.clone(), path })

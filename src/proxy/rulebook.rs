@@ -62,7 +62,7 @@ pub(super) struct Site {
     pub(super) reach: Reach,
     pub(super) bound: Vec<Arc<Bound>>,
     /// Paths that mint tokens.
-    pub(super) token_paths: Vec<String>,
+    pub(super) token_rules: Vec<Rule>,
     /// Whether the broker must see inside TLS.
     pub(super) terminate: bool,
     /// Whether answers are scanned for values.
@@ -155,18 +155,18 @@ impl Rulebook {
             Reach::ChildLoopback if self.has_child_loopback => Verdict::Named,
             Reach::ChildLoopback => Verdict::Host,
         };
-        let (bound, token_paths): (Vec<_>, Vec<_>) = match reach {
+        let (bound, token_rules): (Vec<_>, Vec<_>) = match reach {
             Reach::ChildLoopback => (Vec::new(), Vec::new()),
             _ => (
                 self.bound.iter().filter(|bound| bound.covers(&authority)).cloned().collect(),
                 self.endpoints
                     .iter()
                     .filter(|end| end.target.matches(&authority))
-                    .map(|end| end.path.clone())
+                    .map(|end| end.rule.clone())
                     .collect(),
             ),
         };
-        let seen = !bound.is_empty() || !token_paths.is_empty() || self.inspect_all;
+        let seen = !bound.is_empty() || !token_rules.is_empty() || self.inspect_all;
         let allowed = matches!(verdict, Verdict::Web | Verdict::Named);
         Site {
             terminate: !allowed || (seen && reach != Reach::ChildLoopback),
@@ -175,7 +175,7 @@ impl Rulebook {
             verdict,
             reach,
             bound,
-            token_paths,
+            token_rules,
         }
     }
 
@@ -276,6 +276,7 @@ pub(super) mod tests {
     use std::convert::Infallible;
 
     use super::*;
+    use crate::audit::{RunId, Sink, Start};
     use crate::policy::{Attach, Binding, Origin, ServiceId};
     use crate::proxy::{CertificateAuthority, Token};
 
@@ -326,9 +327,18 @@ pub(super) mod tests {
             connect_to: Vec::new(),
             upstream_certificates: Vec::new(),
             upstream_proxy: None,
+            names: Arc::default(),
+            audit: Arc::new(log()),
             loopback: None,
             notices: tokio::sync::mpsc::channel(8).0,
         }
+    }
+
+    /// A log whose file is gone already: tests that read it make their own.
+    fn log() -> Sink {
+        let place = tempfile::tempdir().unwrap();
+        let run = RunId::mint(jiff::Timestamp::now()).unwrap();
+        Sink::create(place.path(), &run, Start::default()).unwrap()
     }
 
     pub(in crate::proxy) fn book() -> Rulebook {

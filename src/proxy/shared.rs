@@ -42,14 +42,14 @@ impl Shared {
         explicit: Vec<SocketAddr>,
     ) -> Result<Self, ProxyError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut lengths =
-            settings.secrets.iter().map(|(_, held)| (held.value().len(), held.placeholder.as_str().len()));
+        let redaction_changes_length =
+            settings.secrets.iter().any(|(_, held)| held.value().len() != held.placeholder.as_str().len());
         Ok(Self {
             book: Rulebook::new(&settings)?,
             upstream: Upstream::new(&mut settings, tasks)?,
             child_tls: ChildTls::new(settings.authority, provider)?,
             redactor: Redactor::new(&settings.secrets),
-            redaction_changes_length: lengths.any(|(value, placeholder)| value != placeholder),
+            redaction_changes_length,
             token: settings.token,
             token_required: settings.token_required,
             names: settings.names,

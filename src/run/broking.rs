@@ -75,6 +75,7 @@ pub(super) fn settings(
         loopback: wires.loopback,
         audit: wires.log,
         notices: wires.notices,
+        names: Arc::default(),
     })
 }
 

@@ -19,8 +19,8 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
         let reason = format!("{} credentials", place.entry.group);
         add(search, findings, &place.path, place.entry.id.as_deref(), &place.entry.action, reason)?;
     }
-    for (path, rule) in search.rules.named_files(around) {
-        add(search, findings, &path, None, &Action::Hide, format!("`{}` names it", rule.variable))?;
+    for (path, variable) in search.rules.named_files(around) {
+        add(search, findings, &path, None, &Action::Hide, format!("`{}` names it", variable))?;
     }
     for guarded in &search.rules.guard.home {
         let path = search.home.join(guarded);

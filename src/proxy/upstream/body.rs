@@ -17,7 +17,7 @@ pub(in crate::proxy) struct UpstreamBody {
     incoming: Incoming,
     lease: Option<Lease>,
     /// A frame that was looked at before its time.
-    peeked: Option<Frame<Bytes>>,
+    peeked: Option<Result<Frame<Bytes>, hyper::Error>>,
 }
 
 /// An HTTP/1.1 connection in use, and where it goes afterwards.
@@ -46,14 +46,16 @@ impl UpstreamBody {
     /// The whole body, where all of it is there already. Never waits.
     pub(in crate::proxy) fn take_whole(&mut self) -> Option<Bytes> {
         let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut *self).poll_frame(&mut context) else { return None };
-        if self.incoming.is_end_stream() {
-            match frame.into_data() {
-                Ok(data) => return Some(data),
-                Err(frame) => self.peeked = Some(frame),
-            }
-        } else {
-            self.peeked = Some(frame);
+        let frame = match Pin::new(&mut *self).poll_frame(&mut context) {
+            Poll::Ready(Some(frame)) => frame,
+            Poll::Ready(None) => return Some(Bytes::new()),
+            Poll::Pending => return None,
+        };
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) if self.incoming.is_end_stream() => return Some(data),
+            Ok(Ok(data)) => self.peeked = Some(Ok(Frame::data(data))),
+            Ok(Err(frame)) => self.peeked = Some(Ok(frame)),
+            Err(error) => self.peeked = Some(Err(error)),
         }
         None
     }
@@ -72,7 +74,7 @@ impl Body for UpstreamBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let body = self.get_mut();
         if let Some(frame) = body.peeked.take() {
-            return Poll::Ready(Some(Ok(frame)));
+            return Poll::Ready(Some(frame));
         }
         let mut polled = Pin::new(&mut body.incoming).poll_frame(context);
         if polled.is_pending()
@@ -95,6 +97,13 @@ impl Body for UpstreamBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let ahead = match &self.peeked {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, |data| data.len() as u64),
+            _ => 0,
+        };
+        match self.incoming.size_hint().exact() {
+            Some(rest) => SizeHint::with_exact(rest + ahead),
+            None => SizeHint::default(),
+        }
     }
 }

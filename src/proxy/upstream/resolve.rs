@@ -117,8 +117,9 @@ mod tests {
     #[tokio::test]
     async fn the_memory_is_bounded_and_says_when_a_name_is_missing() {
         let resolver = Resolver::new();
+        let none: Arc<[IpAddr]> = Arc::new([]);
         for number in 0..=REMEMBERED {
-            resolver.remember(&format!("h{number}.example"), &Arc::new([]));
+            resolver.remember(&format!("h{number}.example"), &none);
         }
         assert!(resolver.remembered.lock().unwrap().len() <= REMEMBERED);
         let last = format!("h{REMEMBERED}.example");
