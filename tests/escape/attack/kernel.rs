@@ -3,7 +3,6 @@
 use std::arch::asm;
 use std::fs::{self, OpenOptions};
 use std::io::Read;
-use std::mem;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -84,7 +83,7 @@ fn bpf(_: &str) -> Outcome {
     attributes[0] = 1 | 2 << 32;
     attributes[1] = program.as_ptr().addr() as u64;
     attributes[2] = licence.as_ptr().addr() as u64;
-    numbered(libc::SYS_bpf, &[5, attributes.as_ptr().addr(), mem::size_of_val(&attributes)])
+    numbered(libc::SYS_bpf, &[5, attributes.as_ptr().addr(), size_of_val(&attributes)])
 }
 
 /// Counts the process's own CPU time: PERF_TYPE_SOFTWARE, without the kernel's part.

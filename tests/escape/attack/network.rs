@@ -2,7 +2,6 @@
 //! their mark; whether it arrived is for the host to say.
 
 use std::io::{Read, Write};
-use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
@@ -135,7 +134,7 @@ fn echo_request(kind: i32, mark: &str) -> Outcome {
         sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(PUBLIC.octets()) },
         sin_zero: [0; 8],
     };
-    let (at, size) = ((&raw const address).addr(), mem::size_of_val(&address));
+    let (at, size) = ((&raw const address).addr(), size_of_val(&address));
     let arguments = [socket, packet.as_ptr().addr(), packet.len(), 0, at, size];
     call(libc::SYS_sendto, &arguments).map_err(why("sendto")).map(|sent| format!("{sent} bytes sent"))
 }
