@@ -16,6 +16,7 @@ mod disk;
 mod error;
 mod event;
 mod journal;
+mod overview;
 mod path;
 mod read;
 mod run_id;
@@ -24,6 +25,7 @@ mod verify;
 
 pub use error::AuditError;
 pub use event::{Decision, Event, Fetch, Kind, Outcome, Process, Start, Verdict};
+pub use overview::{Overview, overview};
 pub use path::recorded_path;
 pub use read::{Reader, Record, State, state};
 pub use run_id::RunId;

@@ -11,7 +11,7 @@ use super::chain::{self, Sealed};
 use super::{AuditError, Event};
 
 /// Longer than any line that the sink writes.
-const LONGEST_LINE: usize = 256 * 1024;
+pub(super) const LONGEST_LINE: usize = 256 * 1024;
 
 /// What a log says of its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

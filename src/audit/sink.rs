@@ -3,11 +3,11 @@
 //! **Invariants.** A [`Ticket`] is given after write(2) took the whole decision; it writes an end record when it is
 //! dropped unused, so that a cancelled request has its second record too.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
+use std::{fmt, io};
 
 use super::directory::Directory;
 use super::disk::LogFile;
@@ -87,6 +87,12 @@ impl Sink {
     /// error that tells.
     pub fn close(&self, exit: Option<u8>) -> Result<Closed, AuditError> {
         self.journal.close(exit)
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sink").field("path", &self.journal.path).finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::ExitCode;
 
-use crate::cli::{self, Verb};
+use crate::cli::{self, LogVerb, Verb};
 use crate::exit::Exit;
 use crate::report::{self, Terminal};
 use crate::supervise::spawn::STAGE_VERB;
@@ -87,9 +87,18 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
         Verb::Run(options) => run::run(world, &options),
         Verb::Explain(options) => explain::explain(world, &options),
         Verb::Demo => Ok(demo::demo(world)?),
-        Verb::Doctor(options) => doctor::doctor(&options),
-        Verb::Log(options) => Ok(log::log(world, &options)?),
+        Verb::Doctor(options) => doctor::doctor(world, &options),
+        Verb::Log(options) => read_log(world, options.verb),
     }
+}
+
+fn read_log(world: &World, verb: LogVerb) -> Result<Exit, CommandError> {
+    let request = match verb {
+        LogVerb::List { json } => log::Request::List { json },
+        LogVerb::Show { run, json } => log::Request::Show { run, json },
+        LogVerb::Verify { run, json } => log::Request::Verify { run, json },
+    };
+    Ok(log::log(&request, &world.state_directory.join("runs"), &mut io::stdout().lock())?)
 }
 
 /// Help and version go to standard output with status 0, mistakes to standard error with status 2.

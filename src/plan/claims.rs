@@ -130,7 +130,7 @@ impl Settled {
 
 /// The form of a claim's placeholder: what its clients check, else one that tells nothing.
 fn shape(claim: &Claim) -> Shape {
-    let known = || claim.cause.entry.map(|entry| entry.credential.placeholder.clone()).unwrap_or_else(Shape::unknown);
+    let known = || claim.cause.entry.map_or_else(Shape::unknown, |entry| entry.credential.placeholder.clone());
     match claim.form {
         Form::Plain => known(),
         Form::Jwt => form::token_shape(&claim.value).unwrap_or_else(known),

@@ -42,13 +42,13 @@ fn whole(site: &Site<'_>, found: &Found, field: &Field) -> Want {
     Want { form: field.form, hide_only: entry.is_none(), ..want }
 }
 
-/// Whether a JSON pointer is covered by a pattern in which `*` is any one segment.
+/// Whether a JSON pointer is covered by a pattern in which `*` is any one segment, and `**` at its end any path.
 fn covers(pattern: &str, pointer: &str) -> bool {
     let mut wanted = pattern.split('/');
     let mut segments = pointer.split('/');
     loop {
         match (wanted.next(), segments.next()) {
-            (None, None) => return true,
+            (None, None) | (Some("**"), _) => return true,
             (Some(wanted), Some(segment)) if wanted == "*" || wanted == segment => {}
             _ => return false,
         }
@@ -72,9 +72,10 @@ pub(super) fn time(site: &Site<'_>, fields: &[Field], now: Timestamp) -> Option<
         (Place::Number, b"expiresAt" | b"expires_at" | b"expiry_date") => {
             let number: i64 = std::str::from_utf8(site.text).ok()?.parse().ok()?;
             let is_in_milliseconds = number > 100_000_000_000;
-            let (far, now) = match is_in_milliseconds {
-                true => (FAR_SECONDS * 1000, now.as_millisecond()),
-                false => (FAR_SECONDS, now.as_second()),
+            let (far, now) = if is_in_milliseconds {
+                (FAR_SECONDS * 1000, now.as_millisecond())
+            } else {
+                (FAR_SECONDS, now.as_second())
             };
             Some(Time { text: far.to_string(), is_past: number < now })
         }
@@ -96,6 +97,8 @@ mod tests {
             ("/a/*", "/a/x/y", false),
             ("/a", "/b", false),
             ("/*", "", false),
+            ("/**", "/a/x", true),
+            ("/a/**", "/b/x", false),
             ("", "", true),
         ] {
             assert_eq!(covers(pattern, pointer), expected, "{pattern} {pointer}");

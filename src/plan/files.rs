@@ -6,7 +6,7 @@ use super::claims::{Claims, Settled};
 use super::rendered::Rendered;
 use super::{MaskContent, MaskPlan, PlanError};
 use crate::mask::{self, Content, Found, MaskError, Realm};
-use crate::policy::{self, Merged, ValueKind};
+use crate::policy::Merged;
 
 /// A found file, judged.
 pub(super) struct Judged<'a> {
@@ -70,7 +70,6 @@ impl Judged<'_> {
                     Some((MaskContent::EmptyFile, Vec::new()))
                 }
             },
-            (Content::Bytes(bytes), None) if is_public(bytes) => None,
             (Content::Unreadable, _) => {
                 let limit = mask::LARGEST >> 20;
                 warnings.push(format!("`{shown}` is no regular file, or larger than {limit} MiB: hidden whole"));
@@ -79,15 +78,6 @@ impl Judged<'_> {
             (Content::Bytes(_) | Content::Unread, _) => Some((MaskContent::EmptyFile, Vec::new())),
         }
     }
-}
-
-/// Whether a file that is hidden by its name holds certificates or public keys alone, which clients need.
-fn is_public(bytes: &[u8]) -> bool {
-    let holds = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
-    let is_private = |found: &policy::Found<'_>| found.kind == ValueKind::PrivateKey;
-    (holds("-----BEGIN CERTIFICATE") || holds("PUBLIC KEY-----"))
-        && !holds("PRIVATE KEY")
-        && !policy::catalogue().keys_within(bytes).iter().any(is_private)
 }
 
 /// A name of a masked file that was not found would show what is masked. `Some` is a warning.

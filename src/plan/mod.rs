@@ -237,6 +237,9 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
     Ok(Planned { plan, secrets: settled.into_table(), bindings, environment: variables.environment })
 }
 
+#[cfg(test)]
+mod tests;
+
 fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }

@@ -58,15 +58,14 @@ impl Want {
 /// Judges a site by name and value.
 pub(super) fn wants(site: &Site<'_>, policy: &Merged) -> Wants {
     match site.place {
-        Place::Number => Wants::Nothing,
-        Place::Key => Wants::Nothing,
+        Place::Number | Place::Key => Wants::Nothing,
         Place::Text => in_comment(site),
         Place::Value if site.is_interpolated() => in_interpolated(site, policy),
         Place::Value => match scrub::judge(site.key, site.value, policy) {
             Judgement::Keep => Wants::Nothing,
             Judgement::KeepAsTold(cause) => Wants::KeepAsTold(cause),
             Judgement::Remove(cause) => Wants::Remove(cause),
-            Judgement::Whole(cause) => Wants::Secrets(vec![without_scheme_word(site, cause)]),
+            Judgement::Whole(cause) => Wants::Secrets(vec![core_of(site, cause)]),
             // Ranges count in the text, so it is judged again where escapes make it another one.
             Judgement::Parts(parts) if site.text == site.value => secrets(parts, site),
             Judgement::Parts(_) => match scrub::judge(site.key, site.text, policy) {
@@ -101,15 +100,18 @@ fn in_comment(site: &Site<'_>) -> Wants {
     }
 }
 
-/// `Bearer abc` under a secret name: the word stays, so that the value still reads as a header's.
-fn without_scheme_word(site: &Site<'_>, cause: Cause) -> Want {
+/// The secret of a value that is secret whole, without what only surrounds it: blanks, and the scheme word of a header
+/// as in `Bearer abc`, so that the value still reads as one.
+fn core_of(site: &Site<'_>, cause: Cause) -> Want {
     const WORDS: [&[u8]; 4] = [b"bearer ", b"basic ", b"token ", b"apikey "];
-    let is_word = |word: &&&[u8]| site.text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    let Some(length) = WORDS.iter().find(is_word).map(|word| word.len()) else {
-        return Want::new(0..site.text.len(), site.key, cause);
-    };
-    let by_form = crate::policy::catalogue().recognise(&String::from_utf8_lossy(site.key), &site.text[length..]);
-    Want::new(length..site.text.len(), site.key, Cause { entry: by_form, ..cause })
+    let start = site.text.len() - site.text.trim_ascii_start().len();
+    let end = site.text.trim_ascii_end().len();
+    let is_word =
+        |word: &&&[u8]| site.text[start..end].get(..word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word));
+    let Some(word) = WORDS.iter().find(is_word) else { return Want::new(start..end, site.key, cause) };
+    let range = start + word.len()..end;
+    let entry = crate::policy::catalogue().recognise(&String::from_utf8_lossy(site.key), &site.text[range.clone()]);
+    Want::new(range, site.key, Cause { entry, ..cause })
 }
 
 /// A value that refers to others: the references stay, since they resolve to placeholders, and literals are judged.

@@ -25,6 +25,7 @@ mod notice;
 mod record;
 mod redact;
 mod refusal;
+pub mod refusals;
 mod request_body;
 mod respond;
 mod route;

@@ -10,7 +10,7 @@ pub fn banner(plan: &Plan) -> String {
     match plan.level.value {
         Isolation::Sealed => {}
         Isolation::Guarded => {
-            lines.push("warning: guarded, not sealed: the child can use the network beside the broker".into())
+            lines.push("warning: guarded, not sealed: the child can use the network beside the broker".into());
         }
         Isolation::None => lines.push(
             "warning: isolation none: the child can read every file of yours, and reach every host without the broker"
@@ -31,7 +31,7 @@ pub fn banner(plan: &Plan) -> String {
             ));
         }
     }
-    lines.into_iter().map(|line| format!("agentsecrets: {line}\n")).collect()
+    lines.iter().flat_map(|line| ["agentsecrets: ", line, "\n"]).collect()
 }
 
 fn headline(plan: &Plan) -> String {

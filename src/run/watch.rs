@@ -53,7 +53,10 @@ pub(super) async fn watch<C: Child>(
     }
 }
 
-#[expect(deprecated, reason = "an OwnedFd keeps its descriptor open and the same, which is all that the unsafe successor asks")]
+#[expect(
+    deprecated,
+    reason = "an OwnedFd keeps its descriptor open and the same, which is all that the unsafe successor asks"
+)]
 fn readable(descriptor: OwnedFd) -> Result<AsyncFd<OwnedFd>, RunError> {
     AsyncFd::with_interest(descriptor, Interest::READABLE).map_err(RunError::Watch)
 }

@@ -15,8 +15,8 @@ use std::process::Child;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::channel;
-use super::detect::mend;
 use super::error::{ExecError, SandboxError};
+use super::mend::mend;
 use super::message::{Answer, DoorList, Facts, Order};
 use super::profile::Profile;
 use crate::sys::process;
@@ -173,7 +173,7 @@ impl Stage {
     fn send(&self, order: &Order) -> Result<(), SandboxError> {
         match channel::send(&self.control, order, channel::NONE) {
             // The stage is gone; what it said before that is still to be read.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
             other => other.map_err(|source| SandboxError::Channel { source }),
         }
     }

@@ -16,6 +16,7 @@ mod failure;
 mod handle;
 mod left_out;
 mod mechanism;
+mod mend;
 mod message;
 mod mountinfo;
 mod profile;
@@ -24,7 +25,7 @@ mod seccomp;
 mod stage;
 mod wire;
 
-pub use detect::{Detection, Fact, detect};
+pub use detect::{Detection, Fact, Verdict, detect};
 pub use error::{ExecError, SandboxError};
 pub use failure::Failure;
 pub use handle::{Doors, Ended, Enforcement, Established, Loopback, Stage, Status};

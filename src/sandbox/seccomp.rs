@@ -40,6 +40,8 @@ const OPEN_TREE_ATTR: libc::c_long = 467;
 
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
+/// btrfs lets the owner of a subvolume take a snapshot of it: `BTRFS_IOC_SNAP_CREATE` and `BTRFS_IOC_SNAP_CREATE_V2`.
+const SNAPSHOTS: [u32; 2] = [0x5000_9401, 0x5000_9417];
 /// The bits of a socket type beside SOCK_CLOEXEC and SOCK_NONBLOCK.
 const SOCKET_TYPE: u32 = 0xf;
 
@@ -147,14 +149,16 @@ fn by_argument(program: &mut Program, left_out: &LeftOut) {
             });
         }
     }
-    if !left_out.has(Mechanism::FilterTerminal) {
-        program.when(is(libc::SYS_ioctl), |call| {
-            call.load(argument(1));
-            call.when(Test::Equal(TIOCSTI), |typing| typing.end(refusal(EPERM)));
-            call.when(Test::Equal(TIOCLINUX), |pasting| pasting.end(refusal(EPERM)));
-            call.end(SECCOMP_RET_ALLOW);
-        });
-    }
+    let ioctls = [(Mechanism::FilterTerminal, [TIOCSTI, TIOCLINUX]), (Mechanism::FilterSnapshots, SNAPSHOTS)];
+    program.when(is(libc::SYS_ioctl), |call| {
+        call.load(argument(1));
+        for (_, requests) in ioctls.into_iter().filter(|(mechanism, _)| !left_out.has(*mechanism)) {
+            for request in requests {
+                call.when(Test::Equal(request), |refused| refused.end(refusal(EPERM)));
+            }
+        }
+        call.end(SECCOMP_RET_ALLOW);
+    });
     if !left_out.has(Mechanism::FilterSockets) {
         program.when(is(libc::SYS_socket), sockets);
     }
@@ -238,6 +242,7 @@ mod tests {
             (libc::SYS_ioctl, [0, 0x5412 | HIGH, 0], refusal(EPERM)),
             (libc::SYS_ioctl, [0, 0x541c, 0], refusal(EPERM)),
             (libc::SYS_ioctl, [0, 0x5413, 0], allowed),
+            (libc::SYS_ioctl, [0, 0x5000_9417, 0], refusal(EPERM)),
             (libc::SYS_socket, [1, 1, 0], allowed),
             (libc::SYS_socket, [2, 1 | 0x80800, 6], allowed),
             (libc::SYS_socket, [10 | HIGH, 2, 17], allowed),

@@ -82,9 +82,94 @@ impl ScrubbedEnv {
     fn set(&mut self, names: &[String], value: &OsStr) {
         for name in names {
             match self.0.iter_mut().find(|(known, _)| known == name.as_str()) {
-                Some((_, old)) => *old = value.to_owned(),
+                Some((_, old)) => value.clone_into(old),
                 None => self.0.push((OsString::from_vec(name.clone().into_bytes()), value.to_owned())),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn rules() -> TrustRules {
+        let list = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        TrustRules {
+            bundle: list(&["SSL_CERT_FILE"]),
+            certificate: list(&["NODE_EXTRA_CA_CERTS"]),
+            wgetrc: list(&["WGETRC"]),
+            proxy: list(&["HTTPS_PROXY", "https_proxy"]),
+            no_proxy: list(&["NO_PROXY", "no_proxy"]),
+            no_proxy_hosts: list(&["localhost", "127.0.0.1", "::1"]),
+            constants: vec![("NODE_USE_ENV_PROXY".into(), "1".into())],
+            removed: list(&["ALL_PROXY"]),
+            ..TrustRules::default()
+        }
+    }
+
+    #[test]
+    fn the_wiring_replaces_what_was_set_and_adds_the_rest() {
+        let decided = pairs(&[
+            ("A", "1"),
+            ("HTTPS_PROXY", "http://corp:3128"),
+            ("ALL_PROXY", "socks5://x"),
+            ("SSL_CERT_FILE", "/old"),
+            ("A", "2"),
+        ]);
+        let wiring = Wiring {
+            proxy_url: Some("http://agentsecrets:token@127.0.0.1:4000".into()),
+            bundle: Some("/run/bundle.pem".into()),
+            ..Wiring::default()
+        };
+        let scrubbed = environment(decided, &wiring, &rules());
+        let expected = pairs(&[
+            ("A", "1"),
+            ("SSL_CERT_FILE", "/run/bundle.pem"),
+            ("HTTPS_PROXY", "http://agentsecrets:token@127.0.0.1:4000"),
+            ("https_proxy", "http://agentsecrets:token@127.0.0.1:4000"),
+            ("NO_PROXY", "localhost,127.0.0.1,::1"),
+            ("no_proxy", "localhost,127.0.0.1,::1"),
+            ("NODE_USE_ENV_PROXY", "1"),
+        ]);
+        assert_eq!(scrubbed.pairs(), expected);
+        assert_eq!(scrubbed.get("NO_PROXY").unwrap(), "localhost,127.0.0.1,::1");
+        assert_eq!(scrubbed.get("ALL_PROXY"), None);
+    }
+
+    #[test]
+    fn without_a_proxy_none_is_named() {
+        let scrubbed = environment(pairs(&[("HTTPS_PROXY", "http://corp:3128")]), &Wiring::default(), &rules());
+        assert_eq!(scrubbed.pairs(), pairs(&[("NODE_USE_ENV_PROXY", "1")]));
+    }
+
+    #[test]
+    fn names_are_distinct_and_the_first_wins() {
+        let raw = pairs(&[("A", "1"), ("", "x"), ("B=C", "y"), ("A", "2"), ("D", "")]);
+        let kept: Vec<_> = distinct(&raw).into_iter().map(|(name, value)| (name.to_str(), value.to_str())).collect();
+        assert_eq!(kept, [(Some("A"), Some("1")), (Some("D"), Some(""))]);
+    }
+
+    #[test]
+    fn the_shipped_rules_name_each_variable_once() {
+        let scrubbed = environment(
+            Vec::new(),
+            &Wiring {
+                proxy_url: Some("u".into()),
+                bundle: Some("b".into()),
+                certificate: Some("c".into()),
+                wgetrc: Some("w".into()),
+            },
+            crate::policy::trust_rules(),
+        );
+        for name in ["HTTP_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "WGETRC"] {
+            assert!(scrubbed.get(name).is_some(), "{name}");
+        }
+        let names: HashSet<_> = scrubbed.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), scrubbed.iter().len());
     }
 }

@@ -47,20 +47,18 @@ fn is_switch(value: &[u8]) -> bool {
 
 /// What the user's flags and files say of the name.
 fn told(name: &str, value: &[u8], policy: &Merged) -> Option<Judgement> {
-    let entry = policy::catalogue().recognise(name, value);
+    let whole = |reason: &str, origin: &Origin| {
+        let entry = policy::catalogue().recognise(name, value);
+        Judgement::Whole(Cause { entry, reason: reason.into(), origin: origin.clone() })
+    };
     if let Some(told) = policy.scrub.iter().find(|told| told.value == name) {
-        return Some(Judgement::Whole(Cause {
-            entry,
-            reason: "you asked to hide it".into(),
-            origin: told.origin.clone(),
-        }));
+        return Some(whole("you asked to hide it", &told.origin));
     }
     if let Some(told) = policy.keep.iter().find(|told| told.value == name) {
         let reason = "you asked to keep it".into();
         return Some(Judgement::KeepAsTold(Cause { entry: None, reason, origin: told.origin.clone() }));
     }
-    let told = policy.secret(name)?;
-    Some(Judgement::Whole(Cause { entry, reason: "your policy names it".into(), origin: told.origin.clone() }))
+    policy.secret(name).map(|told| whole("your policy names it", &told.origin))
 }
 
 fn by_rules(name: &str, value: &[u8]) -> Judgement {
@@ -80,6 +78,7 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
             let reason = format!("gives power over secrets, by {}", judgement.rule);
             return Judgement::Remove(Cause { reason, ..cause() });
         }
+        NameVerdict::Secret if is_path(value) => Vec::new(),
         NameVerdict::Secret => match url::credentials(value) {
             url::Credentials::NotApart => return Judgement::Whole(cause()),
             url::Credentials::At(ranges) => {
@@ -90,6 +89,45 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
         NameVerdict::Keep | NameVerdict::Neutral => text::in_value(value),
     };
     if parts.is_empty() { Judgement::Keep } else { Judgement::Parts(parts) }
+}
+
+/// Whether a value is the path of a file, as in `TLS_KEY=/etc/ssl/server.key`: the file may be secret, its path is not.
+/// A random value may begin with a slash, so what follows it must be a place where files are.
+fn is_path(value: &[u8]) -> bool {
+    const ROOTS: [&[u8]; 24] = [
+        b"home",
+        b"Users",
+        b"root",
+        b"etc",
+        b"usr",
+        b"var",
+        b"opt",
+        b"tmp",
+        b"run",
+        b"mnt",
+        b"srv",
+        b"data",
+        b"app",
+        b"secrets",
+        b"workspace",
+        b"workspaces",
+        b"nix",
+        b"media",
+        b"dev",
+        b"proc",
+        b"private",
+        b"builds",
+        b"github",
+        b"Library",
+    ];
+    let is_plain = value.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'+' | b'=' | b':' | b'@'));
+    let mut segments = value.split(|byte| *byte == b'/');
+    is_plain
+        && match (segments.next(), segments.next()) {
+            (Some(b"~" | b"." | b".."), Some(below)) => !below.is_empty(),
+            (Some(b""), Some(root)) => ROOTS.contains(&root) && segments.next().is_some(),
+            _ => false,
+        }
 }
 
 /// The cause where a whole value has a form that is secret; a URL's password is only a part.
@@ -116,4 +154,53 @@ pub(super) fn of_form(kind: &ValueKind<'static>) -> Cause {
 /// The origin of the built-in name and value rules.
 pub(super) fn by_scrub_rules() -> Origin {
     Origin::Builtin { file: "scrub.toml".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_from_random_values() {
+        for path in ["/etc/ssl/server.key", "~/.ssh/id_rsa", "./keys/a", "../a", "/run/secrets/token"] {
+            assert!(is_path(path.as_bytes()), "{path}");
+        }
+        for value in ["/Xk2/9aQ", "/etc", "etc/x", "~", "/etc/x:/etc/y", "/home/a+b=", "wJalrXUtnFEMI/K7MDENG/bPx", ""]
+        {
+            assert!(!is_path(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_judged_by_user_then_form_then_name() {
+        let policy = Merged::default();
+        let judged = |name: &str, value: &str| match judge(name.as_bytes(), value.as_bytes(), &policy) {
+            Judgement::Keep => "keep".into(),
+            Judgement::KeepAsTold(_) => "told".into(),
+            Judgement::Remove(_) => "remove".into(),
+            Judgement::Whole(cause) => cause.entry.map_or("whole".into(), |entry| entry.service.id.0.clone()),
+            Judgement::Parts(parts) => {
+                parts.iter().map(|part| &value[part.range.clone()]).collect::<Vec<_>>().join("|")
+            }
+        };
+        for (name, value, expected) in [
+            ("STRIPE_KEY", "anything-at-all", "stripe"),
+            (
+                "OPENAI_API_KEY",
+                "sk-or-v1-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                "openrouter",
+            ),
+            ("SERVER_TLS_KEY", "/etc/ssl/server.key", "keep"),
+            ("MY_PASSWORD", "hunter2", "whole"),
+            ("MY_PASSWORD", " ", "keep"),
+            ("USE_PASSWORD", "TRUE", "keep"),
+            ("CONNECTION", "Server=db;User=ann;Password=s3cret-s3cret;", "s3cret-s3cret"),
+            ("JAVA_TOOL_OPTIONS", "-Djavax.net.ssl.trustStorePassword=changeit", "keep"),
+            ("MIRROR", "https://ann:pw@mirror.example/", "pw"),
+            ("REDIS_URL", "redis://localhost:6379", "keep"),
+            ("SLACK_WEBHOOK_URL", "https://hooks.example.com/services/T00/B00/XXXXXXXXXX", "whole"),
+        ] {
+            assert_eq!(judged(name, value), expected, "{name}={value}");
+        }
+    }
 }

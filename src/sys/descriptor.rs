@@ -1,4 +1,4 @@
-//! Descriptors: those that arrive by number, and closing all that were not asked for.
+//! Descriptors: those that arrive by number, and those that must not go on.
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -23,8 +23,8 @@ pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     }
 }
 
-/// Closes every descriptor from `first` to `last` (`close_range(2)`).
-pub fn close_range(first: u32, last: u32) -> io::Result<()> {
-    // SAFETY: the caller is about to exec or holds none of these numbers as an owned descriptor any more.
-    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+/// Marks every open descriptor from `first` to `last` to be closed on exec (`close_range(2)`).
+pub fn close_on_exec(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: the call takes numbers alone and closes nothing now.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
 }

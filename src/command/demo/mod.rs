@@ -67,7 +67,7 @@ pub(super) fn demo(world: &World) -> Result<Exit, DemoError> {
     prepare(&project, &api, &key)?;
     let order = order(world, &project, &api)?;
     let exit = run::conduct(&demo_world(world, &project, &key), &order)?;
-    if exit != Exit::Success {
+    if exit.code() != Exit::Success.code() {
         return Ok(exit);
     }
     let findings = serde_json::from_slice(&std::fs::read(project.join("work/findings.json"))?)?;

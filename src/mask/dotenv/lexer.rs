@@ -45,6 +45,15 @@ impl Token {
     }
 }
 
+/// A PEM block (RFC 7468) without quotes around it: its lines belong together, whatever a reader makes of them.
+enum Block {
+    None,
+    /// It has no end.
+    Open,
+    /// Where its last line ends.
+    EndsAt(usize),
+}
+
 /// Cuts `bytes` into tokens.
 pub(super) fn lex(dialect: Dialect, bytes: &[u8]) -> Vec<Token> {
     let mut lexer = Lexer { dialect, bytes, last_of: [None; 3], tokens: Vec::new() };
@@ -71,13 +80,12 @@ impl Lexer<'_> {
         if at == end {
             return self.after_line_end(end);
         }
-        match self.name(at, end) {
-            Some((name, after)) => self.value(name, self.skip_blanks(after, end), end),
-            None => {
-                self.push_text(at..end);
-                self.after_line_end(end)
-            }
+        if let Some((name, after)) = self.name(at, end) {
+            return self.value(name, self.skip_blanks(after, end), end);
         }
+        let end = if let Block::EndsAt(block_end) = self.block(at, end) { block_end } else { end };
+        self.push_text(at..end);
+        self.after_line_end(end)
     }
 
     /// The name and the position after its `=` (or `:` with a blank, which some readers take).
@@ -173,6 +181,11 @@ impl Lexer<'_> {
     }
 
     fn unquoted(&mut self, name: Range<usize>, at: usize, end: usize, quote_is_open: bool) -> usize {
+        match self.block(at, end) {
+            Block::EndsAt(end) => return self.plain_value(name, at..end, false),
+            Block::Open => return self.plain_value(name, at..end, true),
+            Block::None => {}
+        }
         let line = &self.bytes[at..end];
         let length = match self.dialect {
             Dialect::Dotenv => dotenv_word(line),
@@ -185,6 +198,24 @@ impl Lexer<'_> {
         let rest = self.skip_blanks(value.end, end)..end;
         self.tokens.push(Token::Assignment(Assignment { name, value, quote: Quote::None, is_doubtful }));
         self.push_text(rest);
+        self.after_line_end(end)
+    }
+
+    /// The PEM block that begins between `at` and `end` and goes on behind that line.
+    fn block(&self, at: usize, end: usize) -> Block {
+        let Some(begin) = memchr::memmem::find(&self.bytes[at..end], b"-----BEGIN ") else { return Block::None };
+        if memchr::memmem::find(&self.bytes[at + begin..end], b"-----END ").is_some() {
+            return Block::None;
+        }
+        match memchr::memmem::find(&self.bytes[end..], b"-----END ") {
+            Some(last) => Block::EndsAt(self.line_end(end + last)),
+            None => Block::Open,
+        }
+    }
+
+    fn plain_value(&mut self, name: Range<usize>, value: Range<usize>, is_doubtful: bool) -> usize {
+        let end = value.end;
+        self.tokens.push(Token::Assignment(Assignment { name, value, quote: Quote::None, is_doubtful }));
         self.after_line_end(end)
     }
 

@@ -20,14 +20,10 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
         add(search, findings, &place.path, place.entry.id.as_deref(), &place.entry.action, reason)?;
     }
     for (path, variable) in search.rules.named_files(around) {
-        add(search, findings, &path, None, &Action::Hide, format!("`{}` names it", variable))?;
+        add(search, findings, &path, None, &Action::Hide, format!("`{variable}` names it"))?;
     }
-    for guarded in &search.rules.guard.home {
-        let path = search.home.join(guarded);
-        if let Ok(real) = fs::canonicalize(path) {
-            findings.guarded.push(real);
-        }
-    }
+    let guarded = search.rules.guarded_places(around).into_iter();
+    findings.guarded.extend(guarded.filter_map(|path| fs::canonicalize(path).ok()));
     for tree in search.writable.iter().filter(|tree| !tree.starts_with(search.project)) {
         findings.sockets.extend(walk::sockets(tree, SOCKET_DEPTH));
     }

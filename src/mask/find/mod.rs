@@ -42,7 +42,7 @@ pub struct Search<'a> {
     pub writable: &'a [PathBuf],
     /// The user's id: what it owns, it can make readable.
     pub uid: u32,
-    /// The kernel's table of mounts (proc_pid_mountinfo(5)), empty where there is none.
+    /// The kernel's table of mounts (`proc_pid_mountinfo(5)`), empty where there is none.
     pub mounts: &'a [u8],
 }
 
@@ -79,7 +79,7 @@ pub struct Found {
     pub render: Option<Render>,
     /// What was read.
     pub content: Content,
-    /// Why it was looked for: `names like `.env.*``.
+    /// Why it was looked for, as the rest of a sentence: ``a name like `.env.*` ``.
     pub reason: String,
     /// Where the rule stands.
     pub origin: Origin,

@@ -50,7 +50,7 @@ fn others(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Parses proc_pid_mountinfo(5): id, parent, device, root, mount point, …
+/// Parses `proc_pid_mountinfo(5)`: id, parent, device, root, mount point, …
 fn parse(table: &[u8]) -> Vec<Mount> {
     table.split(|byte| *byte == b'\n').filter_map(parse_line).collect()
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Content, Found, Realm, Search, read};
 use crate::mask::MaskError;
-use crate::policy::{Action, Origin, Render};
+use crate::policy::{Action, Origin};
 
 /// Why a path is looked at.
 pub(super) struct Wanted<'a> {
@@ -30,7 +30,7 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     let content = match (metadata.is_dir(), wanted.directories) {
         (true, true) => Content::Directory,
         (true, false) => return Ok(None),
-        (false, _) => content(search, &real, &metadata, render.as_ref(), wanted.realm)?,
+        (false, _) => content(search, &real, &metadata, render.is_some())?,
     };
     let render = render.filter(|_| matches!(content, Content::Bytes(_)));
     Ok(Some(Found {
@@ -75,18 +75,11 @@ fn leads_nowhere(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32)
 }
 
-fn content(
-    search: &Search<'_>,
-    path: &Path,
-    metadata: &Metadata,
-    render: Option<&Render>,
-    realm: Realm,
-) -> Result<Content, MaskError> {
-    let is_needed = render.is_some() || (realm == Realm::Project && may_be_public(path));
+fn content(search: &Search<'_>, path: &Path, metadata: &Metadata, is_rendered: bool) -> Result<Content, MaskError> {
     if !metadata.is_file() {
         return Ok(Content::Unreadable);
     }
-    if !is_needed {
+    if !is_rendered {
         return Ok(Content::Unread);
     }
     match read::read(path) {
@@ -98,10 +91,4 @@ fn content(
         }
         Err(source) => Err(MaskError::Unreadable { path: path.to_owned(), source }),
     }
-}
-
-/// Whether a file that is hidden by its name may hold certificates alone, which clients need.
-fn may_be_public(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    matches!(extension, Some("pem" | "crt" | "cer" | "key"))
 }

@@ -134,7 +134,7 @@ impl<'a> Pattern<'a> {
         let text = glob.as_str();
         let last_star = text.rfind(['*', '/']).map_or(0, |at| at + 1);
         let first_star = if text.contains('/') { 0 } else { text.find('*').unwrap_or(text.len()) };
-        let (beginning, ending) = (text[..first_star].as_bytes(), text[last_star..].as_bytes());
+        let (beginning, ending) = (&text.as_bytes()[..first_star], &text.as_bytes()[last_star..]);
         Self { glob, except, action, parents, origin, ending, beginning }
     }
 

@@ -10,38 +10,38 @@ use super::*;
 static RULES: LazyLock<FileRules> = LazyLock::new(|| {
     toml::from_str(
         r#"
-        moved = [{ variable = "XDG_CONFIG_HOME", replaces = ".config" }]
-        variables = [{ variable = "KUBECONFIG", list = true }]
-        writable = []
+        named = ["CREDENTIALS_FILE"]
 
-        [[home]]
-        path = ".tool/login.json"
-        group = "tool"
+        [hidden]
+        cloud = [".config/cloud"]
+
+        [[rendered]]
         id = "tool-login"
-        action = { render = { format = "json" } }
-        moved_by = [{ variable = "TOOL_HOME", below = "login.json" }]
+        group = "tool"
+        paths = [".tool/login.json"]
+        format = "json"
 
-        [[home]]
-        path = ".config/cloud"
-        group = "cloud"
+        [moves]
+        XDG_CONFIG_HOME = { replaces = ".config" }
+        TOOL_HOME = { replaces = ".tool" }
 
-        [[project]]
-        pattern = ".env"
-        parents = true
-        action = { render = { format = "dotenv" } }
+        [project]
+        hidden = ["config/*.key"]
+        hidden-except = []
 
-        [[project]]
-        pattern = ".env.*"
+        [[project.rendered]]
+        patterns = [".env", ".env.*"]
         except = [".env.example"]
         parents = true
-        action = { render = { format = "dotenv" } }
-
-        [[project]]
-        pattern = "config/*.key"
+        format = "dotenv"
 
         [guard]
         home = [".bashrc"]
         project = [".git/hooks", "agentsecrets.toml"]
+
+        [[writable]]
+        paths = ["cache"]
+        reason = "caches"
         "#,
     )
     .unwrap()
@@ -239,16 +239,18 @@ fn the_home_is_searched_where_variables_moved_it() {
     let tree = Tree::new();
     tree.file(".tool/login.json", "{}");
     tree.file("moved/login.json", "{\"a\":1}");
-    tree.file("kube/one", "x");
-    tree.file("kube/two", "y");
+    tree.file("elsewhere/key.json", "x");
     tree.file(".config/cloud/token", "z");
     tree.file("xdg/cloud", "a file this time");
-    let kube = PathBuf::from(format!("{}:{}", tree.path("kube/one").display(), tree.path("kube/two").display()));
-    let variables = [("TOOL_HOME", tree.path("moved")), ("KUBECONFIG", kube), ("XDG_CONFIG_HOME", tree.path("xdg"))];
+    let variables = [
+        ("TOOL_HOME", tree.path("moved")),
+        ("CREDENTIALS_FILE", tree.path("elsewhere/key.json")),
+        ("XDG_CONFIG_HOME", tree.path("xdg")),
+    ];
     let findings = tree.find_with(&variables, &[], "").unwrap();
     assert_eq!(
         tree.found(&findings),
-        [".tool/login.json", "moved/login.json", ".config/cloud", "xdg/cloud", "kube/one", "kube/two"]
+        [".tool/login.json", "moved/login.json", ".config/cloud", "xdg/cloud", "elsewhere/key.json"]
     );
     assert!(matches!(findings.found[2].content, Content::Directory));
     assert!(matches!(findings.found[3].content, Content::Unread));
@@ -258,7 +260,7 @@ fn the_home_is_searched_where_variables_moved_it() {
 #[test]
 fn a_variable_that_names_the_home_hides_nothing() {
     let tree = Tree::new();
-    let findings = tree.find_with(&[("KUBECONFIG", tree.path(""))], &[], "").unwrap();
+    let findings = tree.find_with(&[("CREDENTIALS_FILE", tree.path(""))], &[], "").unwrap();
     assert!(findings.found.is_empty());
 }
 

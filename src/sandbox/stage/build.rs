@@ -49,7 +49,7 @@ pub(super) fn build<'a>(site: &'a Site) -> Result<Built<'a>, Failure> {
         restrict(&everything, READ_ONLY, true).blame(Mechanism::ReadOnlyRoot, "making every mount read-only")?;
     }
     let mut staging = Staging::mount()?;
-    let (overlays, rest) = overlay(site, &mut staging)?;
+    let (mut overlays, rest) = overlay(site, &mut staging)?;
     let home = take_volatile_home(site, &overlays)?;
     kernel::proc(site, &mut staging)?;
     kernel::sys(control_groups, site, &mut staging)?;
@@ -59,7 +59,7 @@ pub(super) fn build<'a>(site: &'a Site) -> Result<Built<'a>, Failure> {
     }
     let covers = covers::plan(site, &rest, &overlays.sockets);
     covers::mount(&covers, site, &mut staging)?;
-    places::lay(site, &mut staging)?;
+    places::lay(site, &mut overlays, &mut staging)?;
     let handle = Staging::handle().blame(Mechanism::MountNamespace, "keeping the staging")?;
     let devices = devices.map(|devices| devices.assemble(site, &mut staging)).transpose()?;
     Staging::detach(devices.as_deref()).blame(Mechanism::OwnDev, "mounting our own /dev")?;

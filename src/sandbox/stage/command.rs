@@ -6,7 +6,6 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 
@@ -23,6 +22,7 @@ use super::super::message::Order;
 use super::super::seccomp;
 use super::super::wire::wire_enum;
 use super::covers::Covers;
+use super::descriptors;
 use super::site::Site;
 use super::verify;
 use crate::sys::{capability, process};
@@ -79,9 +79,7 @@ impl Waiting<'_> {
 
     fn give_up(&self) -> Result<(), Failure> {
         if !self.site.without(Mechanism::Descriptors) {
-            let mut kept = self.site.profile.kept_descriptors.clone();
-            kept.push(self.link.as_raw_fd());
-            super::close_all_but(kept)?;
+            descriptors::close_the_rest(self.site)?;
         }
         if !self.site.without(Mechanism::NoNewPrivileges) {
             prctl::set_no_new_privs().blame(Mechanism::NoNewPrivileges, "setting no_new_privs")?;

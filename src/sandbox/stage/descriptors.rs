@@ -8,10 +8,11 @@ use std::os::fd::RawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::super::failure::Failure;
+use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::super::profile::MaskKind;
 use super::site::Site;
+use crate::sys::descriptor::close_on_exec;
 
 /// Looks at standard input, output and error and at what else is kept, before anything is masked.
 pub(super) fn check(site: &Site) -> Result<(), Failure> {
@@ -38,6 +39,22 @@ pub(super) fn check(site: &Site) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Has every descriptor from 3 on closed at exec, apart from those that are kept.
+pub(super) fn close_the_rest(site: &Site) -> Result<(), Failure> {
+    let mut kept: Vec<u32> =
+        site.profile.kept_descriptors.iter().filter_map(|kept| u32::try_from(*kept).ok()).collect();
+    kept.sort_unstable();
+    let close = |first, last| close_on_exec(first, last).blame(Mechanism::Descriptors, "closing descriptors");
+    let mut next = 3;
+    for number in kept.into_iter().filter(|number| *number >= 3) {
+        if number > next {
+            close(next, number - 1)?;
+        }
+        next = number + 1;
+    }
+    close(next, u32::MAX)
 }
 
 fn descriptor_path(number: RawFd) -> PathBuf {

@@ -17,16 +17,14 @@ use super::carried::Carried;
 use super::site::Site;
 use super::staging::{Look, READ_ONLY, Staging, bind};
 
-/// Files in /proc that show the kernel's memory, its keys or its log.
-const HIDDEN_IN_PROC: &[&str] = &[
-    "kcore",
-    "keys",
-    "key-users",
-    "kmsg",
+/// Files in /proc that show the kernel's memory or log, to uid 0.
+const HIDDEN_FROM_ROOT: &[&str] = &[
     "kallsyms",
+    "kcore",
+    "kmsg",
+    "kpagecgroup",
     "kpagecount",
     "kpageflags",
-    "kpagecgroup",
     "latency_stats",
     "mtrr",
     "sched_debug",
@@ -37,8 +35,11 @@ const HIDDEN_IN_PROC: &[&str] = &[
     "vmcore",
 ];
 
-/// Directories in /proc of the same kind.
-const EMPTIED_IN_PROC: &[&str] = &["acpi", "asound", "scsi"];
+/// Files in /proc that show keys, to everybody.
+const HIDDEN: &[&str] = &["keys", "key-users"];
+
+/// Directories in /proc with devices' own switches.
+const EMPTIED_FOR_ROOT: &[&str] = &["acpi", "asound", "scsi"];
 
 /// Directories in /sys with switches or memory of the kernel: emptied where the host's own /sys has to do.
 const EMPTIED_IN_SYS: &[&str] =
@@ -55,12 +56,7 @@ pub(super) fn proc(site: &Site, staging: &mut Staging) -> Result<(), Failure> {
         mounted.blame_at(Mechanism::FreshProc, "mounting", proc)?;
     }
     if !site.without(Mechanism::ProcHidden) {
-        let hidden = hide(proc, HIDDEN_IN_PROC, site, staging);
-        hidden.and_then(|()| empty(proc, EMPTIED_IN_PROC, site, staging)).blame_at(
-            Mechanism::ProcHidden,
-            "hiding the kernel's memory",
-            proc,
-        )?;
+        hide_all(proc, site, staging).blame_at(Mechanism::ProcHidden, "hiding the kernel's memory", proc)?;
     }
     if site.user == 0 && !site.without(Mechanism::ProcReadOnly) {
         for path in switches(proc).blame(Mechanism::ProcReadOnly, "finding switches")? {
@@ -68,6 +64,15 @@ pub(super) fn proc(site: &Site, staging: &mut Staging) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn hide_all(proc: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
+    hide(proc, HIDDEN, site, staging)?;
+    if site.user != 0 {
+        return Ok(());
+    }
+    hide(proc, HIDDEN_FROM_ROOT, site, staging)?;
+    empty(proc, EMPTIED_FOR_ROOT, site, staging)
 }
 
 /// What uid 0 could write in /proc outside the directories of processes.
@@ -82,7 +87,7 @@ fn switches(proc: &Path) -> io::Result<Vec<PathBuf>> {
         let metadata = entry.metadata()?;
         // Links (`self`, `net`, `mounts`) lead into the directories of processes.
         let writable = metadata.is_dir() || metadata.is_file() && metadata.permissions().mode() & 0o222 != 0;
-        if writable && !HIDDEN_IN_PROC.iter().chain(EMPTIED_IN_PROC).any(|hidden| name == *hidden) {
+        if writable && ![HIDDEN, HIDDEN_FROM_ROOT, EMPTIED_FOR_ROOT].concat().iter().any(|hidden| name == *hidden) {
             found.push(entry.path());
         }
     }

@@ -36,7 +36,6 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::channel;
-use super::failure::{Blame, Failure};
 use super::left_out::LeftOut;
 use super::mechanism::Mechanism;
 use super::message::Answer;
@@ -122,18 +121,4 @@ fn ignored_signals() -> io::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let bits = line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).ok_or(io::ErrorKind::InvalidData)?;
     Ok(bits & !(1 << (libc::SIGPIPE - 1)))
-}
-
-/// Closes every descriptor from 3 on that is not in `kept`.
-fn close_all_but(mut kept: Vec<RawFd>) -> Result<(), Failure> {
-    kept.sort_unstable();
-    let mut next = 3_u32;
-    let step = "closing descriptors";
-    for number in kept.iter().filter_map(|number| u32::try_from(*number).ok()).filter(|number| *number >= 3) {
-        if number > next {
-            descriptor::close_range(next, number - 1).blame(Mechanism::Descriptors, step)?;
-        }
-        next = number + 1;
-    }
-    descriptor::close_range(next, u32::MAX).blame(Mechanism::Descriptors, step)
 }

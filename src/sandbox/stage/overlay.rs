@@ -7,8 +7,10 @@
 //! mounts), so its entries are, one by one; what cannot be overlaid at all stays read-only, and its sockets are masked.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -92,7 +94,12 @@ impl Overlays {
         if mountinfo::any_below(&site.mounts, directory) {
             return self.split(directory, site, staging);
         }
-        let look = Look::of(&fs::symlink_metadata(directory)?, site);
+        let original = fs::symlink_metadata(directory)?;
+        if !can_own(&original, site) && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none()) {
+            // Nothing to hide and no right to write.
+            return Ok(());
+        }
+        let look = Look::of(&original, site);
         let upper = staging.directory(look)?;
         self.layers.push(Layer { path: directory.to_owned(), upper, ours: HashMap::new() });
         Ok(())
@@ -133,6 +140,15 @@ impl Overlays {
         layer.hide(mask, site).blame_at(Mechanism::HiddenPlaces, "hiding", &mask.path)
     }
 
+    /// Remembers that we wrote `path` through its overlay.
+    pub(super) fn is_ours(&mut self, path: &Path) {
+        let Some(layer) = self.layer_of(path) else { return };
+        let Ok(below) = path.strip_prefix(&layer.path).map(Path::to_owned) else { return };
+        if let Ok(made) = fs::symlink_metadata(layer.upper.join(&below)) {
+            layer.ours.insert(below, (made.ino(), made.mtime_nsec()));
+        }
+    }
+
     /// Mounts them all. One that the kernel refuses is left read-only and remembered.
     pub(super) fn mount(&mut self, site: &Site, staging: &mut Staging) -> Result<(), Failure> {
         let mut mounted = Vec::new();
@@ -141,12 +157,31 @@ impl Overlays {
                 staging.directory(Look::own(0o700, site)).blame(Mechanism::Overlay, "making a work directory")?;
             match layer.mount(&work) {
                 Ok(()) => mounted.push(layer),
+                // What the user cannot enter is out of reach inside as well.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 Err(_) => self.read_only.push(layer.path),
             }
         }
         self.layers = mounted;
+        self.sockets.extend(host_sockets().into_iter().filter(|path| {
+            site.tree_of(path).is_some() || self.read_only.iter().any(|directory| path.starts_with(directory))
+        }));
         Ok(())
     }
+}
+
+/// Sockets with a name in the file system that host processes have bound (`/proc/net/unix`, unix(7)).
+///
+/// Asked of the stage, which is in the host's network namespace, through the host's /proc, which is still in sight.
+/// Best effort beside the parent's walk of the trees: it finds those that were bound by an absolute path.
+fn host_sockets() -> Vec<PathBuf> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let stage = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim).unwrap_or_default();
+    let table = fs::read(Path::new("/proc").join(stage).join("net/unix")).unwrap_or_default();
+    let lines = table.split(|&byte| byte == b'\n').skip(1);
+    // The eighth field is the path, which may hold spaces; abstract names begin with `@`.
+    let names = lines.filter_map(|line| line.iter().position(|&byte| byte == b'/').map(|at| &line[at..]));
+    names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect()
 }
 
 /// Whether the seal has a directory of its own there, or a kernel file system.

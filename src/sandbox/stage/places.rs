@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
+use super::overlay::Overlays;
 use super::site::{Site, VOLATILE};
 use super::staging::{Look, READ_ONLY, Staging, bind, write_new};
 
@@ -60,7 +61,7 @@ fn run(path: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
 }
 
 /// Puts every file in its place.
-pub(super) fn lay(site: &Site, staging: &mut Staging) -> Result<(), Failure> {
+pub(super) fn lay(site: &Site, overlays: &mut Overlays, staging: &mut Staging) -> Result<(), Failure> {
     if site.without(Mechanism::Places) {
         return Ok(());
     }
@@ -68,30 +69,42 @@ pub(super) fn lay(site: &Site, staging: &mut Staging) -> Result<(), Failure> {
     let ours = [(RESOLVER, Some(RESOLVER_TEXT.to_vec())), (SWITCH, switch.ok())];
     for (path, bytes) in ours {
         let Some(bytes) = bytes else { continue };
-        put(Path::new(path), &bytes, site, staging).blame_at(Mechanism::Places, "placing a file", Path::new(path))?;
+        lay_one(Path::new(path), &bytes, site, overlays, staging)?;
     }
     for place in &site.profile.places {
         for path in &place.paths {
-            put(path, &place.bytes.0, site, staging).blame_at(Mechanism::Places, "placing a file", path)?;
+            lay_one(path, &place.bytes.0, site, overlays, staging)?;
         }
     }
     Ok(())
 }
 
+fn lay_one(
+    path: &Path,
+    bytes: &[u8],
+    site: &Site,
+    overlays: &mut Overlays,
+    staging: &mut Staging,
+) -> Result<(), Failure> {
+    let Some(destination) = destination(path) else { return Ok(()) };
+    put(&destination, bytes, site, staging).blame_at(Mechanism::Places, "placing a file", path)?;
+    overlays.is_ours(&destination);
+    Ok(())
+}
+
 fn put(path: &Path, bytes: &[u8], site: &Site, staging: &mut Staging) -> io::Result<()> {
-    let Some(path) = destination(path) else { return Ok(()) };
     let look = Look::own(0o644, site);
     let exists = path.symlink_metadata().is_ok();
-    if site.is_volatile(&path) && site.tree_of(&path).is_none() {
+    if site.is_volatile(path) && site.tree_of(path).is_none() {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        return if exists { fs::write(&path, bytes) } else { write_new(&path, bytes, look) };
+        return if exists { fs::write(path, bytes) } else { write_new(path, bytes, look) };
     }
-    if !exists || site.real_root && fs::write(&path, bytes).is_ok() {
+    if !exists || site.real_root && fs::write(path, bytes).is_ok() {
         return Ok(());
     }
-    bind(&staging.file(bytes, look)?, &path, READ_ONLY)
+    bind(&staging.file(bytes, look)?, path, READ_ONLY)
 }
 
 /// Where the symlinks of `path` lead inside, whether or not something is there; `None` for a loop.

@@ -59,6 +59,13 @@ impl<'a> Site<'a> {
         let is_writable =
             |tree: &&PathBuf| statvfs(*tree).is_ok_and(|facts| !facts.flags().contains(FsFlags::ST_RDONLY));
         let writable_on_host = trees.iter().filter(is_writable).cloned().collect();
+        if let Some(path) =
+            profile.hidden.iter().find(|path| !path.exists() && trees.iter().any(|tree| path.starts_with(tree)))
+            && !left_out.has(Mechanism::OwnState)
+        {
+            let step = "our own directory does not exist yet and lies in a writable one, where the child could make it";
+            return Err(Failure::found(Mechanism::OwnState, step, Some(path)));
+        }
         let masks = masks(profile, left_out, &mounts);
         Ok(Self { profile, left_out, real_root, user, group, mounts, trees, writable_on_host, masks })
     }
