@@ -85,7 +85,13 @@ fn client(side: Side, upstream: &Upstream, host: &str, work: &str, count: usize)
 }
 
 /// The client's work from its beginning to its figures, with a look at the parent at each checkpoint.
-fn work_with<T>(side: Side, host: &str, work: &str, count: usize, look: impl Fn(&Running) -> T) -> (Value, Vec<T>, usize) {
+fn work_with<T>(
+    side: Side,
+    host: &str,
+    work: &str,
+    count: usize,
+    look: impl Fn(&Running) -> T,
+) -> (Value, Vec<T>, usize) {
     let upstream = Upstream::with_protocols([host], &["h2", "http/1.1"]);
     upstream.forget_requests();
     let mut running = client(side, &upstream, host, work, count);
@@ -161,7 +167,14 @@ fn startup() -> Vec<Figure> {
     let note = format!("plain {plain:.1} ms, run {wrapped:.1} ms");
     vec![
         Figure { what: "start-up added", value: wrapped - plain, unit: "ms", budget: 10.0, more: false, note },
-        Figure { what: "peak RSS of the parent", value: memory, unit: "MiB", budget: 16.0, more: false, note: String::new() },
+        Figure {
+            what: "peak RSS of the parent",
+            value: memory,
+            unit: "MiB",
+            budget: 16.0,
+            more: false,
+            note: String::new(),
+        },
     ]
 }
 
@@ -182,7 +195,14 @@ fn connections() -> Vec<Figure> {
     let note = format!("{direct:.0} and {brokered:.0} requests a second");
     vec![
         Figure { what: "16 connections", value: brokered / direct, unit: "x", budget: 0.25, more: true, note },
-        Figure { what: "CPU of the parent a request", value: each, unit: "us", budget: 60.0, more: false, note: String::new() },
+        Figure {
+            what: "CPU of the parent a request",
+            value: each,
+            unit: "us",
+            budget: 60.0,
+            more: false,
+            note: String::new(),
+        },
     ]
 }
 
@@ -197,7 +217,14 @@ fn fresh() -> Vec<Figure> {
     let (direct, brokered, connections) = compare(HOST, "fresh", 300, "p50");
     assert_eq!(connections[0], 300);
     let note = format!("p50 {direct:.0} and {brokered:.0} us, {} upstream connections", connections[1]);
-    vec![Figure { what: "new connection a request", value: brokered / direct, unit: "x", budget: 1.8, more: false, note }]
+    vec![Figure {
+        what: "new connection a request",
+        value: brokered / direct,
+        unit: "x",
+        budget: 1.8,
+        more: false,
+        note,
+    }]
 }
 
 fn transfer(kind: &str, host: &str, what: &'static str, budget: f64) -> Vec<Figure> {
@@ -217,5 +244,12 @@ fn idle() -> Vec<Figure> {
     let count = 500;
     let (_, sizes, _) = work_with(Side::Brokered, HOST, "idle", count, |running| status(running, "VmRSS:"));
     let each = (sizes[1] - sizes[0]) / count as f64;
-    vec![Figure { what: "memory an idle connection", value: each, unit: "KiB", budget: 64.0, more: false, note: String::new() }]
+    vec![Figure {
+        what: "memory an idle connection",
+        value: each,
+        unit: "KiB",
+        budget: 64.0,
+        more: false,
+        note: String::new(),
+    }]
 }
