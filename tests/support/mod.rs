@@ -1,6 +1,10 @@
 //! What the integration tests stand on: [`run::Run`] starts the built program in a world of its own and checks every
 //! run for leaks, [`upstream::Upstream`] stands for the internet and records what reached it.
-#![allow(dead_code, reason = "two test binaries and the measurements share this module; each uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "two test binaries and the measurements share this module; each uses a part of it"
+)]
 
 pub(crate) mod deadline;
 pub(crate) mod finished;

@@ -83,25 +83,28 @@ pub(crate) fn agentsecrets() -> &'static Path {
     BINARY.get_or_init(|| published(Path::new(env!("CARGO_BIN_EXE_agentsecrets"))))
 }
 
-/// The helper program of the tests (`tests/support/probe.rs`), built once a test process.
+/// The helper program of the tests (`tests/support/probe.rs`).
 pub(crate) fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
-    PROBE.get_or_init(|| {
-        let mut profile = std::env::current_exe().unwrap();
-        while profile.file_name().is_some_and(|name| name != "deps") {
-            assert!(profile.pop(), "the test binary stands outside cargo's target folder");
-        }
-        profile.pop();
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = std::process::Command::new(cargo);
-        build.args(["build", "--quiet", "--offline", "--example", "probe"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        build.env("CARGO_TARGET_DIR", profile.parent().unwrap());
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success(), "the probe does not build");
-        published(&profile.join("examples/probe"))
-    })
+    PROBE.get_or_init(|| example("probe", &[]))
+}
+
+/// Has cargo build an example of this project, beside the test binary and with the same profile.
+pub(crate) fn example(name: &str, features: &[&str]) -> PathBuf {
+    let mut profile = std::env::current_exe().unwrap();
+    while profile.file_name().is_some_and(|name| name != "deps") {
+        assert!(profile.pop(), "the test binary stands outside cargo's target folder");
+    }
+    profile.pop();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = std::process::Command::new(cargo);
+    build.args(["build", "--quiet", "--offline", "--example", name, "--features", &features.join(",")]);
+    build.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", profile.parent().unwrap());
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    assert!(build.status().unwrap().success(), "the example `{name}` does not build");
+    published(&profile.join("examples").join(name))
 }
 
 /// The program itself where every user can reach it, or a link of it below [`root`].

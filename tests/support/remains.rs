@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::deadline::poll;
 use super::running::Running;
@@ -78,16 +79,27 @@ impl Remains {
         self.namespaces.len()
     }
 
+    /// The processes of the run that still live.
+    fn living(&self) -> Vec<i32> {
+        let own = std::process::id().cast_signed();
+        let others = numbers().into_iter().filter(|process| *process != own && lives(*process));
+        others
+            .filter(|process| belongs(*process, &self.world) || !self.namespaces.is_disjoint(&namespaces(*process)))
+            .collect()
+    }
+
+    /// Gives the kernel a moment to end what must end, and tells which processes live on.
+    pub(crate) fn settle(&self) -> Vec<i32> {
+        let moment = Instant::now() + Duration::from_secs(3);
+        poll("the end of the run", || {
+            let living = self.living();
+            (living.is_empty() || Instant::now() > moment).then_some(living)
+        })
+    }
+
     /// Waits until nothing of the run is there any more; panics when something stays.
     pub(crate) fn assert_none(&self) {
-        let own = std::process::id().cast_signed();
-        poll("the end of every process and namespace of the run", || {
-            let others = numbers().into_iter().filter(|process| *process != own && lives(*process));
-            let left: Vec<i32> = others
-                .filter(|process| belongs(*process, &self.world) || !self.namespaces.is_disjoint(&namespaces(*process)))
-                .collect();
-            left.is_empty().then_some(())
-        });
+        poll("the end of every process and namespace of the run", || self.living().is_empty().then_some(()));
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(self.world.to_str().unwrap()), "a mount remains:\n{mounts}");
         let temporary = fs::read_dir(self.world.join("temporary")).unwrap().flatten().map(|entry| entry.file_name());

@@ -227,6 +227,12 @@ impl Run {
         self
     }
 
+    /// Another build of the program.
+    pub(crate) fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = program.into();
+        self
+    }
+
     /// A shell script in place of the program: what the checks of this harness are checked with.
     pub(crate) fn stand_in(mut self, script: &str) -> Self {
         self.program = self.world.root().join("stand-in");

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::Dialect;
-use super::interpolation::{Reference, reference};
+use crate::mask::interpolation::{Reference, reference};
 
 /// How a value is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -91,6 +91,15 @@ fn every_name_of_a_masked_file_is_masked_and_an_unseen_one_refused() {
 }
 
 #[test]
+fn without_the_seal_nothing_is_masked_and_that_is_said() {
+    let mut case = Case::default().dotenv("/p/.env", "STRIPE_KEY=sk_live_0123456789abcdef\n");
+    case.policy.isolation.value = Isolation::None;
+    let planned = case.plan();
+    assert!(planned.plan.masks.is_empty());
+    assert!(planned.plan.warnings[0].starts_with("`/p/.env` and whatever else"), "{:?}", planned.plan.warnings);
+}
+
+#[test]
 fn guards_give_way_to_masks() {
     let mut case = Case::default().dotenv("/p/.env", "STRIPE_KEY=sk_live_0123456789abcdef\n");
     case.findings.guarded = vec!["/p/.env".into(), "/p/.git/hooks".into()];
@@ -103,4 +112,17 @@ fn shell_start_up_files_are_rendered_as_code() {
                 alias ll='ls -l'\nexport PATH=\"$HOME/bin:$PATH\"\nexport OTHER_TOKEN=$(pass show other)\n";
     let planned = Case::default().dotenv("/h/.bashrc", text).plan();
     assert_eq!(planned.named("/h/.bashrc"), text.replace("sk_live_0123456789abcdef", "<STRIPE_KEY>"));
+}
+
+#[test]
+fn credentials_in_git_configuration_are_found() {
+    let text = "[remote \"origin\"]\n\turl = https://ann:ghp_16C7e42F292c6912E7710c838347Ae178B4a@github.com/a/b.git\n\
+                \tfetch = +refs/heads/*:refs/remotes/origin/*\n[http \"https://github.com/\"]\n\
+                \textraheader = AUTHORIZATION: basic eC1hY2Nlc3MtdG9rZW46Z2hzXzAxMjM=\n[user]\n\tname = Ann # me\n";
+    let planned = Case::default().dotenv("/p/.git/config", text).plan();
+    let masked = planned.named("/p/.git/config");
+    let expected = text
+        .replace("ghp_16C7e42F292c6912E7710c838347Ae178B4a", "<url>")
+        .replace("eC1hY2Nlc3MtdG9rZW46Z2hzXzAxMjM=", "<AUTHORIZATION>");
+    assert_eq!(masked, expected);
 }

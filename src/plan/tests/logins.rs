@@ -70,7 +70,8 @@ fn keys_in_tool_configurations_are_found_by_name_and_form() {
     let text = serde_json::json!({"mcpServers": {
         "github": {"command": "npx", "args": ["-y", "server"], "env": {"GITHUB_TOKEN": GITHUB, "LOG_LEVEL": "info"}},
         "remote": {"url": "https://ann:sw0rdfish-4711@mcp.example/", "headers": {"Authorization": "Bearer opaque-value-0815"}},
-        "flags": {"args": ["--api-key=AbCdEf0123456789", "--verbose"]},
+        "flags": {"args": ["--api-key=AbCdEf0123456789", "--verbose", "--token", "short-1", "-p", "80"]},
+        "later": {"env": {"API_KEY": "${MY_KEY}", "OTHER_KEY": "${X:-fallback-4711}"}, "headers": {"Authorization": "Bearer ${T}"}},
     }});
     let text = serde_json::to_string_pretty(&text).unwrap();
     let planned =
@@ -83,6 +84,11 @@ fn keys_in_tool_configurations_are_found_by_name_and_form() {
     assert_eq!(servers["remote"]["headers"]["Authorization"], "Bearer <Authorization>");
     assert_eq!(servers["flags"]["args"][0], "--api-key=<api-key>");
     assert_eq!(servers["flags"]["args"][1], "--verbose");
+    assert_eq!(servers["flags"]["args"][3], "<args>");
+    assert_eq!(servers["flags"]["args"][5], "80");
+    assert_eq!(servers["later"]["env"]["API_KEY"], "${MY_KEY}");
+    assert_eq!(servers["later"]["env"]["OTHER_KEY"], "${X:-<OTHER_KEY>}");
+    assert_eq!(servers["later"]["headers"]["Authorization"], "Bearer ${T}");
     for hidden in [GITHUB, "sw0rdfish-4711", "opaque-value-0815", "AbCdEf0123456789"] {
         planned.assert_hides(hidden);
     }

@@ -106,6 +106,21 @@ fn the_command_line_must_not_hold_a_known_value() {
 
     let planned = Case { arguments: vec!["grep".into(), GITHUB.into()], ..Case::default() }.plan();
     assert!(planned.plan.warnings[0].starts_with("argument 1 of the command holds what looks like a GitHub"));
+    assert_eq!(planned.plan.arguments, ["grep", "[redacted]"]);
+}
+
+#[test]
+fn a_server_that_the_user_names_is_a_target_and_one_that_a_file_names_is_none() {
+    let planned = Case::default()
+        .variable("ANTHROPIC_API_KEY", ANTHROPIC)
+        .variable("ANTHROPIC_BASE_URL", "https://gateway.example/v1")
+        .dotenv("/p/.env", "ANTHROPIC_API_URL=https://elsewhere.example/\n")
+        .plan();
+    let hosts = planned.hosts("ANTHROPIC_API_KEY");
+    assert!(
+        hosts.contains(&"gateway.example".to_owned()) && !hosts.contains(&"elsewhere.example".to_owned()),
+        "{hosts:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The answers that every host gives below `/test/`; the rest is handed to the service that the host stands for.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -44,6 +46,8 @@ pub(crate) async fn answer(request: Request<Incoming>, site: &Site) -> Response<
             response.headers_mut().insert(LOCATION, query.trim_start_matches("to=").parse().unwrap());
             response
         }
+        "discard" => discard(request.into_body()).await,
+        "clock" => clock(argument.parse().unwrap()),
         "upload" => upload(request.into_body(), site).await,
         "trailers" => trailers(),
         "status" => {
@@ -212,4 +216,26 @@ async fn upload(mut body: Incoming, site: &Site) -> Response<Fed> {
     site.record.body_end(site.index, None);
     let digest = crate::support::hex(digest.finish().as_ref());
     json(StatusCode::OK, &serde_json::json!({"bytes": length, "sha256": digest}))
+}
+
+/// Takes a body as fast as it comes, for measurements.
+async fn discard(mut body: Incoming) -> Response<Fed> {
+    while let Some(Ok(_)) = body.frame().await {}
+    text(StatusCode::OK, "gone")
+}
+
+/// `count` events two milliseconds apart, each with the time at which it was written, in nanoseconds.
+fn clock(count: usize) -> Response<Fed> {
+    let (sender, body) = fed(None);
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(2));
+        for _ in 0..count {
+            tick.tick().await;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+            if sender.send(Piece::Data(format!("data: {now}\n\n").into())).await.is_err() {
+                return;
+            }
+        }
+    });
+    Response::new(body)
 }
