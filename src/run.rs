@@ -75,7 +75,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
     let project = world.project();
     let user = read_policy(world.config_directory.join("config.toml"))?;
     let own = read_policy(project.join("agentsecrets.toml"))?;
-    let merged = Layers::load(user, own, order.flags.clone())?;
+    let merged = Layers::load(user.as_ref(), own.as_ref(), order.flags.clone())?;
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let rules = policy::file_rules();
     let around = Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };

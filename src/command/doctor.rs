@@ -36,7 +36,11 @@ fn as_text(detection: &Detection) -> String {
     }
     if let Some(seal) = &detection.seal {
         for path in &seal.read_only {
-            let _ = writeln!(text, "note       no overlay could be mounted over {}: it is read-only inside", path.display());
+            let _ = writeln!(
+                text,
+                "note       no overlay could be mounted over {}: it is read-only inside",
+                path.display()
+            );
         }
     }
     text.push_str("terminal   inherited: the child shares your terminal; pushing input into it is blocked\n");

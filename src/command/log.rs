@@ -17,7 +17,7 @@ use crate::exit::Exit;
 
 /// What is wanted of the logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub(super) enum Request {
     /// All runs, oldest first.
     List {
         /// One JSON object a line.
@@ -85,7 +85,7 @@ impl LogError {
 }
 
 /// Does what `request` says with the logs in the directory `runs`. A reader of `output` that went away is no failure.
-pub fn log(request: &Request, runs: &Path, output: &mut dyn Write) -> Result<Exit, LogError> {
+pub(super) fn log(request: &Request, runs: &Path, output: &mut dyn Write) -> Result<Exit, LogError> {
     let mut output = BufWriter::new(output);
     let zone = TimeZone::system();
     let done = match request {

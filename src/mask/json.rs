@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::interpolation::{Expansion, cut};
 use super::{Literal, MaskError, Place, Replacement, Site};
 
 /// Deeper nesting is refused; no configuration file comes near.
@@ -213,12 +214,14 @@ impl Scanner<'_> {
     }
 
     fn ask(&mut self, place: Place, text: &[u8]) -> Replacement {
-        let literals = [Literal { range: 0..text.len(), default_of: None }];
         let (key, pointer) = match place {
             Place::Text | Place::Key => (&b""[..], ""),
             Place::Value | Place::Number => (self.key.as_bytes(), self.pointer.as_str()),
         };
-        (self.decide)(&Site { place, key, pointer, text, value: text, literals: &literals, refers_to: None })
+        let whole = Literal { range: 0..text.len(), default_of: None };
+        // Tools expand `${NAME}` in the values of their configuration.
+        let cut = if place == Place::Value { cut(text, Expansion::Everywhere).literals } else { vec![whole] };
+        (self.decide)(&Site { place, key, pointer, text, value: text, literals: &cut, refers_to: None })
     }
 
     /// Puts `bytes` in the place of what lies between `start` and here.

@@ -9,6 +9,7 @@
 mod dotenv;
 mod error;
 mod find;
+mod interpolation;
 mod json;
 mod site;
 

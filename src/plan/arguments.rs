@@ -1,7 +1,7 @@
 //! The command line: no secret may stand in it, because every process of the run can read it.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::PlanError;
 use super::claims::Settled;
@@ -17,6 +17,23 @@ pub(super) fn check(arguments: &[OsString], settled: &Settled) -> Result<(), Pla
         }
     }
     Ok(())
+}
+
+/// The arguments as they may be shown and recorded: what looks like a key is left out.
+pub(super) fn shown(arguments: &[OsString]) -> Vec<OsString> {
+    arguments.iter().map(|argument| OsString::from_vec(without_keys(argument.as_bytes()))).collect()
+}
+
+fn without_keys(argument: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(argument.len());
+    let mut copied = 0;
+    for found in policy::catalogue().keys_within(argument) {
+        shown.extend_from_slice(&argument[copied..found.range.start]);
+        shown.extend_from_slice(b"[redacted]");
+        copied = found.range.end;
+    }
+    shown.extend_from_slice(&argument[copied..]);
+    shown
 }
 
 /// Warns of what looks like a key and is known from nowhere: it may be an example, or what is searched for.

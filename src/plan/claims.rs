@@ -4,6 +4,7 @@
 //! names binds is bound. Names are distinct: a second value under a known name gets a number.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 
 use zeroize::Zeroizing;
 
@@ -49,8 +50,14 @@ impl Claims {
     }
 
     /// Mints a placeholder for each value. Among equal values the first that can be bound decides, else the first.
-    pub(super) fn settle(self, policy: &Merged) -> Result<Settled, PlanError> {
-        let bound = |claim: &Claim| if claim.hide_only { None } else { policy.bind(&claim.name, claim.cause.entry) };
+    /// `variable` is the user's own environment, which may point clients to other servers.
+    pub(super) fn settle(
+        self,
+        policy: &Merged,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Settled, PlanError> {
+        let bind = |claim: &Claim| policy.bind(&claim.name, claim.cause.entry, variable);
+        let bound = |claim: &Claim| if claim.hide_only { None } else { bind(claim) };
         let mut claims: Vec<(Claim, Option<Binding>)> =
             self.0.into_iter().map(|claim| (bound(&claim), claim)).map(|(binding, claim)| (claim, binding)).collect();
         claims.sort_by_key(|(_, binding)| binding.is_none());
@@ -130,7 +137,7 @@ impl Settled {
 
 /// The form of a claim's placeholder: what its clients check, else one that tells nothing.
 fn shape(claim: &Claim) -> Shape {
-    let known = || claim.cause.entry.map_or_else(Shape::unknown, |entry| entry.credential.placeholder.clone());
+    let known = || claim.cause.entry.map_or_else(Shape::unknown, |entry| entry.credential.shape(&claim.value));
     match claim.form {
         Form::Plain => known(),
         Form::Jwt => form::token_shape(&claim.value).unwrap_or_else(known),

@@ -6,7 +6,7 @@ use super::form::FAR_SECONDS;
 use super::wants::{Want, Wants, wants};
 use crate::mask::{Found, Place, Site};
 use crate::policy::{self, Field, Judge, Merged};
-use crate::scrub::{self, Cause};
+use crate::scrub::{self, Cause, Judgement};
 
 /// Judges a site of a structured file. Outside the named fields the form of a value speaks alone.
 pub(super) fn wants_of(site: &Site<'_>, found: &Found, fields: &[Field], policy: &Merged) -> Wants {
@@ -40,6 +40,35 @@ fn whole(site: &Site<'_>, found: &Found, field: &Field) -> Want {
     };
     let want = Want::new(0..site.text.len(), &name, Cause { entry, reason, origin: found.origin.clone() });
     Want { form: field.form, hide_only: entry.is_none(), ..want }
+}
+
+/// Remembers the option that stands in front of an argument: `["--api-key", "abc"]`.
+#[derive(Default)]
+pub(super) struct Options {
+    /// The array, and the option's name without dashes.
+    last: Option<(String, Vec<u8>)>,
+}
+
+impl Options {
+    /// The secret that `site` is because of the option in front of it.
+    pub(super) fn wants(&mut self, site: &Site<'_>, policy: &Merged) -> Wants {
+        let (array, _) = site.pointer.rsplit_once('/').unwrap_or_default();
+        let last = self.last.take().filter(|(before, _)| before == array);
+        if site.place != Place::Value {
+            return Wants::Nothing;
+        }
+        if site.text.starts_with(b"-") {
+            let dashes = site.text.iter().take_while(|byte| **byte == b'-').count();
+            self.last = Some((array.to_owned(), site.text[dashes..].to_vec()));
+            return Wants::Nothing;
+        }
+        match last.map(|(_, name)| scrub::judge(&name, site.text, policy)) {
+            Some(Judgement::Whole(cause)) if !site.is_interpolated() => {
+                Wants::Secrets(vec![Want::new(0..site.text.len(), site.key, cause)])
+            }
+            _ => Wants::Nothing,
+        }
+    }
 }
 
 /// Whether a JSON pointer is covered by a pattern in which `*` is any one segment, and `**` at its end any path.

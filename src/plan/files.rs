@@ -63,7 +63,8 @@ impl Judged<'_> {
                     if outcome.has_expired {
                         warnings.push(format!("`{shown}`: the login in it has expired; log in once outside of a run"));
                     }
-                    (outcome.bytes != **bytes).then(|| (MaskContent::File { bytes: outcome.bytes }, outcome.keys))
+                    let is_changed = outcome.bytes != **bytes;
+                    is_changed.then_some((MaskContent::File { bytes: outcome.bytes }, outcome.keys))
                 }
                 Err(error) => {
                     warnings.push(format!("`{shown}`: {error}: hidden whole"));

@@ -71,7 +71,7 @@ pub struct Plan {
     pub run: String,
     /// The level of isolation that was asked for.
     pub level: Sourced<Isolation>,
-    /// The command and its arguments; bytes that are no text are shown as `\u{fffd}`.
+    /// The command and its arguments as they may be shown: without what looks like a key.
     #[serde(serialize_with = "texts")]
     pub arguments: Vec<OsString>,
     /// The project's directory.
@@ -199,35 +199,56 @@ pub enum MaskContent {
     EmptyDirectory,
 }
 
+/// What only the seal can do to files.
+struct Confined {
+    masks: Vec<MaskPlan>,
+    guarded: Vec<PathBuf>,
+    sockets: Vec<PathBuf>,
+}
+
+impl Confined {
+    /// Without the seal nothing is masked: says which files stay readable.
+    fn give_up(&mut self) -> Option<String> {
+        let given_up = std::mem::replace(self, Self { masks: Vec::new(), guarded: Vec::new(), sockets: Vec::new() });
+        let first = given_up.masks.first()?;
+        let count = given_up.masks.len();
+        let path = first.path.display();
+        Some(format!("`{path}` and whatever else holds secrets stays readable without the seal ({count} in all)"))
+    }
+}
+
 /// Decides everything about a run.
 pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError> {
     let variables = variables::sites(request.environment);
     let mut claims = claims::Claims::default();
     variables::claim(&variables, policy, &mut claims);
     let judged = files::judge(&request.findings.found, policy, &mut claims);
-    let settled = claims.settle(policy)?;
+    let settled = claims.settle(policy, &|name| variables::value(&variables, name))?;
     arguments::check(request.arguments, &settled)?;
 
     let files = files::plan(&judged, &settled, request.now)?;
     let variables = variables::plan(&variables, policy, &settled, &request.findings.found);
     let bindings = settled.bindings();
-    let mut guarded = request.findings.guarded;
-    guarded.retain(|path| !files.masks.iter().any(|mask| mask.path == *path));
-    let mut warnings = files.warnings;
-    warnings.extend(arguments::warnings(request.arguments));
-    warnings.extend(variables.warnings);
+    let mut warnings = arguments::warnings(request.arguments);
+    warnings.extend(files.warnings);
+    let mut found =
+        Confined { masks: files.masks, guarded: request.findings.guarded, sockets: request.findings.sockets };
+    found.guarded.retain(|path| !found.masks.iter().any(|mask| mask.path == *path));
+    if policy.isolation.value != Isolation::Sealed {
+        warnings.extend(found.give_up());
+    }
     let plan = Plan {
         run: request.run,
         level: policy.isolation.clone(),
-        arguments: request.arguments.to_vec(),
+        arguments: arguments::shown(request.arguments),
         project: request.project.to_owned(),
         project_is_bound: request.project_is_bound,
         working_directory: request.current_directory.to_owned(),
         variables: variables.plans,
         secrets: settled.plans(),
-        masks: files.masks,
-        guarded,
-        sockets: request.findings.sockets,
+        masks: found.masks,
+        guarded: found.guarded,
+        sockets: found.sockets,
         writable: request.writable,
         egress: policy.egress(&bindings),
         inspect: policy.inspect.value,

@@ -48,7 +48,14 @@ impl<'a> Rendered<'a> {
         let mut file = Self { found, render, bytes, notation, judged: Vec::new() };
         let repeated = file.repeated(policy);
         let mut judged = Vec::new();
-        file.visit(|site| judged.push(file.judge(site, policy, &repeated)));
+        let mut options = fields::Options::default();
+        file.visit(|site| {
+            let by_option = options.wants(site, policy);
+            judged.push(match file.judge(site, policy, &repeated) {
+                Wants::Nothing if notation == Notation::Json => by_option,
+                other => other,
+            });
+        });
         file.judged = judged;
         Some(file)
     }
@@ -93,7 +100,9 @@ impl<'a> Rendered<'a> {
         let mut judged = self.judged.iter();
         self.visit(|site| {
             if let Some(Wants::Secrets(wants)) = judged.next() {
-                wants.iter().for_each(|want| want.claim(site, &place, claims));
+                for want in wants {
+                    want.claim(site, &place, claims);
+                }
             }
         });
     }
@@ -162,10 +171,11 @@ fn is_secret_name(site: &Site<'_>, policy: &Merged) -> bool {
         && matches!(scrub::judge(site.key, b"any value that is long enough", policy), Judgement::Whole(_))
 }
 
-/// Shells read `.envrc` and their own start-up files, dotenv libraries the rest.
+/// Shells read `.envrc` and their own start-up files, everything else reads to the end of a line.
 fn dialect(path: &Path) -> Dialect {
+    const SHELL: [&[u8]; 7] = [b".envrc", b".bash", b".zsh", b".zprofile", b".zlog", b".profile", b".ksh"];
     let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
-    let is_dotenv = name.ends_with(b".env") || name.starts_with(b".env") && !name.starts_with(b".envrc");
-    let is_vars = name.starts_with(b".dev.vars") || name.starts_with(b".flaskenv");
-    if is_dotenv || is_vars { Dialect::Dotenv } else { Dialect::Shell }
+    let is_shell =
+        SHELL.iter().any(|start| name.starts_with(start)) || name.ends_with(b".fish") || name.ends_with(b".sh");
+    if is_shell { Dialect::Shell } else { Dialect::Dotenv }
 }

@@ -24,7 +24,6 @@ pub(super) struct Variable<'a> {
 pub(super) struct Variables {
     pub(super) plans: Vec<VariablePlan>,
     pub(super) environment: Vec<(OsString, OsString)>,
-    pub(super) warnings: Vec<String>,
 }
 
 /// The variables as `getenv` sees them.
@@ -51,19 +50,26 @@ impl Variable<'_> {
     }
 }
 
+/// The value of a variable in the parent.
+pub(super) fn value(variables: &[Variable<'_>], name: &str) -> Option<OsString> {
+    variables.iter().find(|variable| variable.name == name).map(|variable| variable.value.to_owned())
+}
+
 /// Gathers the secrets of the environment.
 pub(super) fn claim(variables: &[Variable<'_>], policy: &Merged, claims: &mut Claims) {
     for variable in variables {
         let site = variable.site();
         if let Wants::Secrets(wants) = wants(&site, policy) {
-            wants.iter().for_each(|want| want.claim(&site, "the environment", claims));
+            for want in wants {
+                want.claim(&site, "the environment", claims);
+            }
         }
     }
 }
 
 /// Decides about each variable, once all secrets are known.
 pub(super) fn plan(variables: &[Variable<'_>], policy: &Merged, settled: &Settled, found: &[Found]) -> Variables {
-    let mut planned = Variables { plans: Vec::new(), environment: Vec::new(), warnings: Vec::new() };
+    let mut planned = Variables { plans: Vec::new(), environment: Vec::new() };
     for variable in variables {
         let (plan, value) = decide(variable, policy, settled);
         planned.plans.push(plan);

@@ -4,9 +4,7 @@
 //! number of whole segments, none included. Matching takes time linear in the text, whatever the pattern: all ways to
 //! match are followed at once, none is tried again.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// A parsed pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -129,101 +127,90 @@ impl States {
 
 /// A name in which `*` stands for any characters: `TF_VAR_*`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct NameGlob(Glob);
+#[serde(from = "String")]
+pub(super) struct NameGlob(String);
 
 impl NameGlob {
     pub(super) fn matches(&self, name: &str) -> bool {
-        self.0.matches(name.as_bytes())
+        let mut parts = self.0.split('*');
+        let (Some(first), Some(last)) = (parts.next(), parts.next_back()) else { return self.0 == name };
+        let Some(rest) = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+        // What stands between the first and the last star is found as far left as it can be.
+        parts.try_fold(rest, |rest, part| rest.find(part).map(|at| &rest[at + part.len()..])).is_some()
     }
 
     pub(super) fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0
     }
 }
 
-impl TryFrom<String> for NameGlob {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Glob::parse(text).map(Self).ok_or_else(|| "at most two stars stand together".into())
+impl From<String> for NameGlob {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
-/// Why a text is not a file pattern.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` {why}")]
-pub struct FileGlobError {
-    /// The text, control characters escaped.
-    pub text: String,
-    /// What is wrong with it, as the rest of a sentence.
-    pub why: &'static str,
-}
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
 
-/// Files below a directory: `.env.*`, `config/*.secrets.json`, `**/*.pem`.
-///
-/// A pattern without `/` matches a file's name in any folder; one with `/` matches the path from the directory on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct FileGlob {
-    glob: Glob,
-    anywhere: bool,
-}
+    use proptest::prelude::*;
 
-impl FileGlob {
-    /// Parses a pattern; refuses what no path can match by its form.
-    pub fn parse(text: &str) -> Result<Self, FileGlobError> {
-        let why = if text.is_empty() {
-            Some("is empty")
-        } else if text.starts_with('/') || text.starts_with('~') {
-            Some("starts outside: write the path from the project's directory on")
-        } else if text.ends_with('/') {
-            Some("names a directory: name files, with `**` for all below it")
-        } else if text.split('/').any(|segment| matches!(segment, "." | ".." | "")) {
-            Some("can match nothing: no path holds an empty, `.` or `..` segment")
-        } else if text.contains(['[', ']', '{', '}', '?', '\\', '!', '\0', '\n']) {
-            Some("uses more than `*` and `**`, which are the only wildcards here")
-        } else {
-            None
+    use super::*;
+
+    /// The definition of a match, tried in every way.
+    fn naive(pattern: &[u8], at_segment_start: bool, text: &[u8]) -> bool {
+        let any_rest = |after: &[u8], stop: fn(u8) -> bool| {
+            (0..=text.len())
+                .take_while(|end| !text[..*end].iter().any(|byte| stop(*byte)))
+                .any(|end| naive(after, false, &text[end..]))
         };
-        let error = |why| FileGlobError { text: text.escape_debug().to_string(), why };
-        match (why, Glob::parse(text.to_owned())) {
-            (Some(why), _) => Err(error(why)),
-            (None, None) => Err(error("holds more than two stars together")),
-            (None, Some(glob)) => Ok(Self { glob, anywhere: !text.contains('/') }),
+        match pattern {
+            [] => text.is_empty(),
+            [b'*', b'*', b'/', after @ ..] if at_segment_start => {
+                let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(index, _)| index + 1);
+                std::iter::once(0).chain(ends).any(|end| naive(after, true, &text[end..]))
+            }
+            [b'*', b'*', after @ ..] => any_rest(after, |_| false),
+            [b'*', after @ ..] => any_rest(after, |byte| byte == b'/'),
+            [first, after @ ..] => text.first() == Some(first) && naive(after, *first == b'/', &text[1..]),
         }
     }
 
-    /// The pattern as written.
-    pub fn as_str(&self) -> &str {
-        self.glob.as_str()
-    }
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// Whether the file at `path`, from the directory on and with `/` between segments, is covered.
-    pub fn matches(&self, path: &[u8]) -> bool {
-        match (self.anywhere, memchr::memrchr(b'/', path)) {
-            (true, Some(slash)) => self.glob.matches(&path[slash + 1..]),
-            _ => self.glob.matches(path),
+        #[test]
+        fn agrees_with_the_naive_matcher(pattern in "/?([ab]|\\*{1,2}|/|\\*\\*/){0,7}", text in "[ab/]{0,9}") {
+            if let Some(glob) = Glob::parse(pattern.clone()) {
+                prop_assert_eq!(glob.matches(text.as_bytes()), naive(pattern.as_bytes(), true, text.as_bytes()));
+            }
+        }
+
+        #[test]
+        fn names_agree_with_the_naive_matcher(pattern in "[ab*]{0,7}", name in "[ab]{0,9}") {
+            let simple = pattern.split('*').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("*");
+            let stars = format!("{}{simple}{}", if pattern.starts_with('*') { "*" } else { "" }, if pattern.ends_with('*') && pattern.len() > 1 { "*" } else { "" });
+            let single = stars.replace("**", "*");
+            prop_assert_eq!(NameGlob(pattern).matches(&name), naive(single.as_bytes(), true, name.as_bytes()));
         }
     }
-}
 
-impl fmt::Display for FileGlob {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl TryFrom<String> for FileGlob {
-    type Error = FileGlobError;
-
-    fn try_from(text: String) -> Result<Self, FileGlobError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<FileGlob> for String {
-    fn from(pattern: FileGlob) -> Self {
-        pattern.glob.text
+    #[test]
+    fn hostile_patterns_take_linear_time() {
+        let hostile = Glob::parse(format!("/{}c", "**a*b".repeat(40))).unwrap();
+        // The shortest of several runs: what else the machine does only adds.
+        let time = |length: usize| {
+            let text = format!("/{}", "ab".repeat(length));
+            let run = || {
+                let start = Instant::now();
+                assert!(!hostile.matches(text.as_bytes()));
+                start.elapsed()
+            };
+            (0..5).map(|_| run()).min().unwrap().max(Duration::from_micros(20))
+        };
+        let (short, long) = (time(200), time(2_000));
+        // Ten times the text may take ten times as long, and with noise forty; backtracking would take for ever.
+        assert!(long < short * 40, "{short:?} {long:?}");
     }
 }

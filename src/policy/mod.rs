@@ -9,12 +9,15 @@ mod builtin;
 mod catalogue;
 mod characters;
 mod egress;
+mod file_glob;
 mod files;
 mod glob;
 mod host;
 mod layers;
 mod path;
 mod scrub;
+mod suffix;
+mod target;
 mod trust;
 
 pub use binding::{Attach, Binding, Origin, ServiceId, Slot, TokenEndpoint};
@@ -22,16 +25,17 @@ pub use builtin::{BuiltinError, catalogue, file_rules, scrub_rules, trust_rules,
 pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Service, ValueKind};
 pub use characters::Characters;
 pub use egress::{DefaultEgress, Egress, Verdict};
+pub use file_glob::{FileGlob, FileGlobError};
 pub use files::{
     Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Place, ProjectEntry, Render, Surroundings,
     Writable,
 };
-pub use glob::{FileGlob, FileGlobError};
-pub use host::{Authority, Host, HostError, HostPattern, Target};
+pub use host::{Host, HostError};
 pub use layers::{
     EgressPolicy, Flags, Inspect, Isolation, Layers, Merged, OnStray, PolicyError, PolicyPlace, PolicyText,
     SecretPolicy, Sourced,
 };
 pub use path::{PathError, PathPattern, RequestPath, Rule};
 pub use scrub::{NameJudgement, NameVerdict, ScrubRules, ValuePattern};
+pub use target::{Authority, HostPattern, Target};
 pub use trust::TrustRules;

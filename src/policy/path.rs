@@ -247,3 +247,112 @@ impl fmt::Display for Rule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn dot_segments_are_resolved_and_all_else_is_kept() {
+        for (text, form) in [
+            ("/", "/"),
+            ("/v1/charges", "/v1/charges"),
+            ("/v1/./charges/.", "/v1/charges/"),
+            ("/v1/x/../charges", "/v1/charges"),
+            ("/v1/x/%2e%2E/charges", "/v1/charges"),
+            ("/v1/x/.%2e", "/v1/"),
+            ("/a/b/..", "/a/"),
+            ("/a/..", "/"),
+            ("//a//b", "//a//b"),
+            ("/a//../b", "/a/b"),
+            ("/api/v4/projects/group%2Fname", "/api/v4/projects/group%2Fname"),
+            ("/api/v4/projects/a%2Fb%2fc/files/x%2e.y", "/api/v4/projects/a%2Fb%2fc/files/x%2e.y"),
+            ("/-/npm/v1/@scope%2fpackage", "/-/npm/v1/@scope%2fpackage"),
+            ("/a%252e%252e/b", "/a%252e%252e/b"),
+            ("/a/...", "/a/..."),
+            ("/a/%zz%2", "/a/%zz%2"),
+            ("/a;v=1.2/b", "/a;v=1.2/b"),
+            ("/caf\u{e9}/%C3%A9", "/caf\u{e9}/%C3%A9"),
+        ] {
+            assert_eq!(RequestPath::parse(text).unwrap().as_str(), form, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_servers_read_differently_is_refused() {
+        for text in [
+            "/..",
+            "/a/../..",
+            "/%2e%2e/a",
+            "/a%2f..%2fb",
+            "/a/..%2Fb",
+            "/a%5c..%5cb",
+            "/a\\b",
+            "/a/..;x/b",
+            "/a/..%3bx/b",
+            "/a%00b",
+            "/a?b",
+            "/a#b",
+            "/a\0",
+        ] {
+            assert!(matches!(RequestPath::parse(text), Err(PathError::Ambiguous { .. })), "{text:?}");
+        }
+        for text in ["", "a", "*", "https://a/b"] {
+            assert!(matches!(RequestPath::parse(text), Err(PathError::NotAbsolute { .. })), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rules_match_method_and_path() {
+        for (rule, method, path, expected) in [
+            ("GET /v1/**", "GET", "/v1/a/b", true),
+            ("GET /v1/**", "POST", "/v1/a", false),
+            ("GET /v1/**", "GET", "/v1", false),
+            ("/v1/*", "DELETE", "/v1/a", true),
+            ("/v1/*", "GET", "/v1/a/b", false),
+            ("/v1/*", "GET", "/v1/a%2Fb", true),
+            ("/v1/*", "GET", "/v1/x/../../admin", false),
+            ("/a/**/z", "GET", "/a/z", true),
+            ("/a/**/z", "GET", "/a/b/c/z", true),
+            ("/a/**/z", "GET", "/a/bz", false),
+            ("POST  /x", "POST", "/x", true),
+        ] {
+            let rule: Rule = rule.parse().unwrap();
+            assert_eq!(rule.matches(method, &RequestPath::parse(path).unwrap()), expected, "{rule} {path}");
+        }
+    }
+
+    #[test]
+    fn rules_that_can_match_nothing_are_refused() {
+        for rule in
+            ["", "GET", "get /x", "GET x", "GET,POST /x", "/x?y", "/a/../b", "/a/%2e/b", "/a b", "/a\\b", "/***"]
+        {
+            assert!(rule.parse::<Rule>().is_err(), "{rule}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn normalising_is_idempotent_and_leaves_no_dot_segment(text in "(/|/\\.|/\\.\\.|%2[eEfF]|%5c|[a;.]|%25|\u{e9}){0,12}") {
+            let Ok(path) = RequestPath::parse(&format!("/{text}")) else { return Ok(()) };
+            prop_assert_eq!(RequestPath::parse(path.as_str()), Ok(path.clone()));
+            let segments = path.as_str().split('/').map(|segment| decode(segment).into_owned());
+            for segment in segments {
+                prop_assert!(segment != b"." && segment != b"..", "{}", path);
+            }
+        }
+
+        #[test]
+        fn a_path_without_dots_is_kept_byte_for_byte(text in "(/[a-z0-9%@:~_=&+,!$'()*\u{e9}-]{0,5}){1,5}") {
+            if let Ok(path) = RequestPath::parse(&text) {
+                prop_assert_eq!(path.as_str(), text);
+            } else {
+                prop_assert!(text.contains('%'), "{}", text);
+            }
+        }
+    }
+}

@@ -26,7 +26,7 @@ use crate::audit::Verdict;
 use crate::policy::Host;
 
 /// How long the child may take for its first bytes, and for a handshake.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The far end of a tunnel.
 pub(super) struct Dialled {
@@ -78,10 +78,15 @@ pub(super) async fn run(
     opened(shared, site, opening, stream, dialled).await;
 }
 
-/// How a connection began; `tls` holds the SNI.
+/// How a connection began.
 struct Start {
-    tls: Option<Option<Host>>,
+    tls: Option<Tls>,
     ahead: Bytes,
+}
+
+/// The child began TLS, and may have said with whom.
+struct Tls {
+    name: Option<Host>,
 }
 
 /// Goes on once the first bytes are known.
@@ -95,9 +100,9 @@ pub(super) async fn opened(
     let start = match opening {
         Opening::Closed => return,
         Opening::Plain { ahead } => Start { tls: None, ahead },
-        Opening::Tls { name, ahead } => Start { tls: Some(name), ahead },
+        Opening::Tls { name, ahead } => Start { tls: Some(Tls { name }), ahead },
     };
-    let misnamed = start.tls.as_ref().and_then(Option::as_ref).filter(|name| **name != site.authority.host);
+    let misnamed = start.tls.as_ref().and_then(|tls| tls.name.as_ref()).filter(|name| **name != site.authority.host);
     if let Some(name) = misnamed {
         let refused = Refused::misdirected(&site.authority, &name.to_string());
         return speak(shared, site, start, stream, Some(refused)).await;
@@ -125,7 +130,7 @@ async fn opaque(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: Tcp
 /// Speaks HTTP with the child, over TLS where it began that.
 async fn speak(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: TcpStream, refusal: Option<Refused>) {
     let Start { tls, ahead } = start;
-    let Some(name) = tls else {
+    let Some(Tls { name }) = tls else {
         let version = Version::of(&ahead);
         let arrival = Arrival::Site { site, security: Security::Plain, refusal };
         return serve(shared, Wire::Plain(Rewind::new(ahead, stream)), version, arrival).await;

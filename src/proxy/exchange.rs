@@ -23,6 +23,7 @@ use super::route::{Allowed, Security, decide};
 use super::rulebook::Site;
 use super::shared::Shared;
 use super::upstream::{Outgoing, UpstreamBody, UpstreamError};
+use super::websocket::{self, Socket};
 use crate::audit::{Decision, Verdict, recorded_path};
 use crate::policy::Authority;
 
@@ -68,9 +69,13 @@ pub(super) async fn run(
     shared: &Arc<Shared>,
     site: &Arc<Site>,
     security: Security,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<Answer> {
-    let noted = noted(shared, &site.authority, security, &request);
+    let socket = websocket::wanted(&mut request);
+    let mut noted = noted(shared, &site.authority, security, &request);
+    if socket.is_some() {
+        noted.scheme = security.socket_word();
+    }
     let judged = match judge(shared, site, security, request) {
         Ok(judged) => judged,
         Err(refused) => return refuse(shared, &noted, &refused),
@@ -78,7 +83,10 @@ pub(super) async fn run(
     let Some(record) = begin(shared, &noted, &judged) else {
         return refuse(shared, &noted, &Refused::log());
     };
-    forward(shared, &noted, judged, record).await
+    match socket {
+        Some(socket) => upgrade(shared, &noted, judged, socket, record).await,
+        None => forward(shared, &noted, judged, record).await,
+    }
 }
 
 /// A request that may go, with its head as it goes.
@@ -167,6 +175,32 @@ async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, record: Re
     let outgoing = Outgoing { method, target, headers, body, wants_trailers: wishes.trailers, expects };
     match shared.upstream.send(allowed.site(), allowed.security, outgoing).await {
         Ok(response) => answer(shared, allowed.site(), &noted.method, response, record),
+        Err(error) => failed(shared, noted, &error, record),
+    }
+}
+
+/// Asks upstream for a WebSocket.
+async fn upgrade(
+    shared: &Arc<Shared>,
+    noted: &Noted,
+    judged: Judged,
+    socket: Socket,
+    mut record: Record,
+) -> Response<Answer> {
+    let Judged { allowed, target, mut headers, .. } = judged;
+    let site = Arc::clone(allowed.site());
+    socket.prepare(&site, &mut headers);
+    let (method, body) = (Method::GET, RequestBody::Empty);
+    let outgoing = Outgoing { method, target, headers, body, wants_trailers: false, expects: None };
+    let protocol = HeaderValue::from_static("websocket");
+    match shared.upstream.upgrade(&site, allowed.security, outgoing, protocol).await {
+        Ok((response, Some(switched))) => {
+            record.answered(response.status());
+            socket
+                .switch(shared, &site, response, switched, record)
+                .unwrap_or_else(|refused| respond::refusal(&refused, &noted.method))
+        }
+        Ok((response, None)) => answer(shared, &site, &noted.method, response, record),
         Err(error) => failed(shared, noted, &error, record),
     }
 }

@@ -12,6 +12,15 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
+/// Whether an HTTP/1.1 request asks for a WebSocket (RFC 6455 §4.1).
+pub(super) fn asks_for_websocket(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && lists(headers, UPGRADE, "websocket") && lists(headers, CONNECTION, "upgrade")
+}
+
+fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+    headers.get_all(name).iter().any(|value| has_word(value, word))
+}
+
 /// What the head said before it was stripped.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
@@ -19,8 +28,6 @@ pub(super) struct Wishes {
     pub(super) trailers: bool,
     /// `Expect: 100-continue`.
     pub(super) continues: bool,
-    /// `Upgrade: websocket` with `Connection: upgrade`.
-    pub(super) websocket: bool,
 }
 
 /// Refuses framing that two parsers may read in two ways (RFC 9112 §6.3); hyper has refused the rest.
@@ -38,11 +45,9 @@ pub(super) fn check(version: Version, headers: &HeaderMap) -> Result<(), Refused
 
 /// Removes the fields of one hop from a request (RFC 9110 §7.6.1), and `Host`, which is made anew.
 pub(super) fn strip_request(version: Version, headers: &mut HeaderMap) -> Wishes {
-    let lists = |name: HeaderName, word: &str| headers.get_all(name).iter().any(|value| has_word(value, word));
     let wishes = Wishes {
-        trailers: lists(TE, "trailers"),
-        continues: version >= Version::HTTP_11 && lists(EXPECT, "100-continue"),
-        websocket: lists(UPGRADE, "websocket") && lists(CONNECTION, "upgrade"),
+        trailers: lists(headers, TE, "trailers"),
+        continues: version >= Version::HTTP_11 && lists(headers, EXPECT, "100-continue"),
     };
     strip_hop(headers);
     for name in [HOST, EXPECT, PROXY_AUTHORIZATION, HTTP2_SETTINGS] {
@@ -122,8 +127,9 @@ mod tests {
             ("trailer", "x-sum"),
             ("accept", "*/*"),
         ]);
+        assert!(asks_for_websocket(Version::HTTP_11, &request));
         let wishes = strip_request(Version::HTTP_11, &mut request);
-        assert_eq!(wishes, Wishes { trailers: true, continues: true, websocket: true });
+        assert_eq!(wishes, Wishes { trailers: true, continues: true });
         assert_eq!(request, headers(&[("trailer", "x-sum"), ("accept", "*/*")]));
         let mut old = headers(&[("expect", "100-continue"), ("upgrade", "websocket")]);
         assert_eq!(strip_request(Version::HTTP_10, &mut old), Wishes::default());

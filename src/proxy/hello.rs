@@ -11,7 +11,7 @@ use crate::policy::Host;
 
 /// The first byte of a TLS record that holds a handshake message (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 0x16;
-/// The longest ClientHello that is waited for; post-quantum key shares make two kilobytes.
+/// The longest `ClientHello` that is waited for; post-quantum key shares make two kilobytes.
 const LONGEST: usize = 64 * 1024;
 
 /// How a connection opens. The bytes are those that were read, to be put back.

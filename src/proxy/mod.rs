@@ -14,6 +14,7 @@ pub mod dns;
 mod error;
 mod exchange;
 mod explicit;
+mod frames;
 mod head;
 mod hello;
 mod inject;
@@ -41,6 +42,7 @@ mod totals;
 mod transparent;
 mod tunnel;
 mod upstream;
+mod websocket;
 mod wire;
 
 pub use broker::Broker;

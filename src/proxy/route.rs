@@ -38,6 +38,14 @@ impl Security {
         }
     }
 
+    /// The scheme of a WebSocket as the log has it.
+    pub(super) fn socket_word(self) -> &'static str {
+        match self {
+            Self::Plain => "ws",
+            Self::Tls => "wss",
+        }
+    }
+
     pub(super) fn default_port(self) -> u16 {
         match self {
             Self::Plain => 80,

@@ -25,7 +25,7 @@ use crate::policy::Authority;
 /// The longest request head; what curl and nginx take at most is less.
 const LONGEST_HEAD: usize = 64 * 1024;
 /// How long a head may take, the wait for the next request included.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// For whom a connection is.
 pub(super) enum Arrival {

@@ -25,11 +25,6 @@ impl Rewind {
     pub(super) fn into_parts(self) -> (Bytes, TcpStream) {
         (self.ahead, self.stream)
     }
-
-    /// The stream itself.
-    pub(super) fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
 }
 
 impl AsyncRead for Rewind {

@@ -51,3 +51,28 @@ fn headline(plan: &Plan) -> String {
         if plan.masks.is_empty() { String::new() } else { format!(", {} masked", count(plan.masks.len(), "file")) };
     format!("{}: {}{masks}", level(plan.level.value), parts.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn says_what_matters_in_four_lines_at_most() {
+        assert_eq!(
+            banner(&sample::plan()),
+            "agentsecrets: sealed: brokers STRIPE_KEY, hides MY_PASSWORD, 2 files masked\n\
+             agentsecrets: warning: first\\u{1b} (and 1 warning: agentsecrets explain)\n"
+        );
+        let mut plan = sample::plan();
+        plan.level.value = Isolation::None;
+        assert!(banner(&plan).contains("isolation none"));
+        plan.level.value = Isolation::Sealed;
+        plan.project_is_bound = false;
+        plan.secrets.clear();
+        plan.masks.clear();
+        let banner = banner(&plan);
+        assert!(banner.starts_with("agentsecrets: sealed: found no secrets\n"), "{banner}");
+        assert!(banner.contains("is your home") && banner.lines().count() <= 4, "{banner}");
+    }
+}

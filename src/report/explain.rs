@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{count, level, listed, origin, plain};
+use super::{level, listed, origin, plain};
 use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
 use crate::policy::{DefaultEgress, Isolation};
 
@@ -94,7 +94,7 @@ fn variables(text: &mut String, plan: &Plan) {
     section(text, "variables", rows);
     let is_plainly_kept = |variable: &&VariablePlan| variable.decision == Decision::Kept && variable.reason.is_empty();
     let kept = plan.variables.iter().filter(is_plainly_kept).count();
-    line(text, &format!("  {} kept as they are", count(kept, "variable")));
+    line(text, &format!("  {kept} kept as they are"));
 }
 
 fn variable(variable: &VariablePlan) -> Option<String> {
@@ -154,4 +154,47 @@ fn quoted(argument: &[u8]) -> String {
         return text.into_owned();
     }
     format!("'{}'", plain(&text).replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn shows_every_decision_with_reason_and_origin() {
+        let expected = r#"command    python3 'a b.py' 'x\u{1b}'\''y'
+isolation  sealed [policies/built-in]
+project    /home/ann/app
+egress     any public host on ports 80 and 443; by name api.stripe.com
+
+brokered: the child holds a placeholder, the broker sends the value
+  STRIPE_KEY -> api.stripe.com
+      Stripe reads its credential from it [policies/services/stripe.toml]; found in the environment
+
+hidden: the child holds a placeholder that is never swapped
+  MY_PASSWORD
+      is secret by the word `PASSWORD` [policies/scrub.toml]; found in /home/ann/app/.env
+      short or plain: replaced only where it is named
+  to broker one, name its hosts in config.toml: [secrets.MY_PASSWORD] hosts = ["api.example.com"]
+
+variables
+  STRIPE_KEY: brokered; Stripe reads its credential from it [policies/services/stripe.toml]
+  NOTE: hidden as MY_PASSWORD, STRIPE_KEY; contains them [policies/scrub.toml]
+  OLD: kept; you asked to keep it [--keep OLD]
+  1 kept as they are
+
+masked
+  /home/ann/app/.env: placeholders for MY_PASSWORD; a name like `.env` [policies/files.toml]
+  /home/ann/.ssh: an empty directory; ssh credentials [policies/files.toml]
+
+read-only
+  /home/ann/app/.git/hooks
+
+warnings
+  first\u{1b}
+  second
+"#;
+        assert_eq!(explain(&sample::plan()), expected);
+    }
 }

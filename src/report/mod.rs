@@ -8,6 +8,8 @@ mod error;
 mod explain;
 mod notice;
 mod plain;
+#[cfg(test)]
+mod sample;
 mod summary;
 mod terminal;
 

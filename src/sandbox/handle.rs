@@ -101,7 +101,7 @@ impl Stage {
 
     /// Has the seal built and verified. Blocks for some milliseconds.
     pub fn establish(&mut self, profile: &Profile) -> Result<Established, SandboxError> {
-        self.send(&Order::Establish { profile: profile.clone() })?;
+        self.send(&Order::Establish { profile: Box::new(profile.clone()) })?;
         loop {
             match self.receive()? {
                 (Answer::Init { .. }, descriptors) => self.init = descriptors.into_iter().next(),

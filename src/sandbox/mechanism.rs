@@ -99,11 +99,11 @@ mechanisms! {
     FilterArchitecture = "filter-architecture",
     /// Calls with the x32 bit are refused.
     FilterX32 = "filter-x32",
-    /// mount, umount, pivot_root and their successors.
+    /// mount, umount, `pivot_root` and their successors.
     FilterMounts = "filter-mounts",
     /// New mount namespaces and entering namespaces.
     FilterNamespaces = "filter-namespaces",
-    /// io_uring, which does what other calls do past this filter.
+    /// `io_uring`, which does what other calls do past this filter.
     FilterIoUring = "filter-io-uring",
     /// Kernel keyrings.
     FilterKeyrings = "filter-keyrings",
@@ -111,7 +111,7 @@ mechanisms! {
     FilterProcesses = "filter-processes",
     /// Files by handle instead of by path.
     FilterHandles = "filter-handles",
-    /// bpf, perf_event_open, userfaultfd, fanotify.
+    /// bpf, `perf_event_open`, userfaultfd, fanotify.
     FilterTracing = "filter-tracing",
     /// Loading kernels and modules, reboot, swap, quotas, ports.
     FilterSystem = "filter-system",

@@ -11,7 +11,7 @@ use super::wire::{wire_enum, wire_struct};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// Build the seal.
-    Establish { profile: Profile },
+    Establish { profile: Box<Profile> },
     /// Execute the command.
     Execute { arguments: Vec<OsString>, environment: Vec<(OsString, OsString)> },
     /// Send this signal to the command.

@@ -1,4 +1,4 @@
-//! Reads `/proc/self/mountinfo` (proc_pid_mountinfo(5)): pure.
+//! Reads `/proc/self/mountinfo` (see proc(5)): pure.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

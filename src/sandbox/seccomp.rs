@@ -26,9 +26,9 @@ const fn argument(index: u32) -> u32 {
 
 /// `AUDIT_ARCH_*`: the ELF machine with the bits for 64-bit and little-endian.
 #[cfg(target_arch = "x86_64")]
-const NATIVE: u32 = 62 | 0xc000_0000;
+const NATIVE: u32 = 0x3e | 0xc000_0000;
 #[cfg(target_arch = "aarch64")]
-const NATIVE: u32 = 183 | 0xc000_0000;
+const NATIVE: u32 = 0xb7 | 0xc000_0000;
 
 /// The bit of x32 calls (`__X32_SYSCALL_BIT`), which share x86-64's architecture value.
 const X32: u32 = 0x4000_0000;
@@ -42,7 +42,7 @@ const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
 /// btrfs lets the owner of a subvolume take a snapshot of it: `BTRFS_IOC_SNAP_CREATE` and `BTRFS_IOC_SNAP_CREATE_V2`.
 const SNAPSHOTS: [u32; 2] = [0x5000_9401, 0x5000_9417];
-/// The bits of a socket type beside SOCK_CLOEXEC and SOCK_NONBLOCK.
+/// The bits of a socket type beside `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
 const SOCKET_TYPE: u32 = 0xf;
 
 /// Calls that are always refused, with the mechanism they belong to and the error they give.
@@ -100,10 +100,6 @@ const REFUSED: &[(Mechanism, i32, &[libc::c_long])] = &[
             libc::SYS_quotactl_fd,
             libc::SYS_acct,
             libc::SYS_syslog,
-            libc::SYS_settimeofday,
-            libc::SYS_clock_settime,
-            libc::SYS_adjtimex,
-            libc::SYS_clock_adjtime,
             libc::SYS_vhangup,
             libc::SYS_lookup_dcookie,
         ],

@@ -120,7 +120,9 @@ impl Wire for String {
 impl<T: Wire> Wire for Vec<T> {
     fn put(&self, out: &mut Vec<u8>) {
         put_length(self.len(), out);
-        self.iter().for_each(|item| item.put(out));
+        for item in self {
+            item.put(out);
+        }
     }
     fn take(input: &mut &[u8]) -> Option<Self> {
         let length = u64::take(input)?;
@@ -138,6 +140,15 @@ impl<T: Wire> Wire for Option<T> {
     }
     fn take(input: &mut &[u8]) -> Option<Self> {
         if bool::take(input)? { Some(Some(T::take(input)?)) } else { Some(None) }
+    }
+}
+
+impl<T: Wire> Wire for Box<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_ref().put(out);
+    }
+    fn take(input: &mut &[u8]) -> Option<Self> {
+        T::take(input).map(Self::new)
     }
 }
 

@@ -6,6 +6,9 @@ use super::judge::{Cause, by_scrub_rules, of_form};
 use crate::policy::{self, NameVerdict};
 use crate::secret::{is_distinctive, is_plain_word};
 
+/// The words in front of a credential in a header (RFC 9110 §11.4).
+const SCHEME_WORDS: [&[u8]; 4] = [b"bearer", b"basic", b"token", b"apikey"];
+
 /// A secret within a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
@@ -55,8 +58,11 @@ fn by_form(text: &[u8]) -> impl Iterator<Item = Stretch> {
     found.map(|found| Stretch { range: found.range, name: None, cause: of_form(&found.kind) })
 }
 
+/// Whether what stands behind a name and a separator is a value worth hiding.
+type IsValue = dyn Fn(&[u8], u8, &[u8]) -> bool;
+
 /// Values behind a secret-like name: `PASSWORD=…;`, `"token": "…"`, `--api-key=…`.
-fn assigned<'a>(text: &'a [u8], is_value: &'a dyn Fn(&[u8], u8, &[u8]) -> bool) -> impl Iterator<Item = Stretch> + 'a {
+fn assigned<'a>(text: &'a [u8], is_value: &'a IsValue) -> impl Iterator<Item = Stretch> + 'a {
     let mut done = 0;
     memchr::memchr2_iter(b'=', b':', text).filter_map(move |separator| {
         // What was read as a value is not read again, or a long run of names would be read once for each of them.
@@ -133,8 +139,12 @@ fn value_behind(text: &[u8], separator: usize) -> Range<usize> {
             let ends = |byte: &u8| {
                 byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b';' | b',' | b'&' | b')')
             };
-            let length = text[start..].iter().position(ends).unwrap_or(text.len() - start);
-            start..start + length
+            let end = |from: usize| text[from..].iter().position(ends).map_or(text.len(), |length| from + length);
+            let first = start..end(start);
+            // `Authorization: Bearer abc`: the word names the scheme, the next is the value.
+            let is_scheme = SCHEME_WORDS.iter().any(|word| text[first.clone()].eq_ignore_ascii_case(word));
+            let next = first.end + 1;
+            if is_scheme && next < text.len() { next..end(next) } else { first }
         }
         None => text.len()..text.len(),
     }
@@ -206,6 +216,7 @@ mod tests {
         for (text, expected) in [
             ("AccountName=a;AccountKey=0123456789abcdef==;X=y", vec!["0123456789abcdef=="]),
             (r#"{"user":"ann","password":"tr0ub4dor&3-tr0ub4dor"}"#, vec!["tr0ub4dor&3-tr0ub4dor"]),
+            ("Authorization: Bearer 0123456789abcdef", vec!["0123456789abcdef"]),
             ("rs=0:di=01;34:ln=01;36", vec![]),
             ("key=short", vec![]),
         ] {

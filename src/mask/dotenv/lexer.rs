@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::Dialect;
-use super::interpolation::{Reference, reference};
+use crate::mask::interpolation::{Reference, reference};
 
 /// How a value is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,14 @@ enum Block {
 
 /// Cuts `bytes` into tokens.
 pub(super) fn lex(dialect: Dialect, bytes: &[u8]) -> Vec<Token> {
-    let mut lexer = Lexer { dialect, bytes, last_of: [None; 3], tokens: Vec::new() };
+    let mut lexer = Lexer {
+        dialect,
+        bytes,
+        last_single: memchr::memrchr(b'\'', bytes),
+        last_double: memchr::memrchr(b'"', bytes),
+        last_backtick: memchr::memrchr(b'`', bytes),
+        tokens: Vec::new(),
+    };
     let mut position = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     while position < bytes.len() {
         position = lexer.line(position);
@@ -67,8 +74,10 @@ pub(super) fn lex(dialect: Dialect, bytes: &[u8]) -> Vec<Token> {
 struct Lexer<'a> {
     dialect: Dialect,
     bytes: &'a [u8],
-    /// The last position of each quote in the file, once it was looked for: an opening quote after it has no end.
-    last_of: [Option<Option<usize>>; 3],
+    /// Where the last quote of each kind stands: one that opens there or behind has no end.
+    last_single: Option<usize>,
+    last_double: Option<usize>,
+    last_backtick: Option<usize>,
     tokens: Vec<Token>,
 }
 
@@ -138,9 +147,15 @@ impl Lexer<'_> {
 
     /// The position of the quote that ends the value opened at `open`, where what follows lets it be an end, and
     /// whether some reader sees another end.
-    fn closing(&mut self, quote: Quote, open: usize) -> Option<(usize, bool)> {
+    fn closing(&self, quote: Quote, open: usize) -> Option<(usize, bool)> {
         let mark = self.bytes[open];
-        if self.last_of(quote, mark)? <= open {
+        let last = match quote {
+            Quote::None => None,
+            Quote::Single => self.last_single,
+            Quote::Double => self.last_double,
+            Quote::Backtick => self.last_backtick,
+        };
+        if last? <= open {
             return None;
         }
         let close = match quote {
@@ -160,16 +175,6 @@ impl Lexer<'_> {
             Some(_) if memchr::memchr2(b'\n', b'\r', &self.bytes[open..close]).is_none() => Some((close, true)),
             Some(_) => None,
         }
-    }
-
-    fn last_of(&mut self, quote: Quote, mark: u8) -> Option<usize> {
-        let index = match quote {
-            Quote::None => return None,
-            Quote::Single => 0,
-            Quote::Double => 1,
-            Quote::Backtick => 2,
-        };
-        *self.last_of[index].get_or_insert_with(|| memchr::memrchr(mark, self.bytes))
     }
 
     fn quoted(&mut self, name: Range<usize>, quote: Quote, value: Range<usize>, is_doubtful: bool) -> usize {

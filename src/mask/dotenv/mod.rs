@@ -6,14 +6,14 @@
 //! **Invariants.** Every byte outside a replaced range is copied. The rendered file has the same assignments and the same
 //! number of lines as the original, which is checked by reading it again.
 
-mod interpolation;
 mod lexer;
 mod value;
 
 use zeroize::Zeroizing;
 
+use super::interpolation::{Expansion, cut};
 use super::{Literal, MaskError, Place, Replacement, Site};
-use lexer::{Assignment, Token};
+use lexer::{Assignment, Quote, Token};
 
 /// Who reads the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ fn decide_value(
     decide: &mut dyn FnMut(&Site<'_>) -> Replacement,
 ) -> Result<Replacement, MaskError> {
     let text = &bytes[assignment.value.clone()];
-    let cut = interpolation::cut(text, assignment.quote);
+    let cut = cut(text, expansion(assignment.quote));
     let value = Zeroizing::new(value::decode(text, assignment.quote));
     let replacement = decide(&Site {
         place: Place::Value,
@@ -76,6 +76,15 @@ fn decide_value(
         return Err(MaskError::Doubtful { line });
     }
     Ok(replacement)
+}
+
+/// Some dotenv readers expand in single quotes too, but no more than a whole value is taken for a reference there.
+fn expansion(quote: Quote) -> Expansion {
+    match quote {
+        Quote::None => Expansion::Shell,
+        Quote::Double => Expansion::Everywhere,
+        Quote::Single | Quote::Backtick => Expansion::Whole,
+    }
 }
 
 /// Whether both files hold the same names in the same order, on as many lines.

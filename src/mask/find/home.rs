@@ -1,9 +1,8 @@
 //! Credential files of the home, wherever variables moved them.
 
-use std::fs;
 use std::path::Path;
 
-use super::place::{Wanted, look};
+use super::place::{Wanted, existing, look};
 use super::{Findings, Realm, Search, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, Origin};
@@ -23,7 +22,7 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
         add(search, findings, &path, None, &Action::Hide, format!("`{variable}` names it"))?;
     }
     let guarded = search.rules.guarded_places(around).into_iter();
-    findings.guarded.extend(guarded.filter_map(|path| fs::canonicalize(path).ok()));
+    findings.guarded.extend(guarded.filter_map(|path| existing(&path)));
     for tree in search.writable.iter().filter(|tree| !tree.starts_with(search.project)) {
         findings.sockets.extend(walk::sockets(tree, SOCKET_DEPTH));
     }
@@ -39,7 +38,7 @@ fn add(
     reason: String,
 ) -> Result<(), MaskError> {
     let origin = Origin::Builtin { file: "files.toml".into() };
-    let wanted = Wanted { realm: Realm::Home, id, action, reason, origin, directories: true };
+    let wanted = Wanted { realm: Realm::Home, id, action, reason, origin, directories: *action == Action::Hide };
     let Some(found) = look(search, path, wanted)? else { return Ok(()) };
     // A variable that points at the project, the home or above either must not hide them whole.
     let is_too_much = search.project.starts_with(&found.path) || search.home.starts_with(&found.path);

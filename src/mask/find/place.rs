@@ -2,7 +2,7 @@
 
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::{Content, Found, Realm, Search, read};
@@ -20,9 +20,19 @@ pub(super) struct Wanted<'a> {
     pub(super) directories: bool,
 }
 
+/// Where `path` really is, if it exists.
+pub(super) fn existing(path: &Path) -> Option<PathBuf> {
+    fs::symlink_metadata(path).and_then(|_| fs::canonicalize(path)).ok()
+}
+
 /// Looks at `path`, through symlinks. `None` where nothing is there that could show a secret.
 pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Result<Option<Found>, MaskError> {
     let Some((real, metadata)) = resolve(path)? else { return Ok(None) };
+    let kind = metadata.file_type();
+    // A history that leads to `/dev/null` holds nothing, and sockets are found by their kind.
+    if kind.is_char_device() || kind.is_block_device() || kind.is_socket() {
+        return Ok(None);
+    }
     let render = match wanted.action {
         Action::Render(render) => Some(render.clone()),
         Action::Hide => None,
@@ -55,7 +65,10 @@ fn unseen_links(search: &Search<'_>, metadata: &Metadata) -> u64 {
 
 /// Where the path leads; `None` where it leads nowhere, or where neither we nor the child can follow it.
 fn resolve(path: &Path) -> Result<Option<(PathBuf, Metadata)>, MaskError> {
-    let resolved = fs::canonicalize(path).and_then(|real| fs::metadata(&real).map(|metadata| (real, metadata)));
+    // Most places of the rules do not exist, and this is the cheapest way to see it.
+    let resolved = fs::symlink_metadata(path)
+        .and_then(|_| fs::canonicalize(path))
+        .and_then(|real| fs::metadata(&real).map(|metadata| (real, metadata)));
     match resolved {
         Ok(resolved) => Ok(Some(resolved)),
         Err(error) if leads_nowhere(&error) => Ok(None),

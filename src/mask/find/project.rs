@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::place::{Wanted, look};
+use super::place::{Wanted, existing, look};
 use super::{Findings, Found, Realm, Search, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, FileGlob, Origin, ProjectEntry};
@@ -92,7 +92,7 @@ impl Finder<'_> {
 
 fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
     let paths = search.rules.guard.project.iter().map(|guarded| root.join(guarded));
-    paths.filter_map(|path| fs::canonicalize(path).ok()).collect()
+    paths.filter_map(|path| existing(&path)).collect()
 }
 
 /// The patterns of the rules and of the user, each with a cheap test on the file's name in front.

@@ -10,7 +10,7 @@ use super::*;
 static RULES: LazyLock<FileRules> = LazyLock::new(|| {
     toml::from_str(
         r#"
-        named = ["CREDENTIALS_FILE"]
+        named = ["CREDENTIALS_FILE", "OTHER_FILE"]
 
         [hidden]
         cloud = [".config/cloud"]
@@ -247,6 +247,8 @@ fn the_home_is_searched_where_variables_moved_it() {
         ("CREDENTIALS_FILE", tree.path("elsewhere/key.json")),
         ("XDG_CONFIG_HOME", tree.path("xdg")),
     ];
+    symlink("/dev/null", tree.path("null")).unwrap();
+    let variables = [&variables[..], &[("OTHER_FILE", tree.path("null"))]].concat();
     let findings = tree.find_with(&variables, &[], "").unwrap();
     assert_eq!(
         tree.found(&findings),

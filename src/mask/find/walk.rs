@@ -165,7 +165,7 @@ fn normalised(path: &Path) -> PathBuf {
 }
 
 fn is_git_module(path: &Path) -> bool {
-    let mut parts = path.components().map(|part| part.as_os_str());
+    let mut parts = path.components().map(Component::as_os_str);
     parts.any(|part| part == ".git") && parts.next().is_some_and(|part| part == "modules")
 }
 

@@ -4,13 +4,16 @@
 //! tenants' content. A key goes to its issuer: where a value's form names one service and its variable another, the
 //! form is believed.
 
+mod key;
 mod recognise;
 mod service;
+mod structured;
 
 use serde::Deserialize;
 
+pub use key::KeyPattern;
 pub use recognise::{Found, ValueKind};
-pub use service::{Alias, Credential, KeyPattern, Service};
+pub use service::{Alias, Credential, Service};
 
 use super::builtin::{self, BuiltinError};
 use super::{Origin, ServiceId, TokenEndpoint};
@@ -56,7 +59,7 @@ const EMBEDDED: &[(&str, &str)] = services! {
 impl Catalogue {
     pub(super) fn load() -> Result<Self, BuiltinError> {
         let services = EMBEDDED.iter().map(|(id, text)| load_service(id, text)).collect::<Result<Vec<_>, _>>()?;
-        let recogniser = Recogniser::new(&services, builtin::scrub_rules().values())?;
+        let recogniser = Recogniser::new(&services, builtin::scrub_rules().values());
         Ok(Self { services, recogniser })
     }
 
@@ -137,3 +140,6 @@ fn load_service(id: &str, text: &str) -> Result<Service, BuiltinError> {
         origin: Origin::Builtin { file },
     })
 }
+
+#[cfg(test)]
+mod tests;

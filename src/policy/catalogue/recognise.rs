@@ -1,18 +1,15 @@
 //! Finds keys, tokens, private keys and passwords by their form, in a whole value or within a longer text.
 //!
-//! **Invariants.** Linear in the text for any input: one pass finds the literal prefixes, and what follows each is
-//! looked at once. A find starts where a word starts, so that the `sk-` of `task-force` is none.
+//! **Invariants.** Linear in the text for any input: each literal is looked for where a word starts, and what follows
+//! it is read once. The `sk-` of `task-force` is no key.
 //!
 //! **Trade-off.** Forms, not entropy: a value without a known form is judged by its name alone, because random text is
 //! too common in harmless variables.
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
-use super::{Catalogue, Entry, KeyPattern, Service};
-use crate::policy::builtin::BuiltinError;
-use crate::policy::characters::Characters;
+use super::key::{Runs, starts_word};
+use super::{Catalogue, Entry, KeyPattern, Service, structured};
 use crate::policy::scrub::ValuePattern;
 
 /// What a text is by its form.
@@ -49,7 +46,7 @@ pub(super) enum Kind {
     Password,
 }
 
-/// What to look at where a literal was found.
+/// What to look at where a literal stands.
 #[derive(Debug, Clone)]
 enum Shape {
     Run(KeyPattern),
@@ -60,15 +57,14 @@ enum Shape {
 
 #[derive(Debug, Default)]
 pub(super) struct Recogniser {
-    literals: Option<AhoCorasick>,
     patterns: Vec<(Shape, Kind)>,
+    /// The patterns by the first byte of their literal; 256 lists, or none where nothing is known.
+    by_first_byte: Vec<Vec<usize>>,
     titles: Vec<String>,
 }
 
-const PEM: &str = "-----BEGIN ";
-
 impl Recogniser {
-    pub(super) fn new(services: &[Service], others: &[ValuePattern]) -> Result<Self, BuiltinError> {
+    pub(super) fn new(services: &[Service], others: &[ValuePattern]) -> Self {
         let mut patterns = Vec::new();
         for (service_index, service) in services.iter().enumerate() {
             for (credential_index, credential) in service.credentials.iter().enumerate() {
@@ -86,13 +82,13 @@ impl Recogniser {
             (Shape::PrivateKey, Kind::PrivateKey),
             (Shape::Password, Kind::Password),
         ]);
-        // The NFA is built in microseconds; a DFA would cost more than all the texts of a run gain by it.
-        let literals = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .match_kind(MatchKind::Standard)
-            .build(patterns.iter().map(|(shape, _)| shape.literal()))
-            .map_err(|error| BuiltinError { file: "services".into(), message: error.to_string() })?;
-        Ok(Self { literals: Some(literals), patterns, titles })
+        let mut by_first_byte = vec![Vec::new(); 256];
+        for (index, (shape, _)) in patterns.iter().enumerate() {
+            if let Some(first) = shape.literal().bytes().next() {
+                by_first_byte[usize::from(first)].push(index);
+            }
+        }
+        Self { patterns, by_first_byte, titles }
     }
 
     /// What `value` is, white space around it apart.
@@ -106,13 +102,21 @@ impl Recogniser {
 
     /// All finds in order, without overlap: the leftmost, then the one with the longest literal.
     pub(super) fn within(&self, text: &[u8]) -> Vec<(Range<usize>, Kind)> {
-        let Some(literals) = &self.literals else { return Vec::new() };
         let mut candidates = Vec::new();
-        let mut measured = Measured::default();
-        for literal in literals.find_overlapping_iter(text) {
-            let (shape, kind) = &self.patterns[literal.pattern().as_usize()];
-            if let Some(range) = shape.measure(text, literal.range(), &mut measured) {
-                candidates.push((range, usize::MAX - shape.weight(), *kind));
+        let mut read = ReadUpTo::default();
+        for (start, first) in text.iter().enumerate() {
+            let Some(patterns) = self.by_first_byte.get(usize::from(*first)) else { break };
+            if patterns.is_empty() || first.is_ascii_alphanumeric() && !starts_word(text, start) {
+                continue;
+            }
+            for (shape, kind) in patterns.iter().map(|index| &self.patterns[*index]) {
+                let literal = shape.literal();
+                if !text[start..].starts_with(literal.as_bytes()) {
+                    continue;
+                }
+                if let Some(range) = shape.measure(text, start..start + literal.len(), &mut read) {
+                    candidates.push((range, usize::MAX - shape.weight(), *kind));
+                }
             }
         }
         candidates.sort_by_key(|(range, lightness, _)| (range.start, *lightness));
@@ -141,11 +145,15 @@ impl Catalogue {
     }
 }
 
-/// How far earlier measurements reached, so that no byte is looked at again for every literal in one long run.
+/// How far finds of each shape reached or failed, so that no byte is read again for every literal in one long run.
 #[derive(Default)]
-struct Measured {
-    password: usize,
+struct ReadUpTo {
+    /// The last key that was found.
+    key: Range<usize>,
+    runs: Runs,
+    jwt: usize,
     private_key: usize,
+    password: usize,
 }
 
 impl Shape {
@@ -153,7 +161,7 @@ impl Shape {
         match self {
             Self::Run(key) => &key.prefix,
             Self::Jwt => "eyJ",
-            Self::PrivateKey => PEM,
+            Self::PrivateKey => structured::BEGIN,
             Self::Password => "://",
         }
     }
@@ -168,87 +176,26 @@ impl Shape {
     }
 
     /// The range of the find whose literal stands at `literal`, if what surrounds it has the form.
-    fn measure(&self, text: &[u8], literal: Range<usize>, measured: &mut Measured) -> Option<Range<usize>> {
+    fn measure(&self, text: &[u8], literal: Range<usize>, read: &mut ReadUpTo) -> Option<Range<usize>> {
+        let start = literal.start;
         match self {
-            Self::Run(key) => run(key, text, literal),
-            Self::Jwt => starts_word(text, literal.start).then(|| jwt(text, literal.start)).flatten(),
-            Self::PrivateKey if literal.start >= measured.private_key => {
-                let range = private_key(text, literal.start)?;
-                measured.private_key = range.end;
+            Self::Run(key) => {
+                // Within an earlier find only one that starts with it can still win.
+                if start != read.key.start && read.key.contains(&start) {
+                    return None;
+                }
+                let range = key.measure(text, literal, &mut read.runs)?;
+                read.key = start..range.end.max(read.key.end);
                 Some(range)
             }
-            Self::Password if literal.end > measured.password => password(text, literal.end, measured),
-            Self::PrivateKey | Self::Password => None,
+            Self::Jwt if start >= read.jwt => structured::token(text, start, &mut read.jwt),
+            Self::PrivateKey if start >= read.private_key => {
+                structured::private_key(text, start, &mut read.private_key)
+            }
+            Self::Password if literal.end > read.password => {
+                structured::password(text, literal.end, &mut read.password)
+            }
+            Self::Jwt | Self::PrivateKey | Self::Password => None,
         }
     }
-}
-
-fn run(key: &KeyPattern, text: &[u8], literal: Range<usize>) -> Option<Range<usize>> {
-    let digits = text[..literal.start].iter().rev().take(20).take_while(|byte| byte.is_ascii_digit()).count();
-    if digits < key.digits_before {
-        return None;
-    }
-    let start = if key.digits_before > 0 { literal.start - digits } else { literal.start };
-    // A key of unlimited length is read to its end: bounded by 4096, far beyond any, to stay linear.
-    let most = key.max.unwrap_or(4096) + 1;
-    let rest = &text[literal.end..text.len().min(literal.end + most)];
-    let length = key.alphabet.run(rest);
-    let fits = length >= key.min && key.max.is_none_or(|max| length <= max);
-    (fits && starts_word(text, start)).then_some(start..literal.end + length)
-}
-
-/// Whether a word can start at `start`: no letter, digit or `_` stands before it, unless that ends an escape (`\n` in
-/// JSON, `%3D` in a URL).
-fn starts_word(text: &[u8], start: usize) -> bool {
-    match text[..start] {
-        [.., b'\\', b'n' | b'r' | b't' | b'"'] => true,
-        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
-        [.., last] => !(last.is_ascii_alphanumeric() || last == b'_'),
-        [] => true,
-    }
-}
-
-/// `header.claims.signature`, header and claims being JSON objects in base64url.
-fn jwt(text: &[u8], start: usize) -> Option<Range<usize>> {
-    const LONGEST: usize = 16 * 1024;
-    let text = &text[..text.len().min(start + LONGEST)];
-    let header = Characters::BASE64URL.run(&text[start..]);
-    let claims_start = start + header + 1;
-    if text.get(claims_start - 1) != Some(&b'.') || !text.get(claims_start..)?.starts_with(b"eyJ") {
-        return None;
-    }
-    let claims_end = claims_start + Characters::BASE64URL.run(&text[claims_start..]);
-    if text.get(claims_end) != Some(&b'.') {
-        return None;
-    }
-    let signature = Characters::BASE64URL.run(&text[claims_end + 1..]);
-    (header >= 10 && signature > 0).then_some(start..claims_end + 1 + signature)
-}
-
-/// From `-----BEGIN … PRIVATE KEY-----` to the end of its END line, or of the text where that is cut.
-fn private_key(text: &[u8], start: usize) -> Option<Range<usize>> {
-    const LONGEST_LABEL: usize = 64;
-    let label = &text[start + PEM.len()..text.len().min(start + PEM.len() + LONGEST_LABEL)];
-    let label_end = memchr::memmem::find(label, b"-----")?;
-    if !label[..label_end].ends_with(b"PRIVATE KEY") && !label[..label_end].ends_with(b"PRIVATE KEY BLOCK") {
-        return None;
-    }
-    let body = start + PEM.len() + label_end;
-    let end = memchr::memmem::find(&text[body..], b"-----END ").map_or(text.len(), |end| {
-        let last_line = body + end + b"-----END ".len();
-        memchr::memmem::find(&text[last_line..], b"-----").map_or(text.len(), |dashes| last_line + dashes + 5)
-    });
-    Some(start..end)
-}
-
-/// The password in `scheme://user:password@host`, `authority` being where the authority starts.
-fn password(text: &[u8], authority: usize, measured: &mut Measured) -> Option<Range<usize>> {
-    let ends = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`') || *byte <= b' ';
-    let length = text[authority..].iter().position(ends).unwrap_or(text.len() - authority);
-    measured.password = authority + length;
-    let userinfo = memchr::memrchr(b'@', &text[authority..authority + length])?;
-    let colon = memchr::memchr(b':', &text[authority..authority + userinfo])?;
-    let range = authority + colon + 1..authority + userinfo;
-    let is_variable = text[range.clone()].starts_with(b"$") || text[range.clone()].starts_with(b"{");
-    (!range.is_empty() && !is_variable).then_some(range)
 }

@@ -1,9 +1,11 @@
 //! What the catalogue knows of a service: `policies/services/*.toml` as types.
 
+use std::ffi::OsString;
+
 use serde::{Deserialize, Serialize};
 
-use crate::policy::characters::Characters;
-use crate::policy::{Attach, Origin, ServiceId, Slot, Target, TokenEndpoint};
+use super::KeyPattern;
+use crate::policy::{Attach, Host, HostPattern, Origin, ServiceId, Slot, Target, TokenEndpoint};
 use crate::secret::Shape;
 
 /// A service whose credentials can be brokered without configuration.
@@ -62,24 +64,6 @@ pub struct Alias {
     pub unless_file: Option<String>,
 }
 
-/// The form of a key: a literal prefix and a run of characters after it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyPattern {
-    /// The literal that starts it, never empty.
-    pub prefix: String,
-    /// What follows.
-    pub alphabet: Characters,
-    /// The least number of characters that follow.
-    pub min: usize,
-    /// The greatest, where the form is of limited length; a longer run is something else.
-    #[serde(default)]
-    pub max: Option<usize>,
-    /// Digits that stand before the prefix and belong to the key: their least number.
-    #[serde(default)]
-    pub digits_before: usize,
-}
-
 impl Service {
     /// Every target of any of its credentials, without repetition.
     pub fn targets(&self) -> Vec<&Target> {
@@ -98,6 +82,45 @@ impl Service {
     }
 }
 
+impl Credential {
+    /// The form of a placeholder for `value`: with the literal prefix that the value has, where it is a known one, since
+    /// clients tell kinds of keys and test mode by it.
+    pub fn shape(&self, value: &[u8]) -> Shape {
+        let own = self.keys.iter().map(|key| &key.prefix).find(|prefix| value.starts_with(prefix.as_bytes()));
+        Shape { prefix: own.unwrap_or(&self.placeholder.prefix).clone(), ..self.placeholder.clone() }
+    }
+
+    /// Its targets and the servers to which the user points its clients. Only over https, and never on loopback, which
+    /// is the child's own.
+    pub fn targets_with(&self, variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<Target> {
+        let values = self.base_urls.iter().filter_map(|name| variable(name));
+        let servers = values.filter_map(|value| server(value.to_str()?));
+        let mut targets = self.targets.clone();
+        for server in servers {
+            if !targets.contains(&server) {
+                targets.push(server);
+            }
+        }
+        targets
+    }
+}
+
+/// The server that a base URL, or a host name alone, points to.
+fn server(url: &str) -> Option<Target> {
+    let rest = match url.trim().split_once("://") {
+        Some((scheme, rest)) => scheme.eq_ignore_ascii_case("https").then_some(rest)?,
+        None => url.trim(),
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let target = Target::parse(authority).ok()?;
+    let is_elsewhere = match &target.host {
+        HostPattern::Exact(Host::Name(name)) => name.contains('.') && !name.ends_with(".localhost"),
+        HostPattern::Exact(Host::Address(address)) => !address.is_loopback() && !address.is_unspecified(),
+        HostPattern::Below(_) => false,
+    };
+    is_elsewhere.then_some(target)
+}
+
 fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
     for item in items {
@@ -106,4 +129,34 @@ fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_names_a_server_or_none() {
+        for (url, expected) in [
+            ("https://gateway.example/v1", Some("gateway.example")),
+            ("HTTPS://gateway.example:8443", Some("gateway.example:8443")),
+            ("gitlab.example.com", Some("gitlab.example.com")),
+            ("https://10.0.0.5/v1", Some("10.0.0.5")),
+            ("http://gateway.example/v1", None),
+            ("https://user:pass@gateway.example", None),
+            ("https://localhost:8443", None),
+            ("https://127.0.0.1:8443", None),
+            ("https://*.example.com", None),
+            ("", None),
+        ] {
+            assert_eq!(server(url).map(|target| target.to_string()).as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_keeps_the_public_prefix_and_nothing_else() {
+        let stripe = &crate::policy::catalogue().entry("stripe", "secret-key").unwrap().credential;
+        assert_eq!(stripe.shape(b"rk_live_0123456789").prefix, "rk_live_");
+        assert_eq!(stripe.shape(b"0123456789").prefix, "sk_test_");
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Move, ProjectEntry, Render, Writable};
-use crate::policy::glob::FileGlob;
+use crate::policy::FileGlob;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,14 +3,15 @@
 //! **Invariants.** Pure: says where to look, never looks. A place is absolute, in its default position and wherever a
 //! variable moves it.
 
+mod entry;
 mod file;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::glob::FileGlob;
+pub use entry::{Action, Field, Form, Format, Guard, HomeEntry, Judge, ProjectEntry, Render, Writable};
 
 /// The rules of `policies/files.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -27,123 +28,6 @@ pub struct FileRules {
     /// Places in the home that are bound through writable.
     pub writable: Vec<Writable>,
     moves: Vec<Move>,
-}
-
-/// A credential file or directory in the home.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HomeEntry {
-    /// Its path from the home on, without wildcards.
-    pub path: String,
-    /// What it belongs to, for people: `cloud`, `ssh`.
-    pub group: String,
-    /// A name for other rules to refer to.
-    pub id: Option<String>,
-    /// What the child sees.
-    pub action: Action,
-}
-
-/// What the child sees in place of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Nothing: an empty file or an empty directory.
-    Hide,
-    /// The same file with placeholders.
-    Render(Render),
-}
-
-/// How a file is rendered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Render {
-    /// How it is read.
-    pub format: Format,
-    /// Where its secrets are; the first that fits a place decides. Empty for `dotenv`, where names and values decide.
-    pub fields: Vec<Field>,
-}
-
-/// The format of a rendered file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// `NAME=value` lines, as shells and dotenv libraries read them.
-    Dotenv,
-    /// JSON, with comments tolerated.
-    Json,
-}
-
-/// Secrets within a structured file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Field {
-    /// A JSON pointer (RFC 6901) in which `*` stands for any key or index and `**` for any path.
-    pub at: String,
-    /// The credential of the catalogue that it is, as `service/credential`, which is brokered; without one the value is
-    /// replaced and never injected.
-    #[serde(default)]
-    pub credential: Option<String>,
-    /// Which texts there are secret.
-    #[serde(default)]
-    pub judge: Judge,
-    /// The form of its placeholder, where a client looks at it.
-    #[serde(default)]
-    pub form: Form,
-}
-
-/// Which texts at a [`Field`] are secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Judge {
-    /// All.
-    #[default]
-    Always,
-    /// Those whose key is a secret name by `scrub.toml`; in every other one what has the form of a key.
-    ByName,
-}
-
-/// The form of a placeholder in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Form {
-    /// As the credential's catalogue entry says, or of unknown form.
-    #[default]
-    Plain,
-    /// A JSON web token with the original's header and claims and a random signature: clients read the claims.
-    Jwt,
-}
-
-/// Secret files of a project.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectEntry {
-    /// Which files.
-    pub pattern: FileGlob,
-    /// Patterns that it leaves out.
-    pub except: Vec<FileGlob>,
-    /// Whether the parents of the project are searched too, up to the repository's root.
-    pub parents: bool,
-    /// What the child sees.
-    pub action: Action,
-}
-
-/// What is read-only in the child although it stands in a writable tree. A directory covers all below it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Guard {
-    /// From the home on.
-    pub home: Vec<String>,
-    /// From the root of the project, and of every repository in it, on.
-    pub project: Vec<String>,
-}
-
-/// Places in the home that the child may write and that outlive the run.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Writable {
-    /// Their paths from the home on.
-    pub paths: Vec<String>,
-    /// Why.
-    pub reason: String,
-    /// The commands (by file name) for which they are; empty for every command.
-    #[serde(default)]
-    pub commands: Vec<String>,
 }
 
 /// A variable that puts files or directories of the home elsewhere.

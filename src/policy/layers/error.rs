@@ -158,6 +158,9 @@ impl PolicyError {
             Self::Grant { .. } => Some(
                 "write the same lines into `config.toml` in your own configuration directory, which is trusted".into(),
             ),
+            Self::Host { source: HostError::Invalid { text }, .. } if text.contains('/') => Some(
+                "write the host alone, without scheme and path: `api.example.com`, or `api.example.com:8443`".into(),
+            ),
             Self::Unsupported { instead, .. } => Some((*instead).into()),
             Self::Builtin(_) => Some("install agentsecrets again: its binary is damaged".into()),
             _ => None,

@@ -1,8 +1,12 @@
 //! The result of merging: one policy, each value with its origin.
 
+use std::ffi::OsString;
+
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Attach, Binding, DefaultEgress, Egress, Entry, FileGlob, Origin, Rule, ServiceId, Slot, Target};
+use crate::policy::{
+    Attach, Binding, DefaultEgress, Egress, Entry, FileGlob, Origin, Rule, ServiceId, Slot, Target, catalogue,
+};
 use crate::secret::SecretName;
 
 /// A value with the line that it came from.
@@ -136,45 +140,56 @@ impl Merged {
         self.secrets.iter().find(|policy| policy.name.as_str() == name)
     }
 
-    /// The binding of a secret: what policy says of it, else what the catalogue says of `entry`; `None` where neither
-    /// names a target.
-    pub fn bind(&self, secret: &SecretName, entry: Option<Entry<'_>>) -> Option<Binding> {
-        let policy = self.secret(secret.as_str());
-        let by_service = policy.and_then(|policy| policy.service.as_ref());
-        let entry = match by_service {
-            Some(id) => entry.filter(|entry| entry.service.id == *id).or_else(|| {
-                let service = crate::policy::catalogue().service(id)?;
-                Some(Entry { service, credential: service.credentials.first()? })
-            }),
-            None => entry,
-        };
-        let from_entry = entry.map(|entry| entry.credential);
-        let mut targets = policy
-            .and_then(|policy| policy.targets.clone())
-            .or_else(|| from_entry.map(|credential| credential.targets.clone()))?;
-        if let Some(most) = policy.and_then(|policy| policy.narrowed_targets.as_ref()) {
-            targets = targets.iter().flat_map(|target| most.iter().filter_map(|other| target.both(other))).collect();
+    /// What policy says of the secret called `name`, or a new place to say something.
+    pub(super) fn secret_or_new(&mut self, name: Sourced<SecretName>) -> &mut SecretPolicy {
+        let index = self.secrets.iter().position(|policy| policy.name == name.value).unwrap_or(self.secrets.len());
+        if index == self.secrets.len() {
+            self.secrets.push(SecretPolicy::new(name));
         }
-        let slots = policy
-            .and_then(|policy| policy.slots.clone())
-            .or_else(|| from_entry.map(|credential| credential.slots.clone()))
-            .unwrap_or_else(|| vec![Slot::Header("authorization".into()), Slot::Basic]);
-        let attach = match policy {
-            Some(policy) if policy.slots.is_some() => policy.attach.clone(),
-            _ => from_entry.and_then(|credential| credential.attach.clone()),
+        &mut self.secrets[index]
+    }
+
+    /// The binding of a secret: what policy says of it, else what the catalogue says of `entry`, to whose targets come
+    /// the servers that `variable` (the user's own environment) points clients to. `None` where nothing names a target.
+    pub fn bind(
+        &self,
+        secret: &SecretName,
+        entry: Option<Entry<'static>>,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Option<Binding> {
+        let Some(policy) = self.secret(secret.as_str()) else {
+            return Some(by_catalogue(secret, entry?, variable));
         };
-        let origin = policy.map(|policy| policy.origin.clone()).or_else(|| Some(entry?.service.origin.clone()))?;
-        Some(Binding {
+        let entry = policy.entry(entry);
+        let own = policy.targets.as_ref().map(|targets| Binding {
             secret: secret.clone(),
-            service: entry.map(|entry| entry.service.id.clone()),
-            targets,
-            slots,
-            attach,
-            rules: policy.map(|policy| policy.rules.clone()).unwrap_or_default(),
-            narrowed_rules: policy.map(|policy| policy.narrowed_rules.clone()).unwrap_or_default(),
-            plaintext: policy.is_some_and(|policy| policy.plaintext),
-            origin,
-        })
+            service: None,
+            targets: targets.clone(),
+            slots: vec![Slot::Header("authorization".into()), Slot::Basic],
+            attach: None,
+            rules: Vec::new(),
+            narrowed_rules: Vec::new(),
+            plaintext: false,
+            origin: policy.origin.clone(),
+        });
+        let mut binding = match (own, entry) {
+            (Some(own), None) => own,
+            (None, entry) => by_catalogue(secret, entry?, variable),
+            (Some(own), Some(entry)) => Binding { targets: own.targets, ..by_catalogue(secret, entry, variable) },
+        };
+        if let Some(most) = &policy.narrowed_targets {
+            let both = |target: &Target| most.iter().filter_map(|other| target.both(other)).collect::<Vec<_>>();
+            binding.targets = binding.targets.iter().flat_map(both).collect();
+        }
+        if let Some(slots) = &policy.slots {
+            binding.slots.clone_from(slots);
+            binding.attach.clone_from(&policy.attach);
+        }
+        binding.rules.clone_from(&policy.rules);
+        binding.narrowed_rules.clone_from(&policy.narrowed_rules);
+        binding.plaintext = policy.plaintext;
+        binding.origin = policy.origin.clone();
+        (!binding.targets.is_empty()).then_some(binding)
     }
 
     /// The egress policy of a run with these bindings: their targets are allowed.
@@ -191,5 +206,46 @@ impl Merged {
             web: self.egress.web.iter().map(|target| target.value.clone()).collect(),
             loopback: self.egress.loopback.iter().map(|port| port.value).collect(),
         }
+    }
+}
+
+impl SecretPolicy {
+    fn new(name: Sourced<SecretName>) -> Self {
+        Self {
+            name: name.value,
+            service: None,
+            targets: None,
+            slots: None,
+            attach: None,
+            rules: Vec::new(),
+            narrowed_targets: None,
+            narrowed_rules: Vec::new(),
+            plaintext: false,
+            origin: name.origin,
+        }
+    }
+
+    /// The catalogue's entry for the secret: of the service that policy names, the credential that the value was
+    /// recognised as, else the first; without a service in policy, what was recognised.
+    fn entry(&self, recognised: Option<Entry<'static>>) -> Option<Entry<'static>> {
+        let Some(id) = &self.service else { return recognised };
+        recognised.filter(|entry| entry.service.id == *id).or_else(|| {
+            let service = catalogue().service(id)?;
+            Some(Entry { service, credential: service.credentials.first()? })
+        })
+    }
+}
+
+fn by_catalogue(secret: &SecretName, entry: Entry<'_>, variable: &dyn Fn(&str) -> Option<OsString>) -> Binding {
+    Binding {
+        secret: secret.clone(),
+        service: Some(entry.service.id.clone()),
+        targets: entry.credential.targets_with(variable),
+        slots: entry.credential.slots.clone(),
+        attach: entry.credential.attach.clone(),
+        rules: Vec::new(),
+        narrowed_rules: Vec::new(),
+        plaintext: false,
+        origin: entry.service.origin.clone(),
     }
 }

@@ -5,7 +5,12 @@
 //! value keeps its origin.
 
 mod error;
+mod file;
+mod merge;
 mod merged;
+mod narrow;
+mod reader;
+mod secret_table;
 
 pub use error::{PolicyError, PolicyPlace};
 pub use merged::{EgressPolicy, Inspect, Isolation, Merged, OnStray, SecretPolicy, Sourced};
@@ -13,6 +18,7 @@ pub use merged::{EgressPolicy, Inspect, Isolation, Merged, OnStray, SecretPolicy
 use std::path::PathBuf;
 
 use super::{DefaultEgress, builtin};
+use file::PolicyFile;
 
 /// A policy file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +58,20 @@ pub struct Flags {
 pub struct Layers;
 
 impl Layers {
-    /// Merges the layers; a missing file is `None`.
-    pub fn load(_user: Option<PolicyText>, _project: Option<PolicyText>, flags: Flags) -> Result<Merged, PolicyError> {
+    /// Merges the layers; a file that does not exist is `None`.
+    pub fn load(user: Option<&PolicyText>, project: Option<&PolicyText>, flags: Flags) -> Result<Merged, PolicyError> {
         builtin::verify()?;
-        let _ = flags;
-        Ok(Merged::default())
+        let mut merged = Merged::default();
+        if let Some(file) = user {
+            merge::own(&mut merged, PolicyFile::parse(&file.path, &file.text)?)?;
+        }
+        if let Some(file) = project {
+            narrow::narrow(&mut merged, PolicyFile::parse(&file.path, &file.text)?)?;
+        }
+        merge::flags(&mut merged, flags)?;
+        Ok(merged)
     }
 }
+
+#[cfg(test)]
+mod tests;

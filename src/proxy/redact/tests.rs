@@ -129,6 +129,20 @@ fn a_run_searches_only_for_distinct_values() {
     assert!(Redactor::new(&table(&[b"short"])).is_empty());
 }
 
+#[test]
+fn what_waits_can_be_released_as_far_as_it_tells_nothing() {
+    let redactor = redactor_of(&[b"sk_live_0123456789"]);
+    let mut stream = redactor.stream();
+    let mut push = |text: &'static str| (stream.push(Bytes::from_static(text.as_bytes())), stream.release());
+    assert_eq!(push("yes"), ("ye".into(), "s".into()), "an answer may depend on it");
+    assert_eq!(push("k_li"), ("".into(), "k_l".into()), "four bytes and no more");
+    assert_eq!(push("ve_"), ("".into(), "".into()));
+    assert_eq!(push("0123456789 s"), ("<0> ".into(), "s".into()), "the value came after all");
+    assert_eq!(push("s"), ("".into(), "s".into()), "another beginning");
+    assert_eq!(push("!"), ("!".into(), "".into()));
+    assert_eq!(stream.finish(), "");
+}
+
 /// Values from a small alphabet, so that they overlap, repeat and begin alike.
 fn values() -> impl Strategy<Value = Vec<Vec<u8>>> {
     proptest::collection::vec(proptest::collection::vec(b'a'..=b'c', 4..24), 1..6)
@@ -164,5 +178,34 @@ proptest! {
         let expected = oracle(&values, &text);
         prop_assert_eq!(&streamed(&redactor, &values, &text, &cuts), &expected);
         prop_assert_eq!(redactor.headers(&text).unwrap_or(text), expected);
+    }
+    #[test]
+    fn releases_lose_nothing_and_show_no_value(
+        values in proptest::collection::vec(proptest::collection::vec(b'a'..=b'c', 6..24), 1..4),
+        pieces in proptest::collection::vec((any::<usize>(), any::<usize>(), any::<usize>(), any::<u8>()), 0..12),
+        lengths in proptest::collection::vec(1_usize..9, 1..40),
+    ) {
+        let text = text(&values, &pieces);
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let mut stream = redactor_of(&values).stream();
+        let (mut redacted, mut released, mut rest) = (Vec::new(), 0, &text[..]);
+        for length in lengths.into_iter().chain([text.len()]) {
+            let (chunk, after) = rest.split_at(length.min(rest.len()));
+            rest = after;
+            redacted.extend_from_slice(&stream.push(Bytes::copy_from_slice(chunk)));
+            let given = stream.release();
+            prop_assert!(given.len() <= 4);
+            released += given.len();
+            redacted.extend_from_slice(&given);
+        }
+        redacted.extend_from_slice(&stream.finish());
+        let expected = oracle(&values, &text);
+        if expected == text {
+            prop_assert_eq!(&redacted, &text);
+        }
+        prop_assert!((expected.len()..=expected.len() + released).contains(&redacted.len()));
+        for value in values {
+            prop_assert!(!redacted.windows(value.len()).any(|window| window == value));
+        }
     }
 }

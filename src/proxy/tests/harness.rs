@@ -151,9 +151,10 @@ async fn serve(tasks: &Tasks, seen: &Seen, authority: Option<CertificateAuthorit
             let (stream, _) = listener.accept().await.unwrap();
             let (seen, acceptor, tasks) = (Arc::clone(&seen), acceptor.clone(), inner.clone());
             inner.spawn(async move {
+                let sockets = tasks.clone();
                 let service = service_fn(|request| {
-                    let seen = Arc::clone(&seen);
-                    async move { Ok::<_, Infallible>(respond(&seen, request).await) }
+                    let (seen, sockets) = (Arc::clone(&seen), sockets.clone());
+                    async move { Ok::<_, Infallible>(respond(&seen, &sockets, request).await) }
                 });
                 match acceptor {
                     Some(acceptor) => {
@@ -162,7 +163,8 @@ async fn serve(tasks: &Tasks, seen: &Seen, authority: Option<CertificateAuthorit
                         if http2 {
                             let _ = hyper::server::conn::http2::Builder::new(tasks).serve_connection(io, service).await;
                         } else {
-                            let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+                            let builder = hyper::server::conn::http1::Builder::new();
+                            let _ = builder.serve_connection(io, service).with_upgrades().await;
                         }
                     }
                     None => {
@@ -182,9 +184,20 @@ fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).map_err(|never: Infallible| match never {}).boxed()
 }
 
+fn accept(key: &[u8]) -> String {
+    use base64::Engine as _;
+    let digest = aws_lc_rs::digest::digest(
+        &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        &[key, b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat(),
+    );
+    base64::engine::general_purpose::STANDARD.encode(digest)
+}
+
 /// `/echo` answers with what it got, the value included; `/cut` breaks off; `/gzip` claims an encoding; `/stream` sends
-/// the value in two pieces.
-async fn respond(seen: &Seen, request: Request<Incoming>) -> Response<Body> {
+/// the value in two pieces; `/ws` is a socket that sends the value in a frame,
+/// reads four bytes and sends them back.
+async fn respond(seen: &Seen, tasks: &Tasks, mut request: Request<Incoming>) -> Response<Body> {
+    let upgrade = (request.uri().path() == "/ws").then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let mut text = format!("{} {}\n", parts.method, parts.uri);
@@ -193,6 +206,24 @@ async fn respond(seen: &Seen, request: Request<Incoming>) -> Response<Body> {
     }
     text.push_str(&String::from_utf8_lossy(&body));
     seen.lock().unwrap().push(text.clone());
+    if let Some(upgrade) = upgrade {
+        let key = parts.headers["sec-websocket-key"].as_bytes();
+        tasks.spawn(async move {
+            let mut socket = TokioIo::new(upgrade.await.unwrap());
+            let length = u8::try_from(VALUE.len()).unwrap();
+            socket.write_all(&[&[0x81, length], VALUE.as_bytes()].concat()).await.unwrap();
+            let mut got = [0; 4];
+            socket.read_exact(&mut got).await.unwrap();
+            socket.write_all(&[&[0x82, 4], &got[..]].concat()).await.unwrap();
+        });
+        return Response::builder()
+            .status(101)
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-accept", accept(key))
+            .body(full(""))
+            .unwrap();
+    }
     let (first, second) = VALUE.split_at(VALUE.len() / 2);
     let pieces = |pieces: Vec<Result<String, std::io::Error>>| {
         let (sender, receiver) = mpsc::unbounded_channel();

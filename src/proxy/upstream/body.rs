@@ -22,7 +22,7 @@ pub(in crate::proxy) struct UpstreamBody {
 
 /// An HTTP/1.1 connection in use, and where it goes afterwards.
 pub(super) struct Lease {
-    pub(super) connection: Http1,
+    pub(super) connection: Box<Http1>,
     pub(super) pool: Arc<Pool>,
     pub(super) key: Key,
     pub(super) idle: Option<Duration>,

@@ -35,9 +35,9 @@ pub(super) struct Failed {
 }
 
 impl Http1 {
-    pub(super) async fn over(wire: Wire) -> Result<Self, hyper::Error> {
+    pub(super) async fn over(wire: Wire) -> Result<Box<Self>, hyper::Error> {
         let (sender, connection) = Builder::new().max_buf_size(LONGEST_HEAD).handshake(TokioIo::new(wire)).await?;
-        Ok(Self { sender, connection: Some(connection) })
+        Ok(Box::new(Self { sender, connection: Some(connection) }))
     }
 
     /// Drives the connection as far as it goes now.
@@ -94,22 +94,22 @@ impl Http1 {
         };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let connection = (!is_over).then_some(connection);
-            return Ok((response, Upgraded::Refused(Self { sender, connection })));
+            return Ok((response, Upgraded::Refused(Box::new(Self { sender, connection }))));
         }
         if !is_over {
             poll_fn(|context| connection.poll_without_shutdown(context)).await?;
         }
         let parts = connection.into_parts();
-        Ok((response, Upgraded::Switched(parts.io.into_inner(), parts.read_buf)))
+        Ok((response, Upgraded::Switched(Box::new(parts.io.into_inner()), parts.read_buf)))
     }
 }
 
 /// What became of a connection that an upgrade was asked on.
 pub(super) enum Upgraded {
     /// It speaks the new protocol now; the bytes were read ahead.
-    Switched(Wire, Bytes),
+    Switched(Box<Wire>, Bytes),
     /// It speaks HTTP still.
-    Refused(Http1),
+    Refused(Box<Http1>),
     /// It ended.
     Gone,
 }

@@ -17,7 +17,7 @@ use crate::proxy::route::Security;
 /// Idle connections kept for one target.
 const KEPT: usize = 32;
 /// How long one waits for its next request; servers close at 5 s (Node) to 75 s (nginx).
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// What connections are told apart by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub(super) struct Key {
 
 /// A connection to use.
 pub(super) enum Connection {
-    Http1(Http1),
+    Http1(Box<Http1>),
     Http2(SendRequest<RequestBody>),
 }
 
@@ -48,7 +48,7 @@ struct Entry {
 }
 
 struct Idle {
-    connection: Http1,
+    connection: Box<Http1>,
     until: Instant,
 }
 
@@ -87,7 +87,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange is over, for as long as upstream said it would (`Keep-Alive: timeout=5`).
-    pub(super) fn put(&self, key: Key, mut connection: Http1, hint: Option<Duration>) {
+    pub(super) fn put(&self, key: Key, mut connection: Box<Http1>, hint: Option<Duration>) {
         if !connection.is_ready() {
             return;
         }

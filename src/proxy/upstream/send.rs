@@ -220,7 +220,7 @@ impl Upstream {
         let lease = |connection| Lease { connection, pool: Arc::clone(&self.pool), key, idle: None };
         Ok(match upgraded {
             Upgraded::Switched(wire, ahead) => {
-                (response.map(|incoming| UpstreamBody::new(incoming, None)), Some(Switched { wire, ahead }))
+                (response.map(|incoming| UpstreamBody::new(incoming, None)), Some(Switched { wire: *wire, ahead }))
             }
             Upgraded::Refused(connection) => {
                 (response.map(|incoming| UpstreamBody::new(incoming, Some(lease(connection)))), None)

@@ -3,7 +3,7 @@
 //! **Invariants.** Outer covers are mounted before inner ones. Every directory between a writable tree and a covered
 //! path in it is a mount, so that it cannot be renamed (EBUSY) and another put in its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,18 +49,18 @@ pub(super) type Covers<'a> = BTreeMap<PathBuf, Cover<'a>>;
 /// Decides what is mounted: `masks` are those that no overlay carries, `sockets` those found besides the profile's.
 pub(super) fn plan<'a>(site: &'a Site, masks: &[&'a Mask], sockets: &[PathBuf]) -> Covers<'a> {
     let mut covers = Covers::new();
-    let in_tree = |path: &&PathBuf| site.tree_of(path).is_some();
+    let in_tree = |path: &PathBuf| site.tree_of(path).is_some();
     // A later insertion wins over an earlier one at the same path: masks over guards, guards over all else.
-    for path in site.profile.protected.iter().filter(in_tree) {
+    for path in site.profile.protected.iter().flat_map(|path| places(path)).filter(in_tree) {
         // A PATH directory that is the project itself must not take the promise to write there.
-        if !site.trees.contains(path) {
-            covers.insert(path.clone(), Cover::ReadOnly(Mechanism::ProtectedBinds));
+        if !site.trees.contains(&path) {
+            covers.insert(path, Cover::ReadOnly(Mechanism::ProtectedBinds));
         }
     }
-    for path in site.profile.guarded.iter().filter(in_tree) {
-        covers.insert(path.clone(), Cover::ReadOnly(Mechanism::GuardBinds));
+    for path in site.profile.guarded.iter().flat_map(|path| places(path)).filter(in_tree) {
+        covers.insert(path, Cover::ReadOnly(Mechanism::GuardBinds));
     }
-    for path in site.profile.sockets.iter().filter(in_tree).chain(sockets) {
+    for path in site.profile.sockets.iter().filter(|path| in_tree(path)).chain(sockets) {
         covers.insert(path.clone(), Cover::Socket);
     }
     for mask in masks {
@@ -71,6 +71,13 @@ pub(super) fn plan<'a>(site: &'a Site, masks: &[&'a Mask], sockets: &[PathBuf]) 
     let ancestors = if site.without(Mechanism::AncestorBinds) { Vec::new() } else { ancestors(site, &covers) };
     covers.extend(ancestors.into_iter().map(|path| (path, Cover::Itself)));
     covers
+}
+
+/// The path itself, by a name without symlinks on the way, and, if it is a symlink, what it leads to.
+fn places(path: &Path) -> BTreeSet<PathBuf> {
+    let parent = path.parent().and_then(|parent| fs::canonicalize(parent).ok());
+    let itself = parent.and_then(|parent| Some(parent.join(path.file_name()?)));
+    itself.into_iter().chain(fs::canonicalize(path).ok()).collect()
 }
 
 /// A masked path that is gone is an error when it is mounted on; all else may be gone.
@@ -108,7 +115,8 @@ pub(super) fn mount(covers: &Covers, site: &Site, staging: &mut Staging) -> Resu
 fn put(cover: Cover, path: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
     match cover {
         Cover::Itself => bind(path, path, WRITABLE),
-        Cover::ReadOnly(_) => bind(path, path, READ_ONLY),
+        // On a symlink what it leads to is mounted, so that it cannot be replaced either.
+        Cover::ReadOnly(_) => bind(&fs::canonicalize(path)?, path, READ_ONLY),
         Cover::Socket => bind(&staging.file(b"", Look::own(0o600, site))?, path, READ_ONLY),
         Cover::Mask(mask) => {
             let look = Look::of(&fs::symlink_metadata(path)?, site);
@@ -134,14 +142,18 @@ mod tests {
         for path in [".git/hooks", "a/b", "bin/deep"] {
             fs::create_dir_all(project.join(path)).unwrap();
         }
-        for path in ["a/b/.env", ".env", "bin/deep/.env", "a/s"] {
+        for path in ["a/b/.env", ".env", "bin/deep/.env", "a/s", "rc"] {
             fs::write(project.join(path), "").unwrap();
         }
+        std::os::unix::fs::symlink("../rc", project.join("a/link")).unwrap();
         let profile = Profile {
             project: project.clone(),
             project_is_bound: true,
             home: "/nonexistent".into(),
-            guarded: vec![project.join(".git/hooks"), project.join("none"), "/etc/profile".into()],
+            guarded: vec![".git/hooks", "none", "a/link", "/etc/profile"]
+                .into_iter()
+                .map(|path| project.join(path))
+                .collect(),
             protected: vec![project.join("bin"), project.clone()],
             sockets: vec![project.join("a/s")],
             ..Profile::default()
@@ -161,9 +173,11 @@ mod tests {
             ("a", Cover::Itself),
             ("a/b", Cover::Itself),
             ("a/b/.env", Cover::Mask(&masks[0])),
+            ("a/link", Cover::ReadOnly(Mechanism::GuardBinds)),
             ("a/s", Cover::Socket),
             ("bin", Cover::ReadOnly(Mechanism::ProtectedBinds)),
             ("bin/deep/.env", Cover::Mask(&masks[2])),
+            ("rc", Cover::ReadOnly(Mechanism::GuardBinds)),
         ];
         assert_eq!(planned, expected.map(|(path, cover)| (path.to_owned(), cover)));
     }

@@ -30,7 +30,7 @@ use super::{Start, network};
 use crate::sys::process;
 
 /// Runs in the new namespaces; `mapped` tells when the ids are mapped.
-pub(super) fn run(start: Start, mapped: UnixStream) -> io::Result<()> {
+pub(super) fn run(start: &Start, mapped: UnixStream) -> io::Result<()> {
     if !start.left_out.has(Mechanism::ParentDeathSignal) {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
     }
@@ -45,7 +45,7 @@ pub(super) fn run(start: Start, mapped: UnixStream) -> io::Result<()> {
     let Some((Order::Establish { profile }, _)) = channel::receive(&start.control)? else { return Ok(()) };
     let umask = umask(Mode::empty());
     match routed.and_then(|()| Site::survey(&profile, &start.left_out, real_root)) {
-        Ok(site) => establish(&start, &site, umask),
+        Ok(site) => establish(start, &site, umask),
         Err(failure) => fail(&start.control, failure),
     }
 }

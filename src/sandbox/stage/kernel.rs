@@ -15,7 +15,7 @@ use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::carried::Carried;
 use super::site::Site;
-use super::staging::{Look, READ_ONLY, Staging, bind};
+use super::staging::{Look, READ_ONLY, Staging, WRITABLE, bind};
 
 /// Files in /proc that show the kernel's memory or log, to uid 0.
 const HIDDEN_FROM_ROOT: &[&str] = &[
@@ -50,7 +50,8 @@ const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 /// Mounts /proc. The kernel allows it only where the /proc it replaces is whole.
 pub(super) fn proc(site: &Site, staging: &mut Staging) -> Result<(), Failure> {
     let proc = Path::new("/proc");
-    if !site.without(Mechanism::FreshProc) {
+    // The kernel mounts /proc of a process namespace of our own only.
+    if !site.without(Mechanism::FreshProc) && !site.without(Mechanism::PidNamespace) {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         let mounted = mount(Some("proc"), proc, Some("proc"), flags, None::<&str>);
         mounted.blame_at(Mechanism::FreshProc, "mounting", proc)?;
@@ -121,15 +122,14 @@ pub(super) fn take_control_groups() -> Option<Carried> {
 /// Mounts a fresh, read-only /sys, which knows the network namespace; where that cannot be, the host's stays, which is
 /// read-only already.
 pub(super) fn sys(control_groups: Option<Carried>, site: &Site, staging: &mut Staging) -> Result<(), Failure> {
-    if site.without(Mechanism::SysReadOnly) {
-        return Ok(());
-    }
     let sys = Path::new("/sys");
     let step = "making it read-only";
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
+    let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let restrictions = if site.without(Mechanism::SysReadOnly) { WRITABLE } else { READ_ONLY };
+    flags.set(MsFlags::MS_RDONLY, restrictions.read_only);
     if mount(Some("sysfs"), sys, Some("sysfs"), flags, None::<&str>).is_err() {
         return empty(sys, EMPTIED_IN_SYS, site, staging).blame_at(Mechanism::SysReadOnly, step, sys);
     }
-    let back = control_groups.map_or(Ok(()), |groups| groups.restrict(READ_ONLY)?.put_back(site));
+    let back = control_groups.map_or(Ok(()), |groups| groups.restrict(restrictions)?.put_back(site));
     back.blame_at(Mechanism::SysReadOnly, step, Path::new(CONTROL_GROUPS))
 }

@@ -87,7 +87,7 @@ fn run(start: Start) -> io::Result<()> {
     match process::fork(namespaces::flags(&start.left_out)) {
         Ok(process::Side::Child) => {
             drop(mapping);
-            init::run(start, mapped)
+            init::run(&start, mapped)
         }
         Ok(process::Side::Parent(init, pidfd)) => {
             drop(mapped);
@@ -115,7 +115,7 @@ fn watch(control: &UnixStream, init: Pid, pidfd: OwnedFd, mapping: &UnixStream) 
     }
 }
 
-/// The `SigIgn` line of proc_pid_status(5), without SIGPIPE, which Rust's own start-up ignores.
+/// The `SigIgn` line of /proc/self/status, without SIGPIPE, which Rust's own start-up ignores.
 fn ignored_signals() -> io::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -12,7 +12,7 @@ use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
 use crate::sys::process::{Side, fork, signal};
 
-/// Each namespace with the mechanism that it carries; user and mount namespace are the ground of all others.
+/// Each namespace with the mechanism that it carries.
 const NAMESPACES: &[(CloneFlags, Mechanism)] = &[
     (CloneFlags::CLONE_NEWUSER, Mechanism::UserNamespace),
     (CloneFlags::CLONE_NEWNS, Mechanism::MountNamespace),
@@ -25,15 +25,20 @@ const NAMESPACES: &[(CloneFlags, Mechanism)] = &[
 
 /// What the init is forked into.
 pub(super) fn flags(left_out: &LeftOut) -> CloneFlags {
-    let kept = NAMESPACES.iter().filter(|(_, mechanism)| !left_out.has(*mechanism));
-    kept.fold(CloneFlags::empty(), |flags, (flag, _)| flags | *flag)
+    wanted(left_out).fold(CloneFlags::empty(), |flags, (flag, _)| flags | flag)
+}
+
+/// User and mount namespace are the ground of all others and cannot be left out: the seal would be built on the host.
+fn wanted(left_out: &LeftOut) -> impl Iterator<Item = (CloneFlags, Mechanism)> {
+    let ground = [Mechanism::UserNamespace, Mechanism::MountNamespace];
+    let namespaces = NAMESPACES.iter().copied();
+    namespaces.filter(move |(_, mechanism)| ground.contains(mechanism) || !left_out.has(*mechanism))
 }
 
 /// Which of the namespaces the kernel refused: tries them one by one.
 pub(super) fn diagnose(left_out: &LeftOut, error: &io::Error) -> Failure {
-    let wanted = NAMESPACES.iter().filter(|(_, mechanism)| !left_out.has(*mechanism));
-    let refused = wanted.clone().find(|(flag, _)| !can_make(*flag | CloneFlags::CLONE_NEWUSER));
-    let mechanism = refused.map_or(Mechanism::UserNamespace, |(_, mechanism)| *mechanism);
+    let refused = wanted(left_out).find(|(flag, _)| !can_make(*flag | CloneFlags::CLONE_NEWUSER));
+    let mechanism = refused.map_or(Mechanism::UserNamespace, |(_, mechanism)| mechanism);
     Failure { mechanism, step: "making namespaces".to_owned(), path: None, errno: error.raw_os_error() }
 }
 
@@ -79,7 +84,7 @@ fn one_to_one(map: &str) -> String {
         let mut fields = line.split_whitespace();
         Some((fields.next()?, fields.nth(1)?))
     });
-    ranges.map(|(first, count)| format!("{first} {first} {count}\n")).collect()
+    ranges.map(|(first, count)| [first, " ", first, " ", count, "\n"].concat()).collect()
 }
 
 #[cfg(test)]

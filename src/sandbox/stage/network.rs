@@ -100,7 +100,7 @@ pub(super) fn doors(ports: &[u16], left_out: &LeftOut) -> Result<(DoorList, Vec<
 }
 
 fn open_doors(ports: &[u16], left_out: &LeftOut) -> io::Result<(DoorList, Vec<OwnedFd>)> {
-    let explicit = listener(SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)))?;
+    let explicit = listener(&SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)))?;
     let explicit_port = getsockname::<SockaddrIn>(explicit.as_raw_fd())?.port();
     let mut list = DoorList { explicit_port, transparent: Vec::new(), udp: 0, tcp: 0, refusals: false };
     let mut sockets = vec![explicit];
@@ -141,20 +141,20 @@ pub(super) fn stream(v6: bool) -> nix::Result<OwnedFd> {
 /// A listener on `port` of every address, of both families where there are two.
 fn everywhere(port: u16) -> io::Result<OwnedFd> {
     if has_v6() {
-        listener(SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)))
+        listener(&SockaddrIn6::from(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)))
     } else {
-        listener(SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)))
+        listener(&SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)))
     }
 }
 
-fn listener<A: SockaddrLike>(address: A) -> io::Result<OwnedFd> {
+fn listener<A: SockaddrLike>(address: &A) -> io::Result<OwnedFd> {
     let v6 = address.family() == Some(AddressFamily::Inet6);
     let listener = stream(v6)?;
     setsockopt(&listener, ReuseAddr, &true)?;
     if v6 {
         setsockopt(&listener, Ipv6V6Only, &false)?;
     }
-    bind(listener.as_raw_fd(), &address)?;
+    bind(listener.as_raw_fd(), address)?;
     listen(&listener, Backlog::MAXALLOWABLE)?;
     Ok(listener)
 }

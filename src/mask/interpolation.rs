@@ -5,8 +5,18 @@
 
 use std::ops::Range;
 
-use super::lexer::Quote;
-use crate::mask::Literal;
+use super::Literal;
+
+/// What a reader expands in a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expansion {
+    /// References anywhere in it.
+    Everywhere,
+    /// A reference that is the whole value, which no reader's literal would be.
+    Whole,
+    /// References anywhere, and a value in backticks is a command.
+    Shell,
+}
 
 /// Deeper nested defaults are read as one literal.
 const DEEPEST: usize = 8;
@@ -30,14 +40,13 @@ pub(super) enum Reference {
     Closed(usize),
 }
 
-/// Cuts a value at its references, by what its quotes let a reader expand.
-pub(super) fn cut(text: &[u8], quote: Quote) -> Cut {
+/// Cuts a value at its references, by what a reader expands.
+pub(super) fn cut(text: &[u8], expansion: Expansion) -> Cut {
     let whole = whole_reference(text);
     let mut cut = Cut::default();
-    match quote {
-        // Some dotenv readers expand in these quotes too. Only a value that is nothing but a reference is taken for one.
-        Quote::Single | Quote::Backtick if whole.is_none() => push(&mut cut.literals, 0..text.len(), None),
-        Quote::None if is_command(text) => {}
+    match expansion {
+        Expansion::Whole if whole.is_none() => push(&mut cut.literals, 0..text.len(), None),
+        Expansion::Shell if is_command(text) => {}
         _ if is_bare_reference(text) => cut.refers_to = Some(1..text.len()),
         _ => {
             walk(text, 0..text.len(), None, 0, &mut cut.literals);
@@ -141,8 +150,8 @@ fn default_of(text: &[u8], name: &Range<usize>, end: usize) -> Option<Range<usiz
 mod tests {
     use super::*;
 
-    fn literals(text: &str, quote: Quote) -> Vec<(&str, Option<&str>)> {
-        cut(text.as_bytes(), quote)
+    fn literals(text: &str, expansion: Expansion) -> Vec<(&str, Option<&str>)> {
+        cut(text.as_bytes(), expansion)
             .literals
             .into_iter()
             .map(|literal| (&text[literal.range], literal.default_of.map(|name| &text[name])))
@@ -166,16 +175,16 @@ mod tests {
             ("${A%%x}", vec![]),
             ("", vec![]),
         ] {
-            assert_eq!(literals(text, Quote::Double), expected, "{text}");
+            assert_eq!(literals(text, Expansion::Everywhere), expected, "{text}");
         }
     }
 
     #[test]
     fn single_quotes_expand_only_what_is_a_reference_alone() {
-        assert_eq!(literals("${A}", Quote::Single), vec![]);
-        assert_eq!(literals("x${A}", Quote::Single), vec![("x${A}", None)]);
-        assert_eq!(literals("`op read x`", Quote::None), vec![]);
-        assert_eq!(cut(b"${FOO}", Quote::None).refers_to, Some(2..5));
-        assert_eq!(cut(b"$FOO", Quote::Double).refers_to, Some(1..4));
+        assert_eq!(literals("${A}", Expansion::Whole), vec![]);
+        assert_eq!(literals("x${A}", Expansion::Whole), vec![("x${A}", None)]);
+        assert_eq!(literals("`op read x`", Expansion::Shell), vec![]);
+        assert_eq!(cut(b"${FOO}", Expansion::Shell).refers_to, Some(2..5));
+        assert_eq!(cut(b"$FOO", Expansion::Everywhere).refers_to, Some(1..4));
     }
 }

@@ -1,0 +1,225 @@
+//! Layers as tables: what a file says, what comes of it, and how each mistake is told.
+
+use super::*;
+use crate::policy::{Binding, DefaultEgress, Verdict, catalogue};
+use crate::secret::SecretName;
+
+fn text(path: &str, text: &str) -> PolicyText {
+    PolicyText { path: path.into(), text: text.into() }
+}
+
+fn load(user: &str, project: &str) -> Result<Merged, PolicyError> {
+    let (user, project) = (text("config.toml", user), text("agentsecrets.toml", project));
+    Layers::load(Some(&user), Some(&project), Flags::default())
+}
+
+fn bind(merged: &Merged, name: &str, variables: &[(&str, &str)]) -> Option<Binding> {
+    let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+    merged.bind(&SecretName::new(name).unwrap(), catalogue().variable(name), &variable)
+}
+
+fn targets(binding: &Binding) -> Vec<String> {
+    binding.targets.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_user_file_holds_in_full() {
+    let merged = load(
+        r#"
+isolation = "guarded"
+on_stray = "block"
+inspect = "all"
+[egress]
+default = "allowlist"
+allow = ["registry.npmjs.org", "*.example.com:8443"]
+loopback = [5432]
+[env]
+keep = ["MY_TOKEN"]
+scrub = ["PLAIN"]
+[files]
+mask = ["config/*.secrets.json"]
+writable = ["~/.foo"]
+[secrets.STRIPE_KEY]
+service = "stripe"
+rules = ["GET /v1/**", "POST /v1/invoices"]
+[secrets.BILLING_TOKEN]
+hosts = ["billing.example:8443"]
+inject = { header = "X-Api-Key", format = "Key {}", attach = true }
+plaintext = true
+"#,
+        "",
+    )
+    .unwrap();
+    assert_eq!(merged.isolation.value, Isolation::Guarded);
+    assert_eq!(merged.isolation.origin, crate::policy::Origin::File { path: "config.toml".into(), line: 2 });
+    assert_eq!((merged.on_stray.value, merged.inspect.value), (OnStray::Block, Inspect::All));
+    let stripe = bind(&merged, "STRIPE_KEY", &[]).unwrap();
+    assert_eq!(targets(&stripe), ["api.stripe.com", "files.stripe.com"]);
+    assert_eq!(stripe.rules.len(), 2);
+    let billing = bind(&merged, "BILLING_TOKEN", &[]).unwrap();
+    assert_eq!(targets(&billing), ["billing.example:8443"]);
+    assert_eq!(billing.slots, [crate::policy::Slot::Header("x-api-key".into())]);
+    assert_eq!(billing.attach.as_ref().unwrap().format, "Key {}");
+    assert!(billing.plaintext);
+    let egress = merged.egress(&[stripe, billing]);
+    assert_eq!((egress.default, egress.allow.len(), egress.loopback), (DefaultEgress::Allowlist, 5, vec![5432]));
+}
+
+#[test]
+fn without_files_the_catalogue_binds_by_name() {
+    let merged = Layers::load(None, None, Flags::default()).unwrap();
+    assert_eq!(merged, Merged::default());
+    let openai = bind(&merged, "OPENAI_API_KEY", &[("OPENAI_BASE_URL", "https://gateway.example/v1")]).unwrap();
+    assert_eq!(targets(&openai).last().unwrap(), "gateway.example");
+    assert!(openai.attach.is_some());
+    assert_eq!(bind(&merged, "UNKNOWN_TOKEN", &[]), None);
+}
+
+#[test]
+fn each_mistake_has_its_place_and_its_mend() {
+    for (file, message, hint) in [
+        ("[egress]\nalow = []", "config.toml:2:1: unknown key `egress.alow`", "did you mean `allow`?"),
+        ("allow = [\"a.b\"]", "config.toml:1:1: unknown key `allow`", "did you mean `egress.allow`?"),
+        ("[secret.X]", "config.toml:1:2: unknown key `secret`", "did you mean `secrets`?"),
+        ("zzz = 1", "config.toml:1:1: unknown key `zzz`", "the keys here are `egress`"),
+        ("[secrets.K]\nservice = \"strip\"", "config.toml:2:11: `secrets.K.service` cannot be `strip`", "`stripe`"),
+        ("isolation = \"strong\"", "config.toml:1:13: `isolation` cannot be `strong`", "one of `sealed`"),
+        ("egress = 1", "config.toml:1:10: `egress` is to be a table", ""),
+        ("[egress]\nallow = \"a.b\"", "config.toml:2:9: `egress.allow` is to be a list of texts", ""),
+        ("[egress]\nallow = [1]", "config.toml:2:10: `egress.allow` is to be a text in quotes", ""),
+        ("[egress]\nallow = []", "config.toml:2:9: `egress.allow` is empty: leave it out instead", ""),
+        ("[egress]\nallow = [\"https://a.b/\"]", "config.toml:2:10: `https://a.b/` is not a host", "without scheme"),
+        ("[egress]\nallow = [\"*.co.uk\"]", "config.toml:2:10: `*.co.uk` is not a host pattern", ""),
+        ("[egress]\nallow = [\"a.b:0\"]", "config.toml:2:10: `a.b:0` has no valid port", ""),
+        ("[egress]\nloopback = [70000]", "config.toml:2:13: `egress.loopback` is to be a list of ports", ""),
+        ("[secrets.K]\nrules = [\"get /x\"]", "config.toml:2:10: `get /x` is not a rule", ""),
+        ("[secrets.K]\nrules = [\"GET /a/../b\"]", "config.toml:2:10: `/a/../b` can match nothing", ""),
+        ("[secrets.\"a b\"]", "config.toml:1:10: `a b` is not a secret name", ""),
+        ("[secrets.K]\nhosts = [\"a.b\"]\ninject = {}", "config.toml:3:10: `secrets.K.inject` names no `header`", ""),
+        ("[secrets.K]\ninject = { header = \"Host\" }", "header` names a header that frames", ""),
+        ("[secrets.K]\nsource = \"x\"", "config.toml:2:10: `secrets.K.source` is not supported", "export"),
+        ("workspace = \"acme\"", "config.toml:1:13: `workspace` is not supported by this version", "config.toml"),
+        ("[files]\nmask = [\"../x\"]", "config.toml:2:9: `../x` can match nothing", ""),
+        ("[files]\nmask = [\"a\\\\[b]\"]", "uses more than `*` and `**`", ""),
+        ("[files]\nwritable = [\"foo\"]", "config.toml:2:13: `files.writable` holds a path that starts neither", ""),
+        ("[env]\nkeep = [\"MY_*\"]", "config.toml:2:9: `env.keep` holds what is not the exact name", ""),
+        ("[env]\nkeep = [\"A\"]\nscrub = [\"A\"]", "config.toml:2:9: `env.keep` holds a variable that", ""),
+        ("[egress\n", "config.toml:1:8: ", ""),
+        ("a = 1\na = 2", "config.toml:2:1: duplicate key", ""),
+    ] {
+        let error = load(file, "").unwrap_err();
+        assert!(error.to_string().contains(message), "{file:?}: {error}");
+        assert!(error.hint().unwrap_or_default().contains(hint), "{file:?}: {:?}", error.hint());
+    }
+}
+
+#[test]
+fn a_project_file_grants_nothing() {
+    for (user, project, what) in [
+        ("", "isolation = \"none\"", "weaken the isolation"),
+        ("on_stray = \"block\"", "on_stray = \"inert\"", "let placeholders out"),
+        ("inspect = \"all\"", "inspect = \"bound\"", "fewer targets inspected"),
+        ("", "[egress]\nallow = [\"evil.example\"]", "open `evil.example`"),
+        ("", "[egress]\ndefault = \"allowlist\"\nallow = [\"10.0.0.5:8443\"]", "open `10.0.0.5:8443`"),
+        ("[egress]\ndefault = \"allowlist\"", "[egress]\ndefault = \"web\"", "open the web"),
+        ("[egress]\ndefault = \"allowlist\"", "[egress]\nallow = [\"evil.example\"]", "open `evil.example`"),
+        ("", "[egress]\nloopback = [22]", "open port 22"),
+        ("", "[env]\nkeep = [\"AWS_SECRET_ACCESS_KEY\"]", "keep `AWS_SECRET_ACCESS_KEY` readable"),
+        ("", "[files]\nwritable = [\"~/.ssh\"]", "make `~/.ssh` writable"),
+        ("", "[secrets.MY_KEY]\nservice = \"stripe\"", "bind `MY_KEY` to `stripe`"),
+        ("", "[secrets.OPENAI_API_KEY]\nservice = \"stripe\"", "bind `OPENAI_API_KEY` to `stripe`"),
+        ("", "[secrets.OPENAI_API_KEY]\nhosts = [\"evil.example\"]", "send `OPENAI_API_KEY` to `evil.example`"),
+        ("", "[secrets.OPENAI_API_KEY]\nhosts = [\"api.openai.com:8443\"]", "send `OPENAI_API_KEY` to"),
+        ("", "[secrets.MY_KEY]\nhosts = [\"evil.example\"]", "send `MY_KEY` to `evil.example`"),
+        ("", "[secrets.OPENAI_API_KEY]\ninject = \"basic\"", "change how `OPENAI_API_KEY` is sent"),
+        ("", "[secrets.OPENAI_API_KEY]\nplaintext = true", "over plaintext http"),
+        ("[secrets.K]\nhosts = [\"a.example\"]", "[secrets.K]\nhosts = [\"*.example.com\"]", "send `K` to"),
+    ] {
+        let error = load(user, project).unwrap_err();
+        assert!(matches!(error, PolicyError::Grant { .. }), "{project:?}: {error}");
+        assert!(error.to_string().starts_with("agentsecrets.toml:"), "{error}");
+        assert!(error.to_string().contains(what), "{project:?}: {error}");
+        assert!(error.hint().unwrap().contains("config.toml"));
+    }
+}
+
+#[test]
+fn a_project_file_narrows() {
+    let merged = load(
+        "[secrets.K]\nhosts = [\"*.example.com\", \"b.example\"]\nplaintext = true\nrules = [\"GET /**\"]",
+        r#"
+on_stray = "block"
+[egress]
+default = "allowlist"
+allow = ["registry.npmjs.org"]
+[env]
+scrub = ["PLAIN"]
+[secrets.K]
+hosts = ["a.example.com"]
+rules = ["/v1/**"]
+plaintext = false
+[secrets.OPENAI_API_KEY]
+service = "openai"
+hosts = ["api.openai.com"]
+"#,
+    )
+    .unwrap();
+    assert_eq!(merged.on_stray.value, OnStray::Block);
+    let key = bind(&merged, "K", &[]).unwrap();
+    assert_eq!(targets(&key), ["a.example.com"]);
+    assert!(!key.plaintext);
+    let path = |text| crate::policy::RequestPath::parse(text).unwrap();
+    assert!(
+        key.allows("GET", &path("/v1/x")) && !key.allows("POST", &path("/v1/x")) && !key.allows("GET", &path("/x"))
+    );
+    let openai = bind(&merged, "OPENAI_API_KEY", &[("OPENAI_BASE_URL", "https://gateway.example")]).unwrap();
+    assert_eq!(targets(&openai), ["api.openai.com"]);
+    let egress = merged.egress(&[key, openai]);
+    let judge = |text| egress.judge(&crate::policy::Authority::parse(text, None).unwrap());
+    assert_eq!(judge("registry.npmjs.org:443"), Verdict::Web);
+    assert_eq!(judge("api.openai.com:443"), Verdict::Named);
+    assert_eq!(judge("other.example:443"), Verdict::Host);
+}
+
+#[test]
+fn two_allowlists_leave_what_both_hold() {
+    let merged = load(
+        "[egress]\ndefault = \"allowlist\"\nallow = [\"*.example.com\", \"b.example:22\"]",
+        "[egress]\ndefault = \"allowlist\"\nallow = [\"a.example.com\", \"other.example\", \"b.example:22\"]",
+    )
+    .unwrap();
+    let allow: Vec<_> = merged.egress.allow.iter().map(|target| target.value.to_string()).collect();
+    assert_eq!(allow, ["a.example.com", "b.example:22"]);
+    assert_eq!(merged.egress.web, []);
+}
+
+#[test]
+fn flags_win_over_files() {
+    let user = text("config.toml", "[env]\nscrub = [\"A\"]\n[egress]\ndefault = \"allowlist\"");
+    let flags = Flags {
+        egress: Some(DefaultEgress::Web),
+        allow: vec!["db.example:5432".into()],
+        keep: vec!["A".into()],
+        ..Flags::default()
+    };
+    let merged = Layers::load(Some(&user), None, flags).unwrap();
+    assert_eq!(merged.egress.default.value, DefaultEgress::Web);
+    assert_eq!(merged.egress.allow[0].origin, crate::policy::Origin::Flag { flag: "--allow".into() });
+    assert_eq!((merged.keep[0].value.as_str(), merged.scrub.len()), ("A", 0));
+    for (flags, message) in [
+        (Flags { allow: vec!["*".into()], ..Flags::default() }, "--allow: `*` is not a host pattern"),
+        (Flags { keep: vec!["A*".into()], ..Flags::default() }, "--keep: "),
+        (Flags { loopback: vec![0], ..Flags::default() }, "--loopback: "),
+        (Flags { keep: vec!["A".into()], scrub: vec!["A".into()], ..Flags::default() }, "that `--scrub` names too"),
+    ] {
+        let error = Layers::load(None, None, flags).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(file in "(\\[?[a-z.\"]{0,8}\\]?( ?= ?[\\[\"{a-z0-9*./:}\\]]{0,12})?\n){0,6}") {
+        let _ = load(&file, &file);
+    }
+}
