@@ -1,1 +1,42 @@
 //! Which files are masked and what their masked bytes are.
+//!
+//! Rendering is pure: bytes and a decision a value in, bytes out. Finding is the only part that touches the disk, and it
+//! reads nothing but what is about to be masked.
+//!
+//! **Invariants.** A rendered file is byte-equal to its original outside the values that were replaced. What cannot be
+//! parsed without doubt about a replaced value is an error, and its caller hides the file whole (C1).
+
+mod dotenv;
+mod error;
+mod find;
+mod interpolation;
+mod json;
+mod site;
+
+pub use dotenv::Dialect;
+pub use error::MaskError;
+pub use find::{Content, Findings, Found, LARGEST, Realm, Search, find};
+pub use site::{Literal, Place, Replacement, Site};
+
+/// How the values of a file are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// `NAME=value` lines.
+    Dotenv(Dialect),
+    /// JSON, with the comments and trailing commas that editors allow.
+    Json,
+}
+
+/// Renders `bytes`, asking `decide` about every value and every stretch of free text, in the order of the file.
+///
+/// `decide` may be called before an error is found; what it recorded until then stays right, since it saw real values.
+pub fn render(
+    notation: Notation,
+    bytes: &[u8],
+    decide: &mut dyn FnMut(&Site<'_>) -> Replacement,
+) -> Result<Vec<u8>, MaskError> {
+    match notation {
+        Notation::Dotenv(dialect) => dotenv::render(dialect, bytes, decide),
+        Notation::Json => json::render(bytes, decide),
+    }
+}

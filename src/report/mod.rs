@@ -1,1 +1,56 @@
-//! What people read: errors, banner, summary, tables; pure functions to text, and the one writer to stderr.
+//! What people read: errors, banner, summary, plan; pure functions to text, and the one writer to stderr.
+//!
+//! **Invariants.** Text from outside passes [`plain`], which leaves no control character for a terminal to obey. Nothing
+//! here can fail a run: a stderr that is full or gone is ignored.
+
+mod banner;
+mod error;
+mod explain;
+mod notice;
+mod plain;
+#[cfg(test)]
+mod sample;
+mod summary;
+mod terminal;
+
+pub use banner::banner;
+pub use error::error;
+pub use explain::explain;
+pub use notice::notice;
+pub use plain::plain;
+pub use summary::{Totals, summary};
+pub use terminal::Terminal;
+
+use crate::policy::{Isolation, Origin};
+
+/// Where a rule stands, in a few characters.
+fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Builtin { file } => format!("policies/{file}"),
+        Origin::File { path, line } => format!("{}:{line}", plain(path)),
+        Origin::Flag { flag } => plain(flag),
+    }
+}
+
+fn level(level: Isolation) -> &'static str {
+    match level {
+        Isolation::Sealed => "sealed",
+        Isolation::Guarded => "guarded",
+        Isolation::None => "none",
+    }
+}
+
+/// `1 file`, `2 files`.
+fn count(number: usize, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
+/// At most `most` of `items`, and how many more there are.
+fn listed<T: ToString>(items: impl IntoIterator<Item = T>, most: usize) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| plain(&item.to_string())).collect();
+    let shown = items.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match items.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a file cannot be masked.
+
+use std::path::PathBuf;
+
+/// Why a file cannot be found, read or rendered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MaskError {
+    /// Quoting that readers of such files understand in different ways, around a value that had to be replaced.
+    #[error("line {line} is quoted in a way that programs read differently")]
+    Doubtful {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Bytes that are no text: NUL, or the byte order mark of UTF-16.
+    #[error("the file is not text")]
+    NotText,
+    /// JSON that does not parse.
+    #[error("byte {offset} is not where JSON allows it")]
+    Json {
+        /// The offset, from 0.
+        offset: usize,
+    },
+    /// A replacement that the quoting cannot hold, or a result that reads differently than the original.
+    #[error("the masked file would not read as the original does")]
+    Unfaithful,
+    /// A file or directory that holds secrets, or may, and cannot be read.
+    #[error("`{}`: cannot be read, so nothing can stand in for it", path.display())]
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A secret file with a hard link that was not found.
+    #[error("`{}`: has {links} hard links, and only {found} could be found", path.display())]
+    HardLink {
+        /// Its path.
+        path: PathBuf,
+        /// How many names the file has.
+        links: u64,
+        /// How many of them were found.
+        found: u64,
+    },
+}
+
+impl MaskError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { path, .. } => Some(format!("make it readable for you: chmod u+r '{}'", path.display())),
+            Self::HardLink { path, .. } => Some(format!(
+                "the other names would show the secrets: find them with `find / -xdev -samefile '{0}'`, or break the link \
+                 with `cp '{0}' '{0}.new' && mv '{0}.new' '{0}'`",
+                path.display()
+            )),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Credential files of the home, wherever variables moved them.
+
+use std::path::Path;
+
+use super::place::{Wanted, existing, look};
+use super::{Findings, Realm, Search, walk};
+use crate::mask::MaskError;
+use crate::policy::{Action, Origin};
+
+/// How deep sockets are looked for in writable trees outside the project. Keyrings and credential daemons put theirs
+/// near the top; package caches below are wide and deep and hold none.
+const SOCKET_DEPTH: usize = 4;
+
+/// Looks at every place that the rules name, at what variables point to, and for sockets in writable trees.
+pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
+    let around = search.surroundings();
+    for place in search.rules.places(around) {
+        let reason = format!("{} credentials", place.entry.group);
+        add(search, findings, &place.path, place.entry.id.as_deref(), &place.entry.action, reason)?;
+    }
+    for (path, variable) in search.rules.named_files(around) {
+        add(search, findings, &path, None, &Action::Hide, format!("`{variable}` names it"))?;
+    }
+    let guarded = search.rules.guarded_places(around).into_iter();
+    findings.guarded.extend(guarded.filter_map(|path| existing(&path)));
+    for tree in search.writable.iter().filter(|tree| !tree.starts_with(search.project)) {
+        findings.sockets.extend(walk::sockets(tree, SOCKET_DEPTH));
+    }
+    Ok(())
+}
+
+fn add(
+    search: &Search<'_>,
+    findings: &mut Findings,
+    path: &Path,
+    id: Option<&str>,
+    action: &Action,
+    reason: String,
+) -> Result<(), MaskError> {
+    let origin = Origin::Builtin { file: "files.toml".into() };
+    let wanted = Wanted { realm: Realm::Home, id, action, reason, origin, directories: *action == Action::Hide };
+    let Some(found) = look(search, path, wanted)? else { return Ok(()) };
+    // A variable that points at the project, the home or above either must not hide them whole.
+    let is_too_much = search.project.starts_with(&found.path) || search.home.starts_with(&found.path);
+    let is_known = findings.found.iter().any(|known| known.path == found.path);
+    if !is_too_much && !is_known {
+        findings.found.push(found);
+    }
+    Ok(())
+}

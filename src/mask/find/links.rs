@@ -1,0 +1,43 @@
+//! Other names of a found file: hard links.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::{Content, Found, Search, walk};
+use crate::mask::MaskError;
+
+/// Looks for the other names of files that have any, in the project. What is not found stays counted, and whoever masks
+/// the file has to judge that.
+pub(super) fn resolve(search: &Search<'_>, found: &mut [Found]) -> Result<(), MaskError> {
+    let mut several: Vec<(u64, &mut Found)> = Vec::new();
+    for file in found.iter_mut().filter(|file| file.unseen_links > 0 && !matches!(file.content, Content::Directory)) {
+        let metadata =
+            fs::metadata(&file.path).map_err(|source| MaskError::Unreadable { path: file.path.clone(), source })?;
+        several.push((metadata.ino(), file));
+    }
+    if several.is_empty() {
+        return Ok(());
+    }
+    let inodes: Vec<u64> = several.iter().map(|(inode, _)| *inode).collect();
+    for path in walk::with_inodes(search.project, &inodes) {
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        for (inode, file) in &mut several {
+            if *inode == metadata.ino() && path != file.path && is_same(&path, &file.path) {
+                add(file, path.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add(file: &mut Found, path: PathBuf) {
+    file.aliases.push(path);
+    file.unseen_links = file.unseen_links.saturating_sub(1);
+}
+
+/// Whether two paths are the same file on the same file system.
+pub(super) fn is_same(one: &std::path::Path, other: &std::path::Path) -> bool {
+    let identity = |path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    identity(one).is_some_and(|one| Some(one) == identity(other))
+}

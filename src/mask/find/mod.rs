@@ -1,0 +1,139 @@
+//! Finds the files that hold secrets, and reads those that are rendered.
+//!
+//! **Invariants.** Nothing is opened that is not a regular file, so that a FIFO called `.env` cannot hang a run, and
+//! nothing is read beyond [`LARGEST`] bytes. What the child could read and we cannot is an error (C1).
+//!
+//! **Trade-off.** The project is walked whole, dependencies and ignored folders included: that is where forgotten keys
+//! are. Only git's object store is left out, whose files are compressed and named by hash.
+
+mod home;
+mod links;
+mod mounts;
+mod place;
+mod project;
+mod read;
+mod walk;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::MaskError;
+use crate::policy::{FileGlob, FileRules, Origin, Render, Sourced, Surroundings};
+
+pub use read::LARGEST;
+
+/// Where to look.
+pub struct Search<'a> {
+    /// The rules.
+    pub rules: &'a FileRules,
+    /// Project files that the user wants masked besides.
+    pub mask: &'a [Sourced<FileGlob>],
+    /// The project's directory, symlinks resolved.
+    pub project: &'a Path,
+    /// The user's home, symlinks resolved.
+    pub home: &'a Path,
+    /// What relative paths in variables start from.
+    pub current_directory: &'a Path,
+    /// The parent's variables.
+    pub variable: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Trees besides the project that the child may write, where sockets matter.
+    pub writable: &'a [PathBuf],
+    /// The user's id: what it owns, it can make readable.
+    pub uid: u32,
+    /// The kernel's table of mounts (`proc_pid_mountinfo(5)`), empty where there is none.
+    pub mounts: &'a [u8],
+}
+
+impl Search<'_> {
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { home: self.home, current_directory: self.current_directory, variable: self.variable }
+    }
+}
+
+/// What was found.
+#[derive(Default)]
+pub struct Findings {
+    /// Files and directories to mask, the project's first, each once.
+    pub found: Vec<Found>,
+    /// Existing paths that the child must not change.
+    pub guarded: Vec<PathBuf>,
+    /// Unix sockets in trees that the child may write.
+    pub sockets: Vec<PathBuf>,
+}
+
+/// A file or directory that holds secrets, or may.
+pub struct Found {
+    /// Where it really is, symlinks resolved.
+    pub path: PathBuf,
+    /// Further paths of the same file: hard links and second mounts.
+    pub aliases: Vec<PathBuf>,
+    /// How many of its names were not found.
+    pub unseen_links: u64,
+    /// Where it belongs.
+    pub realm: Realm,
+    /// The name by which other rules refer to it.
+    pub id: Option<String>,
+    /// How it is rendered; hidden where there is nothing.
+    pub render: Option<Render>,
+    /// What was read.
+    pub content: Content,
+    /// Why it was looked for, as the rest of a sentence: ``a name like `.env.*` ``.
+    pub reason: String,
+    /// Where the rule stands.
+    pub origin: Origin,
+}
+
+/// Where a found file belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Realm {
+    /// The project or one of its parents.
+    Project,
+    /// The home, or where a variable points.
+    Home,
+}
+
+/// What was read of a found file.
+pub enum Content {
+    /// A regular file that is rendered: its bytes.
+    Bytes(Zeroizing<Vec<u8>>),
+    /// A file whose content was not needed.
+    Unread,
+    /// A file over [`LARGEST`], or none that can be read, such as a FIFO.
+    Unreadable,
+    /// A directory.
+    Directory,
+}
+
+/// Looks for everything that the rules name.
+pub fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
+    let mut findings = project::find(search)?;
+    home::find(search, &mut findings)?;
+    drop_what_lies_in_hidden_directories(&mut findings);
+    links::resolve(search, &mut findings.found)?;
+    mounts::resolve(search, &mut findings.found);
+    findings.guarded.sort();
+    findings.guarded.dedup();
+    findings.sockets.sort();
+    findings.sockets.dedup();
+    Ok(findings)
+}
+
+/// An emptied directory has no files left to mask.
+fn drop_what_lies_in_hidden_directories(findings: &mut Findings) {
+    let directories: Vec<PathBuf> = findings
+        .found
+        .iter()
+        .filter(|found| matches!(found.content, Content::Directory))
+        .map(|found| found.path.clone())
+        .collect();
+    let lies_within =
+        |path: &Path| directories.iter().any(|directory| path != directory && path.starts_with(directory));
+    findings.found.retain(|found| !lies_within(&found.path));
+    findings.guarded.retain(|path| !lies_within(path));
+    findings.sockets.retain(|path| !lies_within(path));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Secret files of the project: its whole tree, and the folders above it up to the repository's root.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::place::{Wanted, existing, look};
+use super::{Findings, Found, Realm, Search, walk};
+use crate::mask::MaskError;
+use crate::policy::{Action, FileGlob, Origin, ProjectEntry};
+
+/// How deep a folder outside is searched that a symlink in the project leads to.
+const LINKED_DEPTH: usize = 3;
+
+/// Walks the project, what its symlinks lead to, and its parents.
+pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
+    let patterns = Patterns::new(search);
+    let mut finder = Finder { search, patterns: &patterns, seen: HashSet::new(), found: Vec::new() };
+    let matches = |path: &Path| patterns.first(search.project, path).is_some();
+    let walk = walk::walk(search.project, None, search.uid, &matches)?;
+    for path in &walk.matching {
+        finder.add(search.project, path, false)?;
+    }
+    let mut linked: Vec<PathBuf> = walk.linked_directories;
+    linked.sort();
+    linked.dedup();
+    // What leads to the project, the home or above them is no part of the project.
+    linked.retain(|target| !search.project.starts_with(target) && !search.home.starts_with(target));
+    for tree in &linked {
+        let matches = |path: &Path| patterns.first(tree, path).is_some_and(|pattern| pattern.parents);
+        for path in walk::walk(tree, Some(LINKED_DEPTH), search.uid, &matches)?.matching {
+            finder.add(tree, &path, true)?;
+        }
+    }
+    finder.parents()?;
+    let roots = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]);
+    let mut guarded: Vec<PathBuf> = roots.flat_map(|root| guarded_in(search, root)).collect();
+    guarded.extend(walk.git_modules);
+    let mut found = finder.found;
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(Findings { found, guarded, sockets: walk.sockets })
+}
+
+struct Finder<'a> {
+    search: &'a Search<'a>,
+    patterns: &'a Patterns<'a>,
+    seen: HashSet<PathBuf>,
+    found: Vec<Found>,
+}
+
+impl Finder<'_> {
+    /// Looks at the direct files of each folder above the project, up to the root of the repository that it is in.
+    fn parents(&mut self) -> Result<(), MaskError> {
+        let project = self.search.project;
+        let is_root = |folder: &&Path| fs::symlink_metadata(folder.join(".git")).is_ok();
+        let Some(root) = project.ancestors().find(is_root) else { return Ok(()) };
+        for folder in project.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
+            let Ok(entries) = fs::read_dir(folder) else { continue };
+            for entry in entries.flatten() {
+                self.add(folder, &entry.path(), true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes `path` in, if a pattern covers it or what it leads to; outside the project only those for parents count.
+    fn add(&mut self, tree: &Path, path: &Path, is_outside: bool) -> Result<(), MaskError> {
+        let first =
+            |tree: &Path, path: &Path| self.patterns.first(tree, path).filter(|pattern| pattern.parents || !is_outside);
+        let by_name = first(tree, path);
+        // A symlink of another name that leads to a secret file takes the rule of its target.
+        let target = if by_name.is_none() && !is_outside { fs::canonicalize(path).ok() } else { None };
+        let by_target = target.as_deref().and_then(|target| first(target.parent().unwrap_or(target), target));
+        let Some(pattern) = by_name.or(by_target) else { return Ok(()) };
+        let wanted = Wanted {
+            realm: Realm::Project,
+            id: None,
+            action: pattern.action,
+            reason: format!("a name like `{}`", pattern.glob),
+            origin: pattern.origin.clone(),
+            directories: false,
+        };
+        if let Some(file) = look(self.search, path, wanted)?.filter(|file| !self.seen.contains(&file.path)) {
+            self.seen.insert(file.path.clone());
+            self.found.push(file);
+        }
+        Ok(())
+    }
+}
+
+fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
+    let paths = search.rules.guard.project.iter().map(|guarded| root.join(guarded));
+    paths.filter_map(|path| existing(&path)).collect()
+}
+
+/// The patterns of the rules and of the user, each with a cheap test on the file's name in front.
+struct Patterns<'a>(Vec<Pattern<'a>>);
+
+struct Pattern<'a> {
+    glob: &'a FileGlob,
+    except: &'a [FileGlob],
+    action: &'a Action,
+    parents: bool,
+    origin: Origin,
+    /// What a matching name ends with: the literal end of the pattern's last segment.
+    ending: &'a [u8],
+    /// What it begins with, where the pattern is for names in any folder.
+    beginning: &'a [u8],
+}
+
+impl<'a> Patterns<'a> {
+    fn new(search: &Search<'a>) -> Self {
+        let builtin = search.rules.project.iter().map(|entry: &ProjectEntry| {
+            let origin = Origin::Builtin { file: "files.toml".into() };
+            Pattern::new(&entry.pattern, &entry.except, &entry.action, entry.parents, origin)
+        });
+        let own =
+            search.mask.iter().map(|mask| Pattern::new(&mask.value, &[], &Action::Hide, false, mask.origin.clone()));
+        Self(own.chain(builtin).collect())
+    }
+
+    /// The first pattern that `path` matches, seen from `tree`.
+    fn first(&self, tree: &Path, path: &Path) -> Option<&Pattern<'a>> {
+        let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
+        let relative = path.strip_prefix(tree).map_or(name, |path| path.as_os_str().as_bytes());
+        self.0.iter().find(|pattern| pattern.matches(name, relative))
+    }
+}
+
+impl<'a> Pattern<'a> {
+    fn new(glob: &'a FileGlob, except: &'a [FileGlob], action: &'a Action, parents: bool, origin: Origin) -> Self {
+        let text = glob.as_str();
+        let last_star = text.rfind(['*', '/']).map_or(0, |at| at + 1);
+        let first_star = if text.contains('/') { 0 } else { text.find('*').unwrap_or(text.len()) };
+        let (beginning, ending) = (&text.as_bytes()[..first_star], &text.as_bytes()[last_star..]);
+        Self { glob, except, action, parents, origin, ending, beginning }
+    }
+
+    fn matches(&self, name: &[u8], relative: &[u8]) -> bool {
+        name.ends_with(self.ending)
+            && name.starts_with(self.beginning)
+            && self.glob.matches(relative)
+            && !self.except.iter().any(|except| except.matches(relative))
+    }
+}
+
+/// Whether a path is one that git itself keeps its objects in.
+pub(super) fn is_object_store(path: &Path) -> bool {
+    path.file_name() == Some(OsStr::new("objects")) && path.components().any(|part| part.as_os_str() == ".git")
+}

@@ -1,0 +1,189 @@
+//! One pass over a tree, by all processors, that looks at names and kinds alone.
+//!
+//! **Invariants.** Symlinks are not followed. A directory that the user owns and we cannot list is an error, because the
+//! child could open it up; one of somebody else is closed to the child as well.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+
+use ignore::{DirEntry, WalkBuilder, WalkState};
+
+use super::project::is_object_store;
+use crate::mask::MaskError;
+
+/// What a pass found.
+#[derive(Default)]
+pub(super) struct Walk {
+    /// Files and symlinks whose names match, and symlinks that lead to a file with such a name.
+    pub(super) matching: Vec<PathBuf>,
+    pub(super) sockets: Vec<PathBuf>,
+    /// Roots of git repositories.
+    pub(super) repositories: Vec<PathBuf>,
+    /// Hooks and configuration of submodules, which git keeps in its parent's `.git`.
+    pub(super) git_modules: Vec<PathBuf>,
+    /// Directories that symlinks lead to.
+    pub(super) linked_directories: Vec<PathBuf>,
+}
+
+enum Event {
+    Matching(PathBuf),
+    Socket(PathBuf),
+    Repository(PathBuf),
+    GitModule(PathBuf),
+    LinkedDirectory(PathBuf),
+    Failed(MaskError),
+}
+
+/// Walks `tree` to `depth`; `matches` says whether a path is of interest by its name.
+pub(super) fn walk(
+    tree: &Path,
+    depth: Option<usize>,
+    uid: u32,
+    matches: &(dyn Fn(&Path) -> bool + Sync),
+) -> Result<Walk, MaskError> {
+    let (sender, events) = mpsc::channel();
+    everything(tree).max_depth(depth).build_parallel().run(|| {
+        let sender = sender.clone();
+        Box::new(move |entry| {
+            match entry {
+                Ok(entry) => visit(tree, &entry, matches, &sender),
+                Err(error) => failed(tree, &error, uid, &sender),
+            }
+            WalkState::Continue
+        })
+    });
+    drop(sender);
+    let mut walk = Walk::default();
+    for event in events {
+        match event {
+            Event::Matching(path) => walk.matching.push(path),
+            Event::Socket(path) => walk.sockets.push(path),
+            Event::Repository(path) => walk.repositories.push(path),
+            Event::GitModule(path) => walk.git_modules.push(path),
+            Event::LinkedDirectory(path) => walk.linked_directories.push(path),
+            Event::Failed(error) => return Err(error),
+        }
+    }
+    walk.matching.sort();
+    Ok(walk)
+}
+
+/// Every file below `tree` whose inode is one of `inodes`.
+pub(super) fn with_inodes(tree: &Path, inodes: &[u64]) -> Vec<PathBuf> {
+    let (sender, paths) = mpsc::channel();
+    everything(tree).build_parallel().run(|| {
+        let sender = sender.clone();
+        Box::new(move |entry| {
+            if let Some(entry) = entry.ok().filter(|entry| is_one_of(entry, inodes)) {
+                drop(sender.send(entry.into_path()));
+            }
+            WalkState::Continue
+        })
+    });
+    drop(sender);
+    paths.into_iter().collect()
+}
+
+/// The sockets at most `depth` levels below `tree`.
+pub(super) fn sockets(tree: &Path, depth: usize) -> Vec<PathBuf> {
+    let is_socket = |entry: &DirEntry| entry.file_type().is_some_and(|kind| kind.is_socket());
+    let entries = everything(tree).max_depth(Some(depth)).build();
+    entries.flatten().filter(is_socket).map(DirEntry::into_path).collect()
+}
+
+fn is_one_of(entry: &DirEntry, inodes: &[u64]) -> bool {
+    entry.file_type().is_some_and(|kind| kind.is_file()) && entry.ino().is_some_and(|inode| inodes.contains(&inode))
+}
+
+/// A walk without any of the filters that the crate is known for.
+fn everything(tree: &Path) -> WalkBuilder {
+    let mut builder = WalkBuilder::new(tree);
+    builder.standard_filters(false).follow_links(false);
+    builder.filter_entry(|entry| !is_object_store(entry.path()) && !is_kernel_tree(entry));
+    builder
+}
+
+/// Whether a path is one of the kernel's own trees, which a project at the root of the file system would lead into.
+fn is_kernel_tree(entry: &DirEntry) -> bool {
+    entry.depth() > 0 && ["/proc", "/sys", "/dev"].iter().any(|tree| entry.path() == Path::new(tree))
+}
+
+fn visit(tree: &Path, entry: &DirEntry, matches: &dyn Fn(&Path) -> bool, sender: &Sender<Event>) {
+    let Some(kind) = entry.file_type() else { return };
+    let path = entry.path();
+    let name = entry.file_name();
+    let send = |event| drop(sender.send(event));
+    if name == ".git" && entry.depth() > 0 {
+        send(Event::Repository(path.parent().unwrap_or(tree).to_owned()));
+    }
+    if (name == "hooks" || name == "config") && is_git_module(path) {
+        send(Event::GitModule(path.to_owned()));
+    }
+    if kind.is_dir() {
+        return;
+    }
+    if kind.is_socket() {
+        send(Event::Socket(path.to_owned()));
+    } else if matches(path) {
+        send(Event::Matching(path.to_owned()));
+    } else if kind.is_symlink() {
+        visit_symlink(tree, path, matches, sender);
+    }
+}
+
+/// A symlink is worth resolving where it names a secret file or leads out of the tree. What it leads to inside is walked
+/// anyway, and dependency folders hold symlinks by the thousand.
+fn visit_symlink(tree: &Path, path: &Path, matches: &dyn Fn(&Path) -> bool, sender: &Sender<Event>) {
+    let Ok(target) = fs::read_link(path) else { return };
+    if matches(&target) {
+        drop(sender.send(Event::Matching(path.to_owned())));
+        return;
+    }
+    let stays_inside = normalised(&path.with_file_name("").join(target)).starts_with(tree);
+    if stays_inside {
+        return;
+    }
+    if let Some(real) = fs::canonicalize(path).ok().filter(|real| real.is_dir()) {
+        drop(sender.send(Event::LinkedDirectory(real)));
+    }
+}
+
+/// A path without `.` and `..`, by its text alone.
+fn normalised(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            _ => plain.push(part),
+        }
+    }
+    plain
+}
+
+fn is_git_module(path: &Path) -> bool {
+    let mut parts = path.components().map(Component::as_os_str);
+    parts.any(|part| part == ".git") && parts.next().is_some_and(|part| part == "modules")
+}
+
+fn failed(tree: &Path, error: &ignore::Error, uid: u32, sender: &Sender<Event>) {
+    let path = path_of(error).unwrap_or(tree).to_owned();
+    let Some(kind) = error.io_error().map(io::Error::kind) else { return };
+    let could_be_opened = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.uid() == uid);
+    if kind == io::ErrorKind::NotFound || (kind == io::ErrorKind::PermissionDenied && !could_be_opened) {
+        return;
+    }
+    let source = fs::read_dir(&path).err().unwrap_or_else(|| io::Error::from(kind));
+    drop(sender.send(Event::Failed(MaskError::Unreadable { path, source })));
+}
+
+fn path_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => path_of(err),
+        _ => None,
+    }
+}

@@ -1,1 +1,0 @@
-//! Every decision of a run as plain data.

@@ -1,0 +1,176 @@
+//! Gathers what is secret, then settles who it belongs to.
+//!
+//! **Invariants.** Equal values become one secret with one placeholder, whoever names them. A value that one of its
+//! names binds is bound. Names are distinct: a second value under a known name gets a number.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+
+use zeroize::Zeroizing;
+
+use super::form;
+use super::{PlanError, SecretPlan};
+use crate::policy::{Binding, Form, Merged};
+use crate::scrub::Cause;
+use crate::secret::{Placeholder, Secret, SecretId, SecretName, Shape, Table, is_distinctive};
+
+/// One sighting of a secret.
+pub(super) struct Claim {
+    /// The name it was found under.
+    pub(super) name: SecretName,
+    pub(super) value: Zeroizing<Vec<u8>>,
+    pub(super) cause: Cause,
+    pub(super) form: Form,
+    /// Where: `the environment`, a file's path.
+    pub(super) place: String,
+    /// Never injected, whatever its name says: a refresh token, an old key in a comment.
+    pub(super) hide_only: bool,
+}
+
+/// All sightings, in the order of precedence.
+#[derive(Default)]
+pub(super) struct Claims(Vec<Claim>);
+
+/// The secrets of the run, each value once.
+#[derive(Default)]
+pub(super) struct Settled {
+    table: Table,
+    details: BTreeMap<SecretId, Detail>,
+}
+
+struct Detail {
+    binding: Option<Binding>,
+    cause: Cause,
+    places: Vec<String>,
+}
+
+impl Claims {
+    pub(super) fn push(&mut self, claim: Claim) {
+        self.0.push(claim);
+    }
+
+    /// Mints a placeholder for each value. Among equal values the first that can be bound decides, else the first.
+    /// `variable` is the user's own environment, which may point clients to other servers.
+    pub(super) fn settle(
+        self,
+        policy: &Merged,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Settled, PlanError> {
+        let bind = |claim: &Claim| policy.bind(&claim.name, claim.cause.entry, variable);
+        let bound = |claim: &Claim| if claim.hide_only { None } else { bind(claim) };
+        let mut claims: Vec<(Claim, Option<Binding>)> =
+            self.0.into_iter().map(|claim| (bound(&claim), claim)).map(|(binding, claim)| (claim, binding)).collect();
+        claims.sort_by_key(|(_, binding)| binding.is_none());
+        let mut settled = Settled::default();
+        let mut names = HashSet::new();
+        for (claim, binding) in claims {
+            settled.take(claim, binding, &mut names)?;
+        }
+        Ok(settled)
+    }
+}
+
+impl Settled {
+    fn take(
+        &mut self,
+        claim: Claim,
+        binding: Option<Binding>,
+        names: &mut HashSet<SecretName>,
+    ) -> Result<(), PlanError> {
+        let value = Secret::new(claim.value.to_vec());
+        if let Some(known) = self.table.find(&value).and_then(|id| self.details.get_mut(&id)) {
+            if !known.places.contains(&claim.place) {
+                known.places.push(claim.place);
+            }
+            return Ok(());
+        }
+        let name = distinct(&claim.name, names);
+        let shape = shape(&claim);
+        let id = self.table.insert(name.clone(), value, || Placeholder::mint(&shape)).map_err(|_| PlanError::Random)?;
+        let binding = binding.map(|binding| Binding { secret: name, ..binding });
+        self.details.insert(id, Detail { binding, cause: claim.cause, places: vec![claim.place] });
+        Ok(())
+    }
+
+    /// The secret that holds exactly these bytes.
+    pub(super) fn find(&self, value: &[u8]) -> Option<SecretId> {
+        self.table.find(&Secret::new(value.to_vec()))
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub(super) fn into_table(self) -> Table {
+        self.table
+    }
+
+    pub(super) fn is_bound(&self, id: SecretId) -> bool {
+        self.details.get(&id).is_some_and(|detail| detail.binding.is_some())
+    }
+
+    pub(super) fn cause(&self, id: SecretId) -> Option<&Cause> {
+        self.details.get(&id).map(|detail| &detail.cause)
+    }
+
+    pub(super) fn bindings(&self) -> Vec<Binding> {
+        self.details.values().filter_map(|detail| detail.binding.clone()).collect()
+    }
+
+    pub(super) fn plans(&self) -> Vec<SecretPlan> {
+        let plan = |(id, held): (SecretId, &crate::secret::Held)| {
+            let detail = self.details.get(&id)?;
+            Some(SecretPlan {
+                name: held.name.clone(),
+                placeholder: held.placeholder.clone(),
+                service: detail.binding.as_ref().and_then(|binding| binding.service.clone()),
+                hosts: detail.binding.as_ref().map(|binding| binding.targets.clone()).unwrap_or_default(),
+                places: detail.places.clone(),
+                reason: detail.cause.reason.clone(),
+                origin: detail.cause.origin.clone(),
+                is_distinctive: is_distinctive(held.value().expose()),
+            })
+        };
+        self.table.iter().filter_map(plan).collect()
+    }
+}
+
+/// The form of a claim's placeholder: what its clients check, else one that tells nothing.
+fn shape(claim: &Claim) -> Shape {
+    let known = || claim.cause.entry.map_or_else(Shape::unknown, |entry| entry.credential.shape(&claim.value));
+    match claim.form {
+        Form::Plain => known(),
+        Form::Jwt => form::token_shape(&claim.value).unwrap_or_else(known),
+    }
+}
+
+/// A name that no other value has.
+fn distinct(name: &SecretName, names: &mut HashSet<SecretName>) -> SecretName {
+    let mut candidate = name.clone();
+    for number in 2_u32.. {
+        if names.insert(candidate.clone()) {
+            break;
+        }
+        let stem: String = name.as_str().chars().take(112).collect();
+        // The stem is a valid name and so is what is put behind it.
+        candidate = SecretName::new(format!("{stem}.{number}")).unwrap_or(candidate);
+    }
+    candidate
+}
+
+/// The nearest valid name to what a file or an environment calls a value.
+pub(super) fn name_of(text: &[u8]) -> SecretName {
+    let plain = |byte: &u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') => char::from(*byte),
+        _ => '_',
+    };
+    let mut name: String = text.iter().map(plain).take(112).collect();
+    if !name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
+        name.insert(0, '_');
+    }
+    SecretName::new(name).unwrap_or_else(|_| unnamed())
+}
+
+fn unnamed() -> SecretName {
+    name_of(b"unnamed")
+}

@@ -1,0 +1,136 @@
+//! Secrets of structured files: where the rules say that they are.
+
+use jiff::Timestamp;
+
+use super::form::FAR_SECONDS;
+use super::wants::{Want, Wants, wants};
+use crate::mask::{Found, Place, Site};
+use crate::policy::{self, Field, Judge, Merged};
+use crate::scrub::{self, Cause, Judgement};
+
+/// Judges a site of a structured file. Outside the named fields the form of a value speaks alone.
+pub(super) fn wants_of(site: &Site<'_>, found: &Found, fields: &[Field], policy: &Merged) -> Wants {
+    if site.place == Place::Number || site.text.is_empty() {
+        return Wants::Nothing;
+    }
+    let field = fields.iter().find(|field| site.place == Place::Value && covers(&field.at, site.pointer));
+    match field {
+        Some(field) if field.judge == Judge::Always => Wants::Secrets(vec![whole(site, found, field)]),
+        Some(field) if field.judge == Judge::ByName => wants(site, policy),
+        _ => {
+            let stretches = scrub::in_value(site.text).into_iter();
+            let name = |range: Option<std::ops::Range<usize>>| range.map_or(site.key, |range| &site.text[range]);
+            let found: Vec<Want> =
+                stretches.map(|stretch| Want::new(stretch.range, name(stretch.name), stretch.cause)).collect();
+            if found.is_empty() { Wants::Nothing } else { Wants::Secrets(found) }
+        }
+    }
+}
+
+fn whole(site: &Site<'_>, found: &Found, field: &Field) -> Want {
+    let named = field.credential.as_deref().and_then(|name| name.split_once('/'));
+    let entry = named.and_then(|(service, credential)| policy::catalogue().entry(service, credential));
+    let name = match entry.and_then(|entry| entry.credential.variables.first()) {
+        Some(variable) => variable.clone().into_bytes(),
+        None => [found.id.as_deref().unwrap_or("file").as_bytes(), b".", site.key].concat(),
+    };
+    let reason = match entry {
+        Some(entry) => format!("is a login to {}", entry.service.title),
+        None => "is a secret field of this file".into(),
+    };
+    let want = Want::new(0..site.text.len(), &name, Cause { entry, reason, origin: found.origin.clone() });
+    Want { form: field.form, hide_only: entry.is_none(), ..want }
+}
+
+/// Remembers the option that stands in front of an argument: `["--api-key", "abc"]`.
+#[derive(Default)]
+pub(super) struct Options {
+    /// The array, and the option's name without dashes.
+    last: Option<(String, Vec<u8>)>,
+}
+
+impl Options {
+    /// The secret that `site` is because of the option in front of it.
+    pub(super) fn wants(&mut self, site: &Site<'_>, policy: &Merged) -> Wants {
+        let (array, _) = site.pointer.rsplit_once('/').unwrap_or_default();
+        let last = self.last.take().filter(|(before, _)| before == array);
+        if site.place != Place::Value {
+            return Wants::Nothing;
+        }
+        if site.text.starts_with(b"-") {
+            let dashes = site.text.iter().take_while(|byte| **byte == b'-').count();
+            self.last = Some((array.to_owned(), site.text[dashes..].to_vec()));
+            return Wants::Nothing;
+        }
+        match last.map(|(_, name)| scrub::judge(&name, site.text, policy)) {
+            Some(Judgement::Whole(cause)) if !site.is_interpolated() => {
+                Wants::Secrets(vec![Want::new(0..site.text.len(), site.key, cause)])
+            }
+            _ => Wants::Nothing,
+        }
+    }
+}
+
+/// Whether a JSON pointer is covered by a pattern in which `*` is any one segment, and `**` at its end any path.
+fn covers(pattern: &str, pointer: &str) -> bool {
+    let mut wanted = pattern.split('/');
+    let mut segments = pointer.split('/');
+    loop {
+        match (wanted.next(), segments.next()) {
+            (None, None) | (Some("**"), _) => return true,
+            (Some(wanted), Some(segment)) if wanted == "*" || wanted == segment => {}
+            _ => return false,
+        }
+    }
+}
+
+/// A time in a login file that its client acts on.
+pub(super) struct Time {
+    /// What stands there for the child.
+    pub(super) text: String,
+    /// Whether the real one is over.
+    pub(super) is_past: bool,
+}
+
+/// Moves the end of a login so far away that no client refreshes it: the answer would hold a real token.
+pub(super) fn time(site: &Site<'_>, fields: &[Field], now: Timestamp) -> Option<Time> {
+    if !fields.iter().any(|field| field.credential.is_some()) {
+        return None;
+    }
+    match (site.place, site.key) {
+        (Place::Number, b"expiresAt" | b"expires_at" | b"expiry_date") => {
+            let number: i64 = std::str::from_utf8(site.text).ok()?.parse().ok()?;
+            let is_in_milliseconds = number > 100_000_000_000;
+            let (far, now) = if is_in_milliseconds {
+                (FAR_SECONDS * 1000, now.as_millisecond())
+            } else {
+                (FAR_SECONDS, now.as_second())
+            };
+            Some(Time { text: far.to_string(), is_past: number < now })
+        }
+        // Codex refreshes what was refreshed long ago.
+        (Place::Value, b"last_refresh") => Some(Time { text: now.to_string(), is_past: false }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_one_segment() {
+        for (pattern, pointer, expected) in [
+            ("/a/b", "/a/b", true),
+            ("/a/*/c", "/a/x/c", true),
+            ("/a/*", "/a/x/y", false),
+            ("/a", "/b", false),
+            ("/*", "", false),
+            ("/**", "/a/x", true),
+            ("/a/**", "/b/x", false),
+            ("", "", true),
+        ] {
+            assert_eq!(covers(pattern, pointer), expected, "{pattern} {pointer}");
+        }
+    }
+}

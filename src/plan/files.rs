@@ -1,0 +1,97 @@
+//! What becomes of each file that was found.
+
+use jiff::Timestamp;
+
+use super::claims::{Claims, Settled};
+use super::rendered::Rendered;
+use super::{MaskContent, MaskPlan, PlanError};
+use crate::mask::{self, Content, Found, MaskError, Realm};
+use crate::policy::Merged;
+
+/// A found file, judged.
+pub(super) struct Judged<'a> {
+    found: &'a Found,
+    rendered: Option<Rendered<'a>>,
+}
+
+/// The decisions about all files.
+#[derive(Default)]
+pub(super) struct Files {
+    pub(super) masks: Vec<MaskPlan>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Judges every file that is rendered and gathers its secrets.
+pub(super) fn judge<'a>(found: &'a [Found], policy: &Merged, claims: &mut Claims) -> Vec<Judged<'a>> {
+    let judged: Vec<Judged<'a>> =
+        found.iter().map(|found| Judged { found, rendered: Rendered::new(found, policy) }).collect();
+    judged.iter().filter_map(|file| file.rendered.as_ref()).for_each(|rendered| rendered.claim(claims));
+    judged
+}
+
+/// Decides about each file, once all secrets are known.
+pub(super) fn plan(judged: &[Judged<'_>], settled: &Settled, now: Timestamp) -> Result<Files, PlanError> {
+    let mut files = Files::default();
+    for file in judged {
+        let Some((content, keys)) = file.decide(settled, now, &mut files.warnings) else { continue };
+        files.warnings.extend(check_links(file.found)?);
+        let paths = std::iter::once(&file.found.path).chain(&file.found.aliases);
+        files.masks.extend(paths.map(|path| MaskPlan {
+            path: path.clone(),
+            content: content.clone(),
+            keys: keys.clone(),
+            reason: file.found.reason.clone(),
+            origin: file.found.origin.clone(),
+        }));
+    }
+    Ok(files)
+}
+
+impl Judged<'_> {
+    /// What the child sees there; `None` where the file shows no secret as it is.
+    fn decide(
+        &self,
+        settled: &Settled,
+        now: Timestamp,
+        warnings: &mut Vec<String>,
+    ) -> Option<(MaskContent, Vec<String>)> {
+        let shown = self.found.path.display();
+        match (&self.found.content, &self.rendered) {
+            (Content::Directory, _) => Some((MaskContent::EmptyDirectory, Vec::new())),
+            (Content::Bytes(bytes), Some(rendered)) => match rendered.write(settled, now) {
+                Ok(outcome) => {
+                    if outcome.has_expired {
+                        warnings.push(format!("`{shown}`: the login in it has expired; log in once outside of a run"));
+                    }
+                    let is_changed = outcome.bytes != **bytes;
+                    is_changed.then_some((MaskContent::File { bytes: outcome.bytes }, outcome.keys))
+                }
+                Err(error) => {
+                    warnings.push(format!("`{shown}`: {error}: hidden whole"));
+                    Some((MaskContent::EmptyFile, Vec::new()))
+                }
+            },
+            (Content::Unreadable, _) => {
+                let limit = mask::LARGEST >> 20;
+                warnings.push(format!("`{shown}` is no regular file, or larger than {limit} MiB: hidden whole"));
+                Some((MaskContent::EmptyFile, Vec::new()))
+            }
+            (Content::Bytes(_) | Content::Unread, _) => Some((MaskContent::EmptyFile, Vec::new())),
+        }
+    }
+}
+
+/// A name of a masked file that was not found would show what is masked. `Some` is a warning.
+fn check_links(found: &Found) -> Result<Option<String>, PlanError> {
+    if found.unseen_links == 0 {
+        return Ok(None);
+    }
+    let seen = 1 + found.aliases.len() as u64;
+    let error = MaskError::HardLink { path: found.path.clone(), links: seen + found.unseen_links, found: seen };
+    // Package stores link the files of packages, and those among them that look like keys are examples.
+    if found.realm == Realm::Project && found.render.is_none() {
+        Ok(Some(error.to_string()))
+    } else {
+        Err(error.into())
+    }
+}

@@ -1,0 +1,274 @@
+//! Every decision of a run as plain data.
+//!
+//! The environment, the files that were found and the merged policy go in; what the child sees, what is brokered and what
+//! is masked come out. Nothing is read, started or opened here.
+//!
+//! **Invariants.** A [`Plan`] names values and holds none: where one stood there is a [`Placeholder`]. Every value that
+//! was judged secret is in the [`Table`], and the environment and the masked bytes of [`Planned`] hold none of them.
+
+mod arguments;
+mod claims;
+mod error;
+mod fields;
+mod files;
+mod form;
+mod known;
+mod rendered;
+mod replace;
+mod variables;
+mod wants;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::mask::Findings;
+use crate::policy::{Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, ServiceId, Sourced, Target};
+use crate::secret::{Placeholder, SecretName, Table};
+
+pub use error::PlanError;
+
+/// What a plan is made from.
+pub struct Request<'a> {
+    /// The run's id.
+    pub run: String,
+    /// The command and its arguments.
+    pub arguments: &'a [OsString],
+    /// The parent's raw environment, duplicates included.
+    pub environment: &'a [(OsString, OsString)],
+    /// The project's directory.
+    pub project: &'a Path,
+    /// Whether the project is bound through; false where it is the home or lies above it.
+    pub project_is_bound: bool,
+    /// Where the command starts.
+    pub current_directory: &'a Path,
+    /// What was found on disk.
+    pub findings: Findings,
+    /// Places besides the project that the child may write and that outlive the run.
+    pub writable: Vec<PathBuf>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A plan, and what it takes to carry it out.
+pub struct Planned {
+    /// The decisions.
+    pub plan: Plan,
+    /// The real values beside their placeholders.
+    pub secrets: Table,
+    /// Where they may be injected.
+    pub bindings: Vec<Binding>,
+    /// The child's variables apart from those of proxy and trust, see [`crate::scrub::environment`].
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// The decisions of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The run's id.
+    pub run: String,
+    /// The level of isolation that was asked for.
+    pub level: Sourced<Isolation>,
+    /// The command and its arguments as they may be shown: without what looks like a key.
+    #[serde(serialize_with = "texts")]
+    pub arguments: Vec<OsString>,
+    /// The project's directory.
+    #[serde(serialize_with = "path")]
+    pub project: PathBuf,
+    /// Whether the project is bound through.
+    pub project_is_bound: bool,
+    /// Where the command starts.
+    #[serde(serialize_with = "path")]
+    pub working_directory: PathBuf,
+    /// The variables.
+    pub variables: Vec<VariablePlan>,
+    /// The secrets.
+    pub secrets: Vec<SecretPlan>,
+    /// The masked files and directories.
+    pub masks: Vec<MaskPlan>,
+    /// Existing paths that are read-only in the child.
+    #[serde(serialize_with = "paths")]
+    pub guarded: Vec<PathBuf>,
+    /// Unix sockets that are masked.
+    #[serde(serialize_with = "paths")]
+    pub sockets: Vec<PathBuf>,
+    /// Places besides the project that the child may write and that outlive the run.
+    #[serde(serialize_with = "paths")]
+    pub writable: Vec<PathBuf>,
+    /// Where requests may go.
+    pub egress: Egress,
+    /// Which allowed targets have their TLS terminated.
+    pub inspect: Inspect,
+    /// What happens to a placeholder that travels where it is not bound.
+    pub on_stray: OnStray,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// What becomes of a variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VariablePlan {
+    /// Its name; bytes that are no text are shown as `\u{fffd}`.
+    pub name: String,
+    /// What becomes of it.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// Why, as the rest of a sentence; empty for what is kept because nothing speaks against it.
+    pub reason: String,
+    /// The rule's origin.
+    pub origin: Option<Origin>,
+}
+
+/// What becomes of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "decision", rename_all = "kebab-case")]
+pub enum Decision {
+    /// The child sees it as it is.
+    Kept,
+    /// The child sees placeholders in its place that are never swapped.
+    Hidden {
+        /// The secrets in it, by name; one mostly.
+        secrets: Vec<SecretName>,
+    },
+    /// The child sees a placeholder that the broker swaps.
+    Brokered {
+        /// The secrets in it, by name; one mostly.
+        secrets: Vec<SecretName>,
+    },
+    /// The child does not get it.
+    Removed,
+    /// The child gets it besides what the parent has: a second name of a secret.
+    Added {
+        /// The secret.
+        secret: SecretName,
+    },
+}
+
+/// A secret of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretPlan {
+    /// What the log calls it.
+    pub name: SecretName,
+    /// What the child sees.
+    pub placeholder: Placeholder,
+    /// Whose it is.
+    pub service: Option<ServiceId>,
+    /// Where it is injected; empty where it is only hidden.
+    pub hosts: Vec<Target>,
+    /// Where its value was found.
+    pub places: Vec<String>,
+    /// Why it is a secret, as the rest of a sentence.
+    pub reason: String,
+    /// The rule's origin.
+    pub origin: Origin,
+    /// Whether it is looked for everywhere: false for short and plain values, which are replaced only where they are named.
+    pub is_distinctive: bool,
+}
+
+/// A masked file or directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MaskPlan {
+    /// Where it is, symlinks resolved.
+    #[serde(serialize_with = "path")]
+    pub path: PathBuf,
+    /// What the child sees there.
+    pub content: MaskContent,
+    /// The keys whose values were replaced, where it is rendered.
+    pub keys: Vec<String>,
+    /// Why, as the rest of a sentence.
+    pub reason: String,
+    /// The rule's origin.
+    pub origin: Origin,
+}
+
+/// What the child sees in the place of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskContent {
+    /// The same file with placeholders.
+    File {
+        /// Its bytes.
+        #[serde(skip)]
+        bytes: Vec<u8>,
+    },
+    /// A file without bytes.
+    EmptyFile,
+    /// A directory without entries.
+    EmptyDirectory,
+}
+
+/// What only the seal can do to files.
+struct Confined {
+    masks: Vec<MaskPlan>,
+    guarded: Vec<PathBuf>,
+    sockets: Vec<PathBuf>,
+}
+
+impl Confined {
+    /// Without the seal nothing is masked: says which files stay readable.
+    fn give_up(&mut self) -> Option<String> {
+        let given_up = std::mem::replace(self, Self { masks: Vec::new(), guarded: Vec::new(), sockets: Vec::new() });
+        let first = given_up.masks.first()?;
+        let count = given_up.masks.len();
+        let path = first.path.display();
+        Some(format!("`{path}` and whatever else holds secrets stays readable without the seal ({count} in all)"))
+    }
+}
+
+/// Decides everything about a run.
+pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError> {
+    let variables = variables::sites(request.environment);
+    let mut claims = claims::Claims::default();
+    variables::claim(&variables, policy, &mut claims);
+    let judged = files::judge(&request.findings.found, policy, &mut claims);
+    let settled = claims.settle(policy, &|name| variables::value(&variables, name))?;
+    arguments::check(request.arguments, &settled)?;
+
+    let files = files::plan(&judged, &settled, request.now)?;
+    let variables = variables::plan(&variables, policy, &settled, &request.findings.found);
+    let bindings = settled.bindings();
+    let mut warnings = arguments::warnings(request.arguments);
+    warnings.extend(files.warnings);
+    let mut found =
+        Confined { masks: files.masks, guarded: request.findings.guarded, sockets: request.findings.sockets };
+    found.guarded.retain(|path| !found.masks.iter().any(|mask| mask.path == *path));
+    if policy.isolation.value != Isolation::Sealed {
+        warnings.extend(found.give_up());
+    }
+    let plan = Plan {
+        run: request.run,
+        level: policy.isolation.clone(),
+        arguments: arguments::shown(request.arguments),
+        project: request.project.to_owned(),
+        project_is_bound: request.project_is_bound,
+        working_directory: request.current_directory.to_owned(),
+        variables: variables.plans,
+        secrets: settled.plans(),
+        masks: found.masks,
+        guarded: found.guarded,
+        sockets: found.sockets,
+        writable: request.writable,
+        egress: policy.egress(&bindings),
+        inspect: policy.inspect.value,
+        on_stray: policy.on_stray.value,
+        warnings,
+    };
+    Ok(Planned { plan, secrets: settled.into_table(), bindings, environment: variables.environment })
+}
+
+#[cfg(test)]
+mod tests;
+
+fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
+}
+
+fn texts<S: Serializer>(texts: &[OsString], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.iter().map(|text| text.to_string_lossy()))
+}

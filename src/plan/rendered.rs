@@ -1,0 +1,181 @@
+//! A file that is rendered: judged once, then written with placeholders.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::claims::{Claims, Settled};
+use super::fields;
+use super::known::{self, Reach};
+use super::replace::replacements;
+use super::wants::{Want, Wants, wants};
+use crate::mask::{self, Content, Dialect, Found, MaskError, Notation, Place, Replacement, Site};
+use crate::policy::{Format, Merged, Render};
+use crate::scrub::{self, Cause, Judgement};
+use crate::secret::SecretId;
+
+/// A file with the judgement of each of its sites.
+pub(super) struct Rendered<'a> {
+    found: &'a Found,
+    render: &'a Render,
+    bytes: &'a [u8],
+    notation: Notation,
+    /// One for each site, in the order in which the renderer meets them.
+    judged: Vec<Wants>,
+}
+
+/// What became of a file.
+pub(super) struct Outcome {
+    /// What the child reads.
+    pub(super) bytes: Vec<u8>,
+    /// The keys whose values were replaced.
+    pub(super) keys: Vec<String>,
+    /// A login in it has ended, so that its placeholder stands for nothing that still works.
+    pub(super) has_expired: bool,
+}
+
+impl<'a> Rendered<'a> {
+    /// Judges a file; `None` for one that is not rendered.
+    pub(super) fn new(found: &'a Found, policy: &Merged) -> Option<Self> {
+        let (Some(render), Content::Bytes(bytes)) = (&found.render, &found.content) else { return None };
+        let notation = match render.format {
+            Format::Dotenv => Notation::Dotenv(dialect(&found.path)),
+            Format::Json => Notation::Json,
+        };
+        let mut file = Self { found, render, bytes, notation, judged: Vec::new() };
+        let repeated = file.repeated(policy);
+        let mut judged = Vec::new();
+        let mut options = fields::Options::default();
+        file.visit(|site| {
+            let by_option = options.wants(site, policy);
+            judged.push(match file.judge(site, policy, &repeated) {
+                Wants::Nothing if notation == Notation::Json => by_option,
+                other => other,
+            });
+        });
+        file.judged = judged;
+        Some(file)
+    }
+
+    /// Shows every site. A file that turns out to be broken is hidden whole later; what comes before counts all the same.
+    fn visit(&self, mut visitor: impl FnMut(&Site<'_>)) {
+        let _ = mask::render(self.notation, self.bytes, &mut |site| {
+            visitor(site);
+            Replacement::Keep
+        });
+    }
+
+    /// Variables of this file that a secret one repeats: `API_KEY=${RAW}` makes `RAW` secret.
+    fn repeated(&self, policy: &Merged) -> HashSet<Vec<u8>> {
+        let mut repeated = HashSet::new();
+        self.visit(|site| {
+            if let (Some(name), true) = (site.refers_to, is_secret_name(site, policy)) {
+                repeated.insert(name.to_vec());
+            }
+        });
+        repeated
+    }
+
+    fn judge(&self, site: &Site<'_>, policy: &Merged, repeated: &HashSet<Vec<u8>>) -> Wants {
+        if self.notation == Notation::Json {
+            return fields::wants_of(site, self.found, &self.render.fields, policy);
+        }
+        let is_repeated = site.place == Place::Value && repeated.contains(site.key);
+        match wants(site, policy) {
+            Wants::Nothing if is_repeated && !site.is_interpolated() && !site.text.is_empty() => {
+                let reason = "is repeated by a variable that is secret by its name".into();
+                let cause = Cause { entry: None, reason, origin: self.found.origin.clone() };
+                Wants::Secrets(vec![Want::new(0..site.text.len(), site.key, cause)])
+            }
+            other => other,
+        }
+    }
+
+    /// Gathers the file's secrets.
+    pub(super) fn claim(&self, claims: &mut Claims) {
+        let place = self.found.path.to_string_lossy();
+        let mut judged = self.judged.iter();
+        self.visit(|site| {
+            if let Some(Wants::Secrets(wants)) = judged.next() {
+                for want in wants {
+                    want.claim(site, &place, claims);
+                }
+            }
+        });
+    }
+
+    /// Writes the file with placeholders, once all secrets are known.
+    pub(super) fn write(&self, settled: &Settled, now: Timestamp) -> Result<Outcome, MaskError> {
+        let own = self.own_secrets(settled);
+        let mut judged = self.judged.iter();
+        let mut outcome = Outcome { bytes: Vec::new(), keys: Vec::new(), has_expired: false };
+        let mut is_unknown = false;
+        outcome.bytes = mask::render(self.notation, self.bytes, &mut |site| {
+            let judged = judged.next();
+            if let Some(time) = fields::time(site, &self.render.fields, now) {
+                outcome.has_expired |= time.is_past;
+                return Replacement::Whole(time.text);
+            }
+            let wants = match judged {
+                Some(Wants::Secrets(wants)) => wants.as_slice(),
+                Some(Wants::KeepAsTold(_)) => return Replacement::Keep,
+                _ => &[],
+            };
+            match replacements(site, wants, settled, Reach::File(&own)) {
+                Some(found) if found.is_empty() => Replacement::Keep,
+                Some(found) => {
+                    if site.place == Place::Value {
+                        outcome.keys.push(String::from_utf8_lossy(site.key).into_owned());
+                    }
+                    Replacement::Parts(with_placeholders(found, settled))
+                }
+                None => {
+                    is_unknown = true;
+                    Replacement::Keep
+                }
+            }
+        })?;
+        let remains = !self.has_kept() && !known::within(&outcome.bytes, settled, Reach::File(&own)).is_empty();
+        if is_unknown || remains { Err(MaskError::Unfaithful) } else { Ok(outcome) }
+    }
+
+    /// The secrets that this file itself holds.
+    fn own_secrets(&self, settled: &Settled) -> Vec<SecretId> {
+        let mut own = Vec::new();
+        let mut judged = self.judged.iter();
+        self.visit(|site| {
+            if let Some(Wants::Secrets(wants)) = judged.next() {
+                own.extend(wants.iter().filter_map(|want| settled.find(want.value(site))));
+            }
+        });
+        own
+    }
+
+    /// Whether the user wants some value of this file shown, known or not.
+    fn has_kept(&self) -> bool {
+        self.judged.iter().any(|wants| matches!(wants, Wants::KeepAsTold(_)))
+    }
+}
+
+fn with_placeholders(found: Vec<(Range<usize>, SecretId)>, settled: &Settled) -> Vec<(Range<usize>, String)> {
+    let text = |id| settled.table().get(id).map(|held| held.placeholder.to_string()).unwrap_or_default();
+    found.into_iter().map(|(range, id)| (range, text(id))).collect()
+}
+
+/// Whether the name alone makes a value secret: any long value shows what the name says.
+fn is_secret_name(site: &Site<'_>, policy: &Merged) -> bool {
+    site.place == Place::Value
+        && matches!(scrub::judge(site.key, b"any value that is long enough", policy), Judgement::Whole(_))
+}
+
+/// Shells read `.envrc` and their own start-up files, everything else reads to the end of a line.
+fn dialect(path: &Path) -> Dialect {
+    const SHELL: [&[u8]; 7] = [b".envrc", b".bash", b".zsh", b".zprofile", b".zlog", b".profile", b".ksh"];
+    let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
+    let is_shell =
+        SHELL.iter().any(|start| name.starts_with(start)) || name.ends_with(b".fish") || name.ends_with(b".sh");
+    if is_shell { Dialect::Shell } else { Dialect::Dotenv }
+}

@@ -1,0 +1,206 @@
+//! What is secret about a named value.
+
+use super::text::{self, Stretch};
+use super::url;
+use crate::policy::{self, Entry, Merged, NameVerdict, Origin, ValueKind};
+
+/// Why something is secret or not, for people, and whose credential it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The catalogue's credential, where name or form told.
+    pub entry: Option<Entry<'static>>,
+    /// The reason as the rest of a sentence: `has the form of a GitHub token`.
+    pub reason: String,
+    /// Where the rule stands.
+    pub origin: Origin,
+}
+
+/// What is secret about a named value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// Nothing.
+    Keep,
+    /// Nothing, because the user says so; it is not searched for known values either.
+    KeepAsTold(Cause),
+    /// It holds no secret and gives power over what does: it is taken away.
+    Remove(Cause),
+    /// All of it.
+    Whole(Cause),
+    /// These stretches of it; never empty.
+    Parts(Vec<Stretch>),
+}
+
+/// Judges `value` under `name`. Empty values are kept, since clients take them for absent, and so are switches:
+/// `ENABLE_AUTH=true` holds no secret.
+pub fn judge(name: &[u8], value: &[u8], policy: &Merged) -> Judgement {
+    if is_switch(value.trim_ascii()) {
+        return Judgement::Keep;
+    }
+    let name = String::from_utf8_lossy(name);
+    told(&name, value, policy).unwrap_or_else(|| by_rules(&name, value))
+}
+
+fn is_switch(value: &[u8]) -> bool {
+    const SWITCHES: [&[u8]; 9] = [b"", b"0", b"1", b"true", b"false", b"yes", b"no", b"on", b"off"];
+    SWITCHES.iter().any(|switch| value.eq_ignore_ascii_case(switch))
+}
+
+/// What the user's flags and files say of the name.
+fn told(name: &str, value: &[u8], policy: &Merged) -> Option<Judgement> {
+    let whole = |reason: &str, origin: &Origin| {
+        let entry = policy::catalogue().recognise(name, value);
+        Judgement::Whole(Cause { entry, reason: reason.into(), origin: origin.clone() })
+    };
+    if let Some(told) = policy.scrub.iter().find(|told| told.value == name) {
+        return Some(whole("you asked to hide it", &told.origin));
+    }
+    if let Some(told) = policy.keep.iter().find(|told| told.value == name) {
+        let reason = "you asked to keep it".into();
+        return Some(Judgement::KeepAsTold(Cause { entry: None, reason, origin: told.origin.clone() }));
+    }
+    policy.secret(name).map(|told| whole("your policy names it", &told.origin))
+}
+
+fn by_rules(name: &str, value: &[u8]) -> Judgement {
+    let catalogue = policy::catalogue();
+    let by_form = catalogue.recognise_value(value);
+    if let Some(cause) = by_form.and_then(|kind| of_whole_form(&kind)) {
+        return Judgement::Whole(cause);
+    }
+    if let Some(entry) = catalogue.variable(name) {
+        let reason = format!("{} reads its credential from it", entry.service.title);
+        return Judgement::Whole(Cause { reason, origin: entry.service.origin.clone(), entry: Some(entry) });
+    }
+    let judgement = policy::scrub_rules().classify_name(name);
+    let cause = || Cause { entry: None, reason: format!("is secret by {}", judgement.rule), origin: by_scrub_rules() };
+    let parts = match judgement.verdict {
+        NameVerdict::Power => {
+            let reason = format!("gives power over secrets, by {}", judgement.rule);
+            return Judgement::Remove(Cause { reason, ..cause() });
+        }
+        NameVerdict::Secret if is_path(value) => Vec::new(),
+        NameVerdict::Secret => match url::credentials(value) {
+            url::Credentials::NotApart => return Judgement::Whole(cause()),
+            url::Credentials::At(ranges) => {
+                let stretches = ranges.into_iter().map(|range| Stretch { range, name: None, cause: cause() });
+                text::merge(stretches.chain(text::in_value(value)).collect())
+            }
+        },
+        NameVerdict::Keep | NameVerdict::Neutral => text::in_value(value),
+    };
+    if parts.is_empty() { Judgement::Keep } else { Judgement::Parts(parts) }
+}
+
+/// Whether a value is the path of a file, as in `TLS_KEY=/etc/ssl/server.key`: the file may be secret, its path is not.
+/// A random value may begin with a slash, so what follows it must be a place where files are.
+fn is_path(value: &[u8]) -> bool {
+    const ROOTS: [&[u8]; 24] = [
+        b"home",
+        b"Users",
+        b"root",
+        b"etc",
+        b"usr",
+        b"var",
+        b"opt",
+        b"tmp",
+        b"run",
+        b"mnt",
+        b"srv",
+        b"data",
+        b"app",
+        b"secrets",
+        b"workspace",
+        b"workspaces",
+        b"nix",
+        b"media",
+        b"dev",
+        b"proc",
+        b"private",
+        b"builds",
+        b"github",
+        b"Library",
+    ];
+    let is_plain = value.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'+' | b'=' | b':' | b'@'));
+    let mut segments = value.split(|byte| *byte == b'/');
+    is_plain
+        && match (segments.next(), segments.next()) {
+            (Some(b"~" | b"." | b".."), Some(below)) => !below.is_empty(),
+            (Some(b""), Some(root)) => ROOTS.contains(&root) && segments.next().is_some(),
+            _ => false,
+        }
+}
+
+/// The cause where a whole value has a form that is secret; a URL's password is only a part.
+fn of_whole_form(kind: &ValueKind<'static>) -> Option<Cause> {
+    (*kind != ValueKind::Password).then(|| of_form(kind))
+}
+
+/// The cause that a form is.
+pub(super) fn of_form(kind: &ValueKind<'static>) -> Cause {
+    let (entry, reason, origin) = match kind {
+        ValueKind::Key(entry) => (
+            Some(*entry),
+            format!("has the form of a {} credential", entry.service.title),
+            entry.service.origin.clone(),
+        ),
+        ValueKind::Known(title) => (None, format!("has the form of a {title}"), by_scrub_rules()),
+        ValueKind::Jwt => (None, "is a signed JSON web token".into(), by_scrub_rules()),
+        ValueKind::PrivateKey => (None, "is a private key".into(), by_scrub_rules()),
+        ValueKind::Password => (None, "is the password of a URL".into(), by_scrub_rules()),
+    };
+    Cause { entry, reason, origin }
+}
+
+/// The origin of the built-in name and value rules.
+pub(super) fn by_scrub_rules() -> Origin {
+    Origin::Builtin { file: "scrub.toml".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_from_random_values() {
+        for path in ["/etc/ssl/server.key", "~/.ssh/id_rsa", "./keys/a", "../a", "/run/secrets/token"] {
+            assert!(is_path(path.as_bytes()), "{path}");
+        }
+        for value in ["/Xk2/9aQ", "/etc", "etc/x", "~", "/etc/x:/etc/y", "/home/a+b=", "wJalrXUtnFEMI/K7MDENG/bPx", ""]
+        {
+            assert!(!is_path(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_judged_by_user_then_form_then_name() {
+        let policy = Merged::default();
+        let judged = |name: &str, value: &str| match judge(name.as_bytes(), value.as_bytes(), &policy) {
+            Judgement::Keep => "keep".into(),
+            Judgement::KeepAsTold(_) => "told".into(),
+            Judgement::Remove(_) => "remove".into(),
+            Judgement::Whole(cause) => cause.entry.map_or("whole".into(), |entry| entry.service.id.0.clone()),
+            Judgement::Parts(parts) => {
+                parts.iter().map(|part| &value[part.range.clone()]).collect::<Vec<_>>().join("|")
+            }
+        };
+        for (name, value, expected) in [
+            ("STRIPE_KEY", "anything-at-all", "stripe"),
+            (
+                "OPENAI_API_KEY",
+                "sk-or-v1-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                "openrouter",
+            ),
+            ("SERVER_TLS_KEY", "/etc/ssl/server.key", "keep"),
+            ("MY_PASSWORD", "hunter2", "whole"),
+            ("MY_PASSWORD", " ", "keep"),
+            ("USE_PASSWORD", "TRUE", "keep"),
+            ("CONNECTION", "Server=db;User=ann;Password=s3cret-s3cret;", "s3cret-s3cret"),
+            ("JAVA_TOOL_OPTIONS", "-Djavax.net.ssl.trustStorePassword=changeit", "keep"),
+            ("MIRROR", "https://ann:pw@mirror.example/", "pw"),
+            ("REDIS_URL", "redis://localhost:6379", "keep"),
+            ("SLACK_WEBHOOK_URL", "https://hooks.example.com/services/T00/B00/XXXXXXXXXX", "whole"),
+        ] {
+            assert_eq!(judged(name, value), expected, "{name}={value}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Secrets within longer text: by their form, and as the value of a secret-like name.
+
+use std::ops::Range;
+
+use super::judge::{Cause, by_scrub_rules, of_form};
+use crate::policy::{self, NameVerdict};
+use crate::secret::{is_distinctive, is_plain_word};
+
+/// The words in front of a credential in a header (RFC 9110 §11.4).
+const SCHEME_WORDS: [&[u8]; 4] = [b"bearer", b"basic", b"token", b"apikey"];
+
+/// A secret within a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// Its bytes.
+    pub range: Range<usize>,
+    /// The name that it is assigned to within the text.
+    pub name: Option<Range<usize>>,
+    /// Why it is secret.
+    pub cause: Cause,
+}
+
+/// Secrets within a value that is no secret itself.
+pub fn in_value(value: &[u8]) -> Vec<Stretch> {
+    merge(by_form(value).chain(assigned(value, &|_, _, assigned| is_distinctive(assigned))).collect())
+}
+
+/// Secrets within free text, such as a comment or a line of code: old keys that were commented out lie there.
+pub fn in_free_text(text: &[u8]) -> Vec<Stretch> {
+    // `PASSWORD=horse` assigns; `--token-type=short` and `token: see the manual` may as well not.
+    let is_value = |name: &[u8], separator, assigned: &[u8]| match separator {
+        b'=' if name.iter().any(u8::is_ascii_lowercase) => assigned.len() >= 4 && !is_plain_word(assigned),
+        b'=' => assigned.len() >= 4,
+        _ => assigned.len() >= 8 && assigned.iter().any(u8::is_ascii_digit),
+    };
+    let found = merge(by_form(text).chain(assigned(text, &is_value)).chain(set_by_fish(text)).collect());
+    if found.is_empty() { lonely_token(text).into_iter().collect() } else { found }
+}
+
+/// Puts stretches into order; where two overlap, the one that starts first, or is longer, takes in the other.
+pub fn merge(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
+    stretches.sort_by_key(|stretch| (stretch.range.start, usize::MAX - stretch.range.end));
+    let mut merged: Vec<Stretch> = Vec::with_capacity(stretches.len());
+    for stretch in stretches {
+        match merged.last_mut() {
+            Some(last) if stretch.range.start < last.range.end => {
+                last.range.end = last.range.end.max(stretch.range.end);
+                last.name = last.name.take().or(stretch.name);
+            }
+            _ => merged.push(stretch),
+        }
+    }
+    merged
+}
+
+fn by_form(text: &[u8]) -> impl Iterator<Item = Stretch> {
+    let found = policy::catalogue().keys_within(text).into_iter();
+    found.map(|found| Stretch { range: found.range, name: None, cause: of_form(&found.kind) })
+}
+
+/// Whether what stands behind a name and a separator is a value worth hiding.
+type IsValue = dyn Fn(&[u8], u8, &[u8]) -> bool;
+
+/// Values behind a secret-like name: `PASSWORD=…;`, `"token": "…"`, `--api-key=…`.
+fn assigned<'a>(text: &'a [u8], is_value: &'a IsValue) -> impl Iterator<Item = Stretch> + 'a {
+    let mut done = 0;
+    memchr::memchr2_iter(b'=', b':', text).filter_map(move |separator| {
+        // What was read as a value is not read again, or a long run of names would be read once for each of them.
+        if separator < done {
+            return None;
+        }
+        let name = name_before(text, separator);
+        let cause = of_name(std::str::from_utf8(&text[name.clone()]).ok()?)?;
+        let range = value_behind(text, separator);
+        done = range.end;
+        let value = &text[range.clone()];
+        let is_secret =
+            !value.is_empty() && !is_reference(value) && is_value(&text[name.clone()], text[separator], value);
+        is_secret.then_some(Stretch { range, name: Some(name), cause })
+    })
+}
+
+/// `set -gx NAME value`, as fish assigns.
+fn set_by_fish(text: &[u8]) -> Option<Stretch> {
+    let word_at = |from: usize| {
+        let start = from + text[from..].iter().position(|byte| !byte.is_ascii_whitespace())?;
+        let end = text[start..].iter().position(u8::is_ascii_whitespace).map_or(text.len(), |length| start + length);
+        Some(start..end)
+    };
+    let mut word = word_at(0).filter(|word| text[word.clone()] == *b"set")?;
+    word = word_at(word.end)?;
+    while text[word.clone()].starts_with(b"-") {
+        word = word_at(word.end)?;
+    }
+    let cause = of_name(std::str::from_utf8(&text[word.clone()]).ok()?)?;
+    let range = value_behind(text, word.end);
+    let is_secret = range.len() >= 4 && !is_reference(&text[range.clone()]);
+    is_secret.then_some(Stretch { range, name: Some(word), cause })
+}
+
+fn of_name(name: &str) -> Option<Cause> {
+    if name.len() < 2 {
+        return None;
+    }
+    let entry = policy::catalogue().variable(name);
+    let is_secret = entry.is_some() || policy::scrub_rules().classify_name(name).verdict == NameVerdict::Secret;
+    is_secret.then(|| Cause {
+        entry,
+        reason: format!("stands behind the name `{name}`"),
+        origin: entry.map_or_else(by_scrub_rules, |entry| entry.service.origin.clone()),
+    })
+}
+
+/// The name in front of a separator, quotes and blanks between them apart; bounded, as names are short.
+fn name_before(text: &[u8], separator: usize) -> Range<usize> {
+    const LONGEST: usize = 80;
+    let least = separator.saturating_sub(LONGEST);
+    let skipped = |byte: &&u8| matches!(byte, b'"' | b'\'' | b' ' | b'\t');
+    let end = separator - text[least..separator].iter().rev().take_while(skipped).count();
+    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let start = end - text[least..end].iter().rev().take_while(is_name).count();
+    // `--api-key` is called `api-key`.
+    let dashes = text[start..end].iter().take_while(|byte| matches!(byte, b'-' | b'.')).count();
+    start + dashes..end
+}
+
+/// The value behind a separator: to the end of its quotes, or to the next blank or delimiter.
+fn value_behind(text: &[u8], separator: usize) -> Range<usize> {
+    let blanks = |from: usize| {
+        text.get(from..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+    };
+    let start = separator + 1 + blanks(separator + 1);
+    match text.get(start) {
+        Some(&quote @ (b'"' | b'\'' | b'`')) => {
+            let length = memchr::memchr2(quote, b'\n', &text[start + 1..]).unwrap_or(text.len() - start - 1);
+            start + 1..start + 1 + length
+        }
+        Some(_) => {
+            let ends = |byte: &u8| {
+                byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b';' | b',' | b'&' | b')')
+            };
+            let end = |from: usize| text[from..].iter().position(ends).map_or(text.len(), |length| from + length);
+            let first = start..end(start);
+            // `Authorization: Bearer abc`: the word names the scheme, the next is the value.
+            let is_scheme = SCHEME_WORDS.iter().any(|word| text[first.clone()].eq_ignore_ascii_case(word));
+            let next = first.end + 1;
+            if is_scheme && next < text.len() { next..end(next) } else { first }
+        }
+        None => text.len()..text.len(),
+    }
+}
+
+/// Whether a value stands for another one, or says that one is to be filled in.
+fn is_reference(value: &[u8]) -> bool {
+    matches!(value, [b'$' | b'<' | b'{' | b'*', ..]) || value.starts_with(b"//")
+}
+
+/// A line that is nothing but one long random token, as the lines of a key that lost its quotes are.
+fn lonely_token(text: &[u8]) -> Option<Stretch> {
+    const LEAST: usize = 16;
+    let is_frame = |byte: &u8| matches!(byte, b'#' | b'"' | b'\'' | b'`' | b' ' | b'\t' | b',' | b'\\');
+    let start = text.iter().position(|byte| !is_frame(byte))?;
+    let end = text.len() - text.iter().rev().take_while(|byte| is_frame(byte)).count();
+    let token = &text[start..end];
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    let has = |kind: fn(&u8) -> bool| token.iter().any(kind);
+    let is_random = has(u8::is_ascii_digit) && (has(u8::is_ascii_lowercase) || has(u8::is_ascii_uppercase));
+    let is_path = token.starts_with(b"/");
+    (token.len() >= LEAST && !is_path && token[..token.len() - padding].iter().all(is_token) && is_random).then(|| {
+        Stretch {
+            range: start..end,
+            name: None,
+            cause: Cause {
+                entry: None,
+                reason: "is a long random token on a line of its own".into(),
+                origin: by_scrub_rules(),
+            },
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(stretches: Vec<Stretch>, text: &str) -> Vec<&str> {
+        stretches.into_iter().map(|stretch| &text[stretch.range]).collect()
+    }
+
+    #[test]
+    fn free_text_gives_up_old_keys() {
+        for (text, expected) in [
+            ("# STRIPE_KEY=sk_live_0123456789abcdefghij", vec!["sk_live_0123456789abcdefghij"]),
+            ("# DB_PASSWORD='correct horse' # old", vec!["correct horse"]),
+            ("#password: hunter2hunter2", vec!["hunter2hunter2"]),
+            ("# token: see the documentation", vec![]),
+            ("# API_KEY=", vec![]),
+            ("# API_KEY=<your key>", vec![]),
+            ("# export TOKEN=$(pass show token)", vec![]),
+            ("alias k='kubectl --token=abc123def456'", vec!["abc123def456"]),
+            ("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", vec!["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"]),
+            ("# /usr/local/lib/python3.12/site", vec![]),
+            ("set -gx MY_TOKEN abc123def", vec!["abc123def"]),
+            ("set -x PATH /usr/bin $PATH", vec![]),
+            ("set MY_TOKEN", vec![]),
+            ("use flake", vec![]),
+            ("see https://ann:pass@example.com/x", vec!["pass"]),
+        ] {
+            assert_eq!(found(in_free_text(text.as_bytes()), text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_give_up_what_is_long_and_odd() {
+        for (text, expected) in [
+            ("AccountName=a;AccountKey=0123456789abcdef==;X=y", vec!["0123456789abcdef=="]),
+            (r#"{"user":"ann","password":"tr0ub4dor&3-tr0ub4dor"}"#, vec!["tr0ub4dor&3-tr0ub4dor"]),
+            ("Authorization: Bearer 0123456789abcdef", vec!["0123456789abcdef"]),
+            ("rs=0:di=01;34:ln=01;36", vec![]),
+            ("key=short", vec![]),
+        ] {
+            assert_eq!(found(in_value(text.as_bytes()), text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn overlapping_stretches_become_one() {
+        let stretch = |range| Stretch { range, name: None, cause: of_form(&policy::ValueKind::Jwt) };
+        let merged = merge(vec![stretch(5..9), stretch(0..4), stretch(3..6), stretch(9..10)]);
+        assert_eq!(merged.into_iter().map(|stretch| stretch.range).collect::<Vec<_>>(), [0..9, 9..10]);
+    }
+
+    #[test]
+    fn long_runs_of_names_take_linear_time() {
+        let text = b"token=$token=".repeat(100_000);
+        assert!(in_free_text(&text).is_empty());
+        let text = b"a:".repeat(100_000);
+        assert!(in_value(&text).is_empty());
+    }
+}
