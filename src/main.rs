@@ -1,2 +1,7 @@
 //! The process: parses nothing, decides nothing, ends as it is told.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agentsecrets::command::main()
+}

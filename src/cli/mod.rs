@@ -1,1 +1,141 @@
 //! The command line as the user writes it; opens nothing.
+//!
+//! Hosts and targets stay texts here; the rooms that use them parse them once and say what is wrong.
+
+mod options;
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use options::{EgressChoice, Isolation, PlanOptions};
+
+/// Run AI agents that can use credentials and can never read one.
+#[derive(Debug, Parser)]
+#[command(name = "agentsecrets", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Start a command that can use your credentials and cannot read them
+    Run(RunOptions),
+    /// Show what `run` would hide, broker and allow, and start nothing
+    Explain(ExplainOptions),
+    /// See the whole job at work: a local API, a secret, and a sealed child that can use it and cannot read it
+    Demo,
+    /// Say which level of isolation this machine can give, and what would mend it
+    Doctor(DoctorOptions),
+    /// Read what runs did: every request with key name, endpoint, status and duration
+    Log(LogOptions),
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    /// What is decided before anything starts.
+    #[command(flatten)]
+    pub plan: PlanOptions,
+    /// Print neither the banner nor the summary
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainOptions {
+    /// What is decided before anything starts.
+    #[command(flatten)]
+    pub plan: PlanOptions,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorOptions {
+    /// Print the facts as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `log`.
+#[derive(Debug, Args)]
+pub struct LogOptions {
+    /// What to read.
+    #[command(subcommand)]
+    pub verb: LogVerb,
+}
+
+/// The verbs of `log`.
+#[derive(Debug, Subcommand)]
+pub enum LogVerb {
+    /// List the runs
+    List {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the requests of a run
+    Show {
+        /// The run: its id or an unambiguous beginning of it
+        run: String,
+        /// Print the records as they stand in the file
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that a log was not edited, cut or reordered
+    Verify {
+        /// The run: its id or an unambiguous beginning of it; every run where it is left out
+        run: Option<String>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Parses `arguments`, the program's own name first. An error carries its own text and exit status.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(line: &str) -> Result<Cli, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn definitions_are_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn the_command_keeps_its_own_flags() {
+        for line in ["agentsecrets run -q -- curl --json -q x", "agentsecrets run -q curl --json -q x"] {
+            let Verb::Run(options) = parse_words(line).unwrap().verb else { panic!("{line}") };
+            assert!(options.quiet);
+            assert_eq!(options.plan.command, ["curl", "--json", "-q", "x"]);
+        }
+    }
+
+    #[test]
+    fn bad_values_are_refused_where_they_stand() {
+        for line in [
+            "agentsecrets run",
+            "agentsecrets run --loopback 0 -- x",
+            "agentsecrets run --isolation loose -- x",
+            "agentsecrets run --keep A=B -- x",
+            "agentsecrets frobnicate",
+        ] {
+            assert_eq!(parse_words(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

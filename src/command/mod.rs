@@ -1,1 +1,141 @@
-//! One thin file a verb.
+//! One thin file a verb: takes the parsed command line, calls the rooms in order, says what to print.
+
+mod demo;
+mod doctor;
+mod explain;
+mod log;
+mod output;
+mod run;
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::process::ExitCode;
+
+use crate::cli::{self, LogVerb, Verb};
+use crate::exit::Exit;
+use crate::report::{self, Terminal};
+use crate::supervise::spawn::STAGE_VERB;
+use crate::world::{World, WorldError};
+
+/// Why a verb failed. Each room's error says itself what to type.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The surroundings.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// A run.
+    #[error(transparent)]
+    Run(#[from] crate::run::RunError),
+    /// The demo.
+    #[error(transparent)]
+    Demo(#[from] demo::DemoError),
+    /// Reading logs.
+    #[error(transparent)]
+    Log(#[from] log::LogError),
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// The plan cannot be written as JSON.
+    #[error("cannot write the plan as JSON")]
+    Json(#[source] serde_json::Error),
+    /// A flag of the broker.
+    #[error(transparent)]
+    Proxy(#[from] crate::proxy::ProxyError),
+    /// A process could not be started.
+    #[error(transparent)]
+    Spawn(#[from] crate::supervise::SpawnError),
+    /// The seal could not be probed.
+    #[error(transparent)]
+    Sandbox(#[from] crate::sandbox::SandboxError),
+    /// The parent could not protect its own memory.
+    #[error("cannot protect this process from being read by others")]
+    Harden(#[source] io::Error),
+}
+
+/// The whole program: the child side's hidden verb first, then the command line.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|verb| verb == STAGE_VERB) {
+        return crate::sandbox::stage_main();
+    }
+    let exit = World::read().map_err(CommandError::from).and_then(|world| {
+        let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, false);
+        perform(arguments, &world, terminal).or_else(|error| {
+            terminal.say(&report::error(&error, error.hint().as_deref()));
+            Ok(error.exit())
+        })
+    });
+    let exit = exit.unwrap_or_else(|error: CommandError| {
+        Terminal::new(false, true, false).say(&report::error(&error, None));
+        error.exit()
+    });
+    ExitCode::from(exit.code())
+}
+
+fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Result<Exit, CommandError> {
+    crate::sys::harden().map_err(CommandError::Harden)?;
+    start_diagnostics(world);
+    if arguments.get(1).is_some_and(|verb| verb == demo::AGENT_VERB) {
+        return Ok(demo::agent(world)?);
+    }
+    let cli = match cli::parse(arguments) {
+        Ok(cli) => cli,
+        Err(help) => return usage(&help, terminal),
+    };
+    match cli.verb {
+        Verb::Run(options) => run::run(world, &options),
+        Verb::Explain(options) => explain::explain(world, &options),
+        Verb::Demo => Ok(demo::demo(world)?),
+        Verb::Doctor(options) => doctor::doctor(world, &options),
+        Verb::Log(options) => read_log(world, options.verb),
+    }
+}
+
+fn read_log(world: &World, verb: LogVerb) -> Result<Exit, CommandError> {
+    let request = match verb {
+        LogVerb::List { json } => log::Request::List { json },
+        LogVerb::Show { run, json } => log::Request::Show { run, json },
+        LogVerb::Verify { run, json } => log::Request::Verify { run, json },
+    };
+    Ok(log::log(&request, &world.state_directory.join("runs"), &mut io::stdout().lock())?)
+}
+
+/// Help and version go to standard output with status 0, mistakes to standard error with status 2.
+fn usage(help: &clap::Error, terminal: Terminal) -> Result<Exit, CommandError> {
+    let text = help.render().to_string();
+    if help.use_stderr() {
+        terminal.say(text.trim_end());
+        return Ok(Exit::Usage);
+    }
+    output::print(&text).map_err(CommandError::Output)?;
+    Ok(Exit::Success)
+}
+
+/// `AGENTSECRETS_LOG=debug` writes diagnostics to standard error; they hold names and endpoints, never values.
+fn start_diagnostics(world: &World) {
+    let level = world.variable("AGENTSECRETS_LOG").and_then(OsStr::to_str).and_then(|level| level.parse().ok());
+    if let Some(level) = level {
+        let level: tracing::Level = level;
+        let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false);
+        // A second subscriber in one process is a mistake of ours that harms nothing.
+        let _ = subscriber.try_init();
+    }
+}
+
+impl CommandError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Run(error) => error.exit(),
+            _ => Exit::Failure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Run(error) | Self::Demo(demo::DemoError::Run(error)) => error.hint(),
+            Self::Log(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

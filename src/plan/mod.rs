@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::mask::Findings;
-use crate::policy::{Binding, Egress, Isolation, Merged, Origin, ServiceId, Sourced, Target};
+use crate::policy::{Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, ServiceId, Sourced, Target};
 use crate::secret::{Placeholder, SecretName, Table};
 
 pub use error::PlanError;
@@ -99,6 +99,10 @@ pub struct Plan {
     pub writable: Vec<PathBuf>,
     /// Where requests may go.
     pub egress: Egress,
+    /// Which allowed targets have their TLS terminated.
+    pub inspect: Inspect,
+    /// What happens to a placeholder that travels where it is not bound.
+    pub on_stray: OnStray,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -247,6 +251,8 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         sockets: found.sockets,
         writable: request.writable,
         egress: policy.egress(&bindings),
+        inspect: policy.inspect.value,
+        on_stray: policy.on_stray.value,
         warnings,
     };
     Ok(Planned { plan, secrets: settled.into_table(), bindings, environment: variables.environment })

@@ -6,6 +6,7 @@
 mod banner;
 mod error;
 mod explain;
+mod notice;
 mod plain;
 #[cfg(test)]
 mod sample;
@@ -15,6 +16,7 @@ mod terminal;
 pub use banner::banner;
 pub use error::error;
 pub use explain::explain;
+pub use notice::notice;
 pub use plain::plain;
 pub use summary::{Totals, summary};
 pub use terminal::Terminal;

@@ -1,1 +1,37 @@
-//! The seal: profile asked, enforcement got.
+//! The seal: [`Profile`] asked, [`Enforcement`] got.
+//!
+//! A run starts a [`Stage`] (the same executable with a hidden verb), hands it the profile, and gets the sockets on
+//! which the broker hears the child. The stage forks an init into new namespaces; the init builds what the child will
+//! see, verifies it from inside, and keeps it. The command is the init's child, without capabilities.
+//!
+//! **Invariants.** Fail closed: a step that fails ends the stage, and the parent gets a [`Failure`] with the mechanism
+//! and the way to mend it (C1). Neither stage nor init ever holds a real value: masks carry placeholders only. When the
+//! parent dies, by whatever signal, the kernel kills stage and init, and with the init everything inside (L1).
+
+mod bpf;
+mod channel;
+mod detect;
+mod error;
+mod failure;
+mod handle;
+mod left_out;
+mod mechanism;
+mod mend;
+mod message;
+mod mountinfo;
+mod profile;
+mod refusals;
+mod seccomp;
+mod stage;
+mod wire;
+
+pub use detect::{Detection, Fact, Verdict, detect};
+pub use error::{ExecError, SandboxError};
+pub use failure::Failure;
+pub use handle::{Doors, Ended, Enforcement, Established, Loopback, Stage, Status};
+pub use left_out::LeftOut;
+pub use mechanism::Mechanism;
+pub use message::Facts;
+pub use profile::{Mask, MaskKind, Place, Profile};
+pub use stage::stage_main;
+pub use wire::Bytes;

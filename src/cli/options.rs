@@ -1,0 +1,69 @@
+//! The flags that decide a plan, shared by `run` and `explain`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// What is decided before anything starts.
+#[derive(Debug, Clone, Args)]
+pub struct PlanOptions {
+    /// Where the child may send requests: any host on ports 80 and 443, or only listed and bound ones
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub egress: Option<EgressChoice>,
+    /// Allow a target: host, *.domain, or either with :port
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub allow: Vec<String>,
+    /// Let the child reach this port of the host's own loopback
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub loopback: Vec<u16>,
+    /// Send requests for one target to another address, as curl does; for tests and private deployments
+    #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
+    pub connect_to: Vec<String>,
+    /// Trust the certificates in this PEM file upstream, too
+    #[arg(long, value_name = "FILE")]
+    pub upstream_ca: Vec<PathBuf>,
+    /// How strongly the child is confined
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub isolation: Option<Isolation>,
+    /// Pass a variable on as it is, though it looks secret
+    #[arg(long, value_name = "VAR", value_parser = variable)]
+    pub keep: Vec<String>,
+    /// Hide a variable, though it does not look secret
+    #[arg(long, value_name = "VAR", value_parser = variable)]
+    pub scrub: Vec<String>,
+    /// Let the child write this file or directory
+    #[arg(long, value_name = "PATH")]
+    pub writable: Vec<PathBuf>,
+    /// Let the child use this device
+    #[arg(long, value_name = "PATH")]
+    pub device: Vec<PathBuf>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `--egress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EgressChoice {
+    /// Any host on ports 80 and 443
+    Web,
+    /// Only targets that are listed or have a secret bound to them
+    Allowlist,
+}
+
+/// `--isolation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    /// Namespaces, masks and system call filter: nothing leaves but through the broker
+    Sealed,
+    /// Placeholders and broker only: the child can read what you can read
+    None,
+}
+
+fn variable(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(['=', '\0']) {
+        return Err("write the name of a variable, without `=`".into());
+    }
+    Ok(text.to_owned())
+}

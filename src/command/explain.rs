@@ -1,0 +1,52 @@
+//! `explain`: prints the plan of a run and starts nothing.
+
+use super::{CommandError, output};
+use crate::cli::{EgressChoice, ExplainOptions, Isolation as Level, PlanOptions};
+use crate::exit::Exit;
+use crate::policy::{DefaultEgress, Flags, Isolation};
+use crate::proxy::ConnectTo;
+use crate::report;
+use crate::run::{Order, plan};
+use crate::world::World;
+
+/// Plans and prints.
+pub(super) fn explain(world: &World, options: &ExplainOptions) -> Result<Exit, CommandError> {
+    let planned = plan(world, &order(&options.plan)?)?;
+    let text = if options.json {
+        serde_json::to_string_pretty(&planned.plan).map_err(CommandError::Json)? + "\n"
+    } else {
+        report::explain(&planned.plan)
+    };
+    output::print(&text).map_err(CommandError::Output)?;
+    Ok(Exit::Success)
+}
+
+/// The flags as the conductor takes them.
+pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
+    let writable = options.writable.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let flags = Flags {
+        egress: options.egress.map(|choice| match choice {
+            EgressChoice::Web => DefaultEgress::Web,
+            EgressChoice::Allowlist => DefaultEgress::Allowlist,
+        }),
+        isolation: options.isolation.map(|level| match level {
+            Level::Sealed => Isolation::Sealed,
+            Level::None => Isolation::None,
+        }),
+        allow: options.allow.clone(),
+        loopback: options.loopback.clone(),
+        keep: options.keep.clone(),
+        scrub: options.scrub.clone(),
+        writable,
+        ..Flags::default()
+    };
+    let connect_to = options.connect_to.iter().map(|text| text.parse::<ConnectTo>()).collect::<Result<_, _>>()?;
+    Ok(Order {
+        command: options.command.clone(),
+        flags,
+        connect_to,
+        upstream_ca: options.upstream_ca.clone(),
+        devices: options.device.clone(),
+        quiet: false,
+    })
+}

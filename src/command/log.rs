@@ -1,0 +1,157 @@
+//! `log list`, `log show RUN`, `log verify [RUN]`: reads what runs recorded, also while they go on.
+//!
+//! **Invariants.** Nothing in a log is trusted: control characters never reach a terminal, a corrupt or huge file costs
+//! bounded memory, and no name that is not a run id becomes a path.
+
+mod list;
+mod show;
+mod verify;
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use crate::audit::{AuditError, RunId};
+use crate::exit::Exit;
+
+/// What is wanted of the logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Request {
+    /// All runs, oldest first.
+    List {
+        /// One JSON object a line.
+        json: bool,
+    },
+    /// The requests of one run.
+    Show {
+        /// The run's id or an unambiguous beginning of it.
+        run: String,
+        /// The records as they stand in the file.
+        json: bool,
+    },
+    /// Whether logs are as they were written.
+    Verify {
+        /// The run's id or an unambiguous beginning of it; all runs where it is left out or `all`.
+        run: Option<String>,
+        /// One JSON object a line.
+        json: bool,
+    },
+}
+
+/// Why logs could not be shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// A log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The directory of the logs.
+    #[error("`{}`: the directory of the logs cannot be read", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// No run has an id that begins so.
+    #[error("no run's id begins with `{text}`")]
+    Unknown {
+        /// The text, control characters escaped.
+        text: String,
+    },
+    /// Several do.
+    #[error("the ids of {count} runs begin with `{text}`, `{first}` and `{last}` among them")]
+    Ambiguous {
+        /// The text, control characters escaped.
+        text: String,
+        /// How many.
+        count: usize,
+        /// The oldest of them.
+        first: RunId,
+        /// The newest of them.
+        last: RunId,
+    },
+    /// The answer could not be written.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+}
+
+impl LogError {
+    /// A command that helps.
+    pub fn hint(&self) -> Option<String> {
+        matches!(self, Self::Unknown { .. } | Self::Ambiguous { .. }).then(|| "agentsecrets log list".to_owned())
+    }
+}
+
+/// Does what `request` says with the logs in the directory `runs`. A reader of `output` that went away is no failure.
+pub(super) fn log(request: &Request, runs: &Path, output: &mut dyn Write) -> Result<Exit, LogError> {
+    let mut output = BufWriter::new(output);
+    let zone = TimeZone::system();
+    let done = match request {
+        Request::List { json } => list::list(runs, *json, &zone, &mut output),
+        Request::Show { run, json } => show::show(runs, &find(runs, run)?, *json, &zone, &mut output),
+        Request::Verify { run: Some(run), json } if run != "all" => {
+            verify::verify(runs, &[find(runs, run)?], *json, &mut output)
+        }
+        Request::Verify { json, .. } => verify::verify(runs, &all(runs)?, *json, &mut output),
+    };
+    match done.and_then(|exit| output.flush().map_err(LogError::Output).map(|()| exit)) {
+        Err(LogError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Success),
+        done => done,
+    }
+}
+
+/// The runs that have a log, oldest first; none where there is no directory yet.
+fn all(runs: &Path) -> Result<Vec<RunId>, LogError> {
+    let failed = |source| LogError::Directory { path: runs.to_owned(), source };
+    let entries = match std::fs::read_dir(runs) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        found
+            .extend(name.to_str().and_then(|name| name.strip_suffix(".jsonl")).and_then(|id| id.parse::<RunId>().ok()));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The one run whose id begins with `text`.
+fn find(runs: &Path, text: &str) -> Result<RunId, LogError> {
+    let mut found = all(runs)?;
+    found.retain(|run| run.as_str().starts_with(text));
+    match (found.first(), found.last()) {
+        (Some(first), Some(last)) if first != last => Err(LogError::Ambiguous {
+            text: text.escape_debug().to_string(),
+            count: found.len(),
+            first: first.clone(),
+            last: last.clone(),
+        }),
+        (Some(run), _) => Ok(run.clone()),
+        _ => Err(LogError::Unknown { text: text.escape_debug().to_string() }),
+    }
+}
+
+/// The file of a run.
+fn path_of(runs: &Path, run: &RunId) -> PathBuf {
+    runs.join(format!("{run}.jsonl"))
+}
+
+/// One value as a line of JSON.
+fn json_line(output: &mut dyn Write, value: &serde_json::Value) -> Result<(), LogError> {
+    writeln!(output, "{value}").map_err(LogError::Output)
+}
+
+/// A time of a record, in the user's zone; as it stands where it is no time.
+fn local_time(text: &str, zone: &TimeZone, format: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => zone.to_datetime(time).strftime(format).to_string(),
+        Err(_) => crate::report::plain(text),
+    }
+}
+
+#[cfg(test)]
+mod tests;

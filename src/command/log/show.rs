@@ -1,0 +1,179 @@
+//! `log show`: what one run asked for, with which secrets, and how it ended.
+//!
+//! **Trade-off.** The log is read twice: how requests ended is kept in a few bytes each, so that they can be shown in
+//! the order in which they were made.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+
+use super::list::state;
+use super::{LogError, local_time, path_of};
+use crate::audit::{AuditError, Event, Kind, Reader, Record, RunId, Verdict, overview};
+use crate::exit::Exit;
+use crate::report::plain;
+
+/// How a request ended.
+struct End {
+    status: Option<u16>,
+    duration: Option<u64>,
+    redactions: u64,
+    error: Option<Box<str>>,
+}
+
+/// Shows the requests of `run`. Lines that are no records are left out and make it a finding.
+pub(super) fn show(
+    runs: &Path,
+    run: &RunId,
+    json: bool,
+    zone: &TimeZone,
+    output: &mut dyn Write,
+) -> Result<Exit, LogError> {
+    let path = path_of(runs, run);
+    let odd = if json { copy(&path, output)? } else { table(&path, run, zone, output)? };
+    if odd == 0 {
+        return Ok(Exit::Success);
+    }
+    if !json {
+        writeln!(output, "\n{odd} lines are no records: see `agentsecrets log verify {run}`")
+            .map_err(LogError::Output)?;
+    }
+    Ok(Exit::Finding)
+}
+
+/// Calls `each` with every record that holds an event; gives the number of lines that are none. The last line may be in
+/// the middle of being written.
+fn walk(path: &Path, mut each: impl FnMut(&Record, &Event) -> Result<(), LogError>) -> Result<u64, LogError> {
+    let mut odd = 0;
+    for record in Reader::open(path)? {
+        let record = record.map_err(|source| AuditError::Read { path: path.to_owned(), source })?;
+        match &record.event {
+            Some(event) if record.is_whole => each(&record, event)?,
+            _ => odd += u64::from(record.is_whole),
+        }
+    }
+    Ok(odd)
+}
+
+fn copy(path: &Path, output: &mut dyn Write) -> Result<u64, LogError> {
+    walk(path, |record, _| {
+        output.write_all(&record.text).and_then(|()| output.write_all(b"\n")).map_err(LogError::Output)
+    })
+}
+
+fn table(path: &Path, run: &RunId, zone: &TimeZone, output: &mut dyn Write) -> Result<u64, LogError> {
+    output.write_all(head(path, run, zone)?.as_bytes()).map_err(LogError::Output)?;
+    let mut ends = HashMap::new();
+    walk(path, |_, event| {
+        if let (Kind::End, Some(request)) = (event.kind, event.request) {
+            let redactions = event.redactions.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+            let error = event.error.clone().map(String::into_boxed_str);
+            ends.insert(request, End { status: event.status, duration: event.duration_us, redactions, error });
+        }
+        Ok(())
+    })?;
+    walk(path, |_, event| match event.kind {
+        Kind::Decision => writeln!(output, "{}", line(event, ends.get(&event.seq), zone)).map_err(LogError::Output),
+        Kind::Fetch => writeln!(output, "{}", fetch_line(event, zone)).map_err(LogError::Output),
+        Kind::Start | Kind::End | Kind::Close => Ok(()),
+    })
+}
+
+fn head(path: &Path, run: &RunId, zone: &TimeZone) -> Result<String, LogError> {
+    let seen = overview(path)?;
+    let mut head = format!("run      {run}, {}", state(seen.state));
+    if let Some(exit) = seen.close.as_ref().and_then(|close| close.exit) {
+        let _ = write!(head, " with exit code {exit}");
+    }
+    head.push('\n');
+    if let Some(start) = &seen.start {
+        let _ = writeln!(head, "started  {}", local_time(&start.time, zone, "%Y-%m-%d %H:%M:%S %Z"));
+        for (label, value) in [("command", &start.command), ("project", &start.project), ("level  ", &start.level)] {
+            if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+                let _ = writeln!(head, "{label}  {}", plain(value));
+            }
+        }
+    }
+    let _ = writeln!(head, "requests {}, {} refused\n", seen.requests, seen.refused);
+    let _ = writeln!(head, "{:<12}  {:<8}  {:>6}  {:>9}  REQUEST", "TIME", "DECISION", "STATUS", "DURATION");
+    Ok(head)
+}
+
+fn line(event: &Event, end: Option<&End>, zone: &TimeZone) -> String {
+    let status = end.and_then(|end| end.status).map_or_else(|| "-".to_owned(), |status| status.to_string());
+    let duration = end.and_then(|end| end.duration).map_or_else(|| "-".to_owned(), duration);
+    let mut line = format!(
+        "{:<12}  {:<8}  {status:>6}  {duration:>9}  {}",
+        local_time(&event.time, zone, "%H:%M:%S%.3f"),
+        decision(event.decision),
+        plain(&request(event))
+    );
+    let mut notes: Vec<String> = event
+        .secrets
+        .iter()
+        .enumerate()
+        .map(|(index, secret)| match event.placements.get(index) {
+            Some(placement) => format!("{secret} in {placement}"),
+            None => secret.clone(),
+        })
+        .collect();
+    notes.extend(event.rule.as_ref().map(|rule| format!("by {rule}")));
+    match end {
+        Some(end) => {
+            notes.extend((end.redactions > 0).then(|| format!("{} redacted", end.redactions)));
+            notes.extend(end.error.as_deref().map(str::to_owned));
+        }
+        None => notes.push("no end".to_owned()),
+    }
+    if !notes.is_empty() {
+        let _ = write!(line, "  ({})", plain(&notes.join(", ")));
+    }
+    line
+}
+
+fn fetch_line(event: &Event, zone: &TimeZone) -> String {
+    let time = local_time(&event.time, zone, "%H:%M:%S%.3f");
+    let (secret, source) = (event.secrets.join(", "), event.source.as_deref().unwrap_or("?"));
+    let result = event.error.as_ref().map(|error| format!("  ({error})")).unwrap_or_default();
+    format!(
+        "{time:<12}  {:<8}  {:>6}  {:>9}  {}",
+        "fetched",
+        "-",
+        "-",
+        plain(&format!("{secret} from {source}{result}"))
+    )
+}
+
+/// `POST https://api.example/v1/messages`; the port where it is not the scheme's own.
+fn request(event: &Event) -> String {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let (method, scheme) = (text(&event.method), text(&event.scheme));
+    let port = match (scheme.as_str(), event.port) {
+        ("https" | "wss", Some(443)) | ("http" | "ws", Some(80)) | (_, None) => String::new(),
+        (_, Some(port)) => format!(":{port}"),
+    };
+    let target = format!("{scheme}://{}{port}{}", text(&event.host), text(&event.path));
+    if method.is_empty() { target } else { format!("{method} {target}") }
+}
+
+fn decision(decision: Option<Verdict>) -> &'static str {
+    match decision {
+        Some(Verdict::Allowed) => "allowed",
+        Some(Verdict::Injected) => "injected",
+        Some(Verdict::Inert) => "inert",
+        Some(Verdict::Refused) => "refused",
+        None => "?",
+    }
+}
+
+/// Microseconds, in a unit that suits.
+fn duration(microseconds: u64) -> String {
+    match microseconds {
+        0..1_000 => format!("{microseconds} us"),
+        1_000..10_000_000 => format!("{} ms", microseconds / 1_000),
+        _ => format!("{} s", microseconds / 1_000_000),
+    }
+}

@@ -1,0 +1,182 @@
+//! The body of an answer on its way to the child: redacted, counted, ended in the log.
+//!
+//! **Invariants.** A body that upstream breaks off ends here as an error, never as a clean end (L3). Bytes go on as
+//! soon as they come; only a live partial match is held back. Whatever way a body ends, its end record is written.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use http_body::{Body, Frame, SizeHint};
+
+use super::RedactionStream;
+use super::record::Record;
+use super::upstream::UpstreamBody;
+
+/// What the child gets as body.
+pub(super) enum Answer {
+    Empty,
+    Whole(Option<Bytes>),
+    Streamed(Box<Streamed>),
+}
+
+/// A body that upstream streams.
+pub(super) struct Streamed {
+    upstream: UpstreamBody,
+    redaction: Option<RedactionStream>,
+    /// Whether the redaction can change the length.
+    changes_length: bool,
+    /// Trailers that wait for held bytes to go first.
+    trailers: Option<HeaderMap>,
+    is_over: bool,
+    record: Record,
+}
+
+impl Answer {
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes))
+    }
+
+    pub(super) fn streamed(
+        upstream: UpstreamBody,
+        redaction: Option<RedactionStream>,
+        changes_length: bool,
+        mut record: Record,
+    ) -> Self {
+        if upstream.is_end_stream() {
+            record.finish(redaction.as_ref(), None);
+            return Self::Empty;
+        }
+        Self::Streamed(Box::new(Streamed {
+            upstream,
+            redaction,
+            changes_length,
+            trailers: None,
+            is_over: false,
+            record,
+        }))
+    }
+}
+
+impl Streamed {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            if let Some(trailers) = self.trailers.take() {
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            }
+            if self.is_over {
+                return Poll::Ready(None);
+            }
+            let frame = match Pin::new(&mut self.upstream).poll_frame(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Err(error))) => {
+                    self.is_over = true;
+                    self.record.finish(self.redaction.as_ref(), Some("upstream broke off"));
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Poll::Ready(Some(Ok(frame))) => Some(frame),
+                Poll::Ready(None) => None,
+            };
+            let passed = self.pass(frame);
+            if !passed.is_empty() {
+                self.record.add(passed.len());
+                if self.upstream.is_end_stream() && self.trailers.is_none() {
+                    self.end();
+                }
+                return Poll::Ready(Some(Ok(Frame::data(passed))));
+            }
+        }
+    }
+
+    /// What may go on now of a frame; `None` is the end.
+    fn pass(&mut self, frame: Option<Frame<Bytes>>) -> Bytes {
+        let Some(frame) = frame else {
+            let rest = self.rest();
+            self.end();
+            return rest;
+        };
+        match frame.into_data() {
+            Ok(data) => {
+                let is_last = self.upstream.is_end_stream();
+                match &mut self.redaction {
+                    None => data,
+                    Some(redaction) => {
+                        let passed = redaction.push(data);
+                        if is_last { joined(passed, redaction.finish()) } else { passed }
+                    }
+                }
+            }
+            Err(frame) => {
+                if let Ok(mut trailers) = frame.into_trailers() {
+                    if let Some(redaction) = &mut self.redaction {
+                        redact_headers(redaction, &mut trailers);
+                    }
+                    self.trailers = Some(trailers);
+                }
+                let rest = self.rest();
+                self.end();
+                rest
+            }
+        }
+    }
+
+    fn rest(&mut self) -> Bytes {
+        self.redaction.as_mut().map(RedactionStream::finish).unwrap_or_default()
+    }
+
+    fn end(&mut self) {
+        if !self.is_over {
+            self.is_over = true;
+            self.record.finish(self.redaction.as_ref(), None);
+        }
+    }
+}
+
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    match (first.is_empty(), second.is_empty()) {
+        (_, true) => first,
+        (true, false) => second,
+        (false, false) => [first, second].concat().into(),
+    }
+}
+
+/// Replaces values in the head or the trailers.
+pub(super) fn redact_headers(redaction: &mut RedactionStream, headers: &mut HeaderMap) {
+    for value in headers.values_mut() {
+        if let Some(replaced) = redaction.headers(value.as_bytes()) {
+            // A placeholder is ASCII, so what was a header value stays one; and if not, it is dropped.
+            *value = HeaderValue::from_bytes(&replaced).unwrap_or(HeaderValue::from_static(""));
+        }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Streamed(streamed) => streamed.poll(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Streamed(streamed) => streamed.is_over && streamed.trailers.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Streamed(streamed) if streamed.changes_length => SizeHint::default(),
+            Self::Streamed(streamed) => streamed.upstream.size_hint(),
+        }
+    }
+}

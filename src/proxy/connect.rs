@@ -1,0 +1,166 @@
+//! A connection whose target is known: looks at its first bytes and takes it where it belongs.
+//!
+//! **Invariants.** TLS is terminated only where policy must see inside, or to show a refusal. The SNI must be the name
+//! that the connection was made for (S3), in tunnels that stay closed too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use super::exchange::{self, Noted};
+use super::hello::{self, Opening};
+use super::notice::Notice;
+use super::record::Record;
+use super::refusal::Refused;
+use super::route::Security;
+use super::rulebook::{Reach, Site};
+use super::serve::{Arrival, Version, serve};
+use super::shared::Shared;
+use super::tunnel::splice;
+use super::wire::{Rewind, Wire};
+use crate::audit::Verdict;
+use crate::policy::Host;
+
+/// How long the child may take for its first bytes, and for a handshake.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The far end of a tunnel.
+pub(super) struct Dialled {
+    stream: TcpStream,
+    record: Record,
+}
+
+/// Whether a target's connections are passed on closed.
+pub(super) fn is_opaque(site: &Site) -> bool {
+    site.is_allowed() && !site.terminate
+}
+
+/// Whether the target may be the one to speak first, so that waiting for the child's bytes would wait for ever.
+fn may_speak_first(site: &Site) -> bool {
+    is_opaque(site) && (site.reach == Reach::ChildLoopback || !matches!(site.authority.port, 80 | 443))
+}
+
+/// Records a tunnel to `site` and dials it.
+pub(super) async fn dial(shared: &Arc<Shared>, site: &Site) -> Result<Dialled, Refused> {
+    let noted = Noted::tunnel(&site.authority);
+    let Some(mut record) = Record::begin(shared, noted.decision(Verdict::Allowed)) else {
+        return Err(Refused::log());
+    };
+    shared.counters.allowed(&site.authority.host, []);
+    match shared.upstream.open(site).await {
+        Ok(stream) => Ok(Dialled { stream, record }),
+        Err(error) => {
+            let refused = error.refused(&site.authority);
+            exchange::tell_failure(shared, &site.authority, &error);
+            record.answered(refused.status);
+            record.finish(None, Some(refused.code));
+            Err(refused)
+        }
+    }
+}
+
+/// Takes over a connection to `site`. `ahead` was read already; `dialled` is the far end where it was dialled already.
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    site: Arc<Site>,
+    ahead: Bytes,
+    mut stream: TcpStream,
+    dialled: Option<Dialled>,
+) {
+    if may_speak_first(&site) {
+        return opaque(shared, site, Start { tls: None, ahead }, stream, dialled).await;
+    }
+    let Ok(Ok(opening)) = timeout(PATIENCE, hello::read(ahead, &mut stream)).await else { return };
+    opened(shared, site, opening, stream, dialled).await;
+}
+
+/// How a connection began.
+struct Start {
+    tls: Option<Tls>,
+    ahead: Bytes,
+}
+
+/// The child began TLS, and may have said with whom.
+struct Tls {
+    name: Option<Host>,
+}
+
+/// Goes on once the first bytes are known.
+pub(super) async fn opened(
+    shared: &Arc<Shared>,
+    site: Arc<Site>,
+    opening: Opening,
+    stream: TcpStream,
+    dialled: Option<Dialled>,
+) {
+    let start = match opening {
+        Opening::Closed => return,
+        Opening::Plain { ahead } => Start { tls: None, ahead },
+        Opening::Tls { name, ahead } => Start { tls: Some(Tls { name }), ahead },
+    };
+    let misnamed = start.tls.as_ref().and_then(|tls| tls.name.as_ref()).filter(|name| **name != site.authority.host);
+    if let Some(name) = misnamed {
+        let refused = Refused::misdirected(&site.authority, &name.to_string());
+        return speak(shared, site, start, stream, Some(refused)).await;
+    }
+    if is_opaque(&site) {
+        return opaque(shared, site, start, stream, dialled).await;
+    }
+    speak(shared, site, start, stream, None).await;
+}
+
+/// Passes bytes on; where the target cannot be reached, says so in the protocol that the child speaks.
+async fn opaque(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: TcpStream, dialled: Option<Dialled>) {
+    let dialled = match dialled {
+        Some(dialled) => Ok(dialled),
+        None => dial(shared, &site).await,
+    };
+    match dialled {
+        Ok(Dialled { stream: upstream, record }) => splice(start.ahead, stream, upstream, record).await,
+        // A target that may speak first gets no answer: its child has not shown what it speaks.
+        Err(_) if may_speak_first(&site) => {}
+        Err(refused) => speak(shared, site, start, stream, Some(refused)).await,
+    }
+}
+
+/// Speaks HTTP with the child, over TLS where it began that.
+async fn speak(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: TcpStream, refusal: Option<Refused>) {
+    let Start { tls, ahead } = start;
+    let Some(Tls { name }) = tls else {
+        let version = Version::of(&ahead);
+        let arrival = Arrival::Site { site, security: Security::Plain, refusal };
+        return serve(shared, Wire::Plain(Rewind::new(ahead, stream)), version, arrival).await;
+    };
+    let config = match name {
+        Some(_) => shared.child_tls.by_name(),
+        None => match shared.child_tls.for_host(&site.authority.host) {
+            Ok(config) => config,
+            Err(_) => return,
+        },
+    };
+    let accepted = timeout(PATIENCE, TlsAcceptor::from(config).accept(Rewind::new(ahead, stream))).await;
+    match accepted {
+        Ok(Ok(stream)) => {
+            let version = match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => Version::Http2,
+                _ => Version::Http1,
+            };
+            let arrival = Arrival::Site { site, security: Security::Tls, refusal };
+            serve(shared, Wire::Tls(Box::new(TlsStream::Server(stream))), version, arrival).await;
+        }
+        Ok(Err(error)) => {
+            shared
+                .notices
+                .tell(Notice::HandshakeFailed { authority: site.authority.clone(), reason: error.to_string() });
+            if !site.is_allowed() {
+                let refused = Refused::egress(site.verdict, &site.authority);
+                exchange::record_refusal(shared, &Noted::tunnel(&site.authority), &refused);
+            }
+        }
+        Err(_) => {}
+    }
+}

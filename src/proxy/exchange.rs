@@ -1,0 +1,301 @@
+//! One request: judge, inject, record, send, answer.
+//!
+//! **Invariants.** The decision is in the log before the first byte goes upstream (L4). What goes upstream carries no
+//! field of the hop to us, the run's token above all. A request whose child goes away is dropped here, and with it what
+//! it holds upstream.
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+
+use super::answer::{Answer, redact_headers};
+use super::head::{self, Wishes};
+use super::inject::{Injected, inject};
+use super::notice::Notice;
+use super::record::Record;
+use super::refusal::Refused;
+use super::request_body::{RequestBody, gate};
+use super::respond;
+use super::route::{Allowed, Security, decide};
+use super::rulebook::Site;
+use super::shared::Shared;
+use super::upstream::{Outgoing, UpstreamBody, UpstreamError};
+use super::websocket::{self, Socket};
+use crate::audit::{Decision, Verdict, recorded_path};
+use crate::policy::Authority;
+
+/// What the log says of a request whatever becomes of it.
+pub(super) struct Noted {
+    method: Method,
+    scheme: &'static str,
+    authority: Authority,
+    path: String,
+}
+
+impl Noted {
+    /// Of a tunnel.
+    pub(super) fn tunnel(authority: &Authority) -> Self {
+        Self { method: Method::CONNECT, scheme: "tunnel", authority: authority.clone(), path: String::new() }
+    }
+
+    pub(super) fn decision(&self, verdict: Verdict) -> Decision {
+        Decision {
+            method: self.method.to_string(),
+            scheme: self.scheme.to_owned(),
+            host: self.authority.host.to_string(),
+            port: self.authority.port,
+            path: self.path.clone(),
+            verdict,
+            ..Decision::default()
+        }
+    }
+}
+
+pub(super) fn noted<B>(shared: &Shared, authority: &Authority, security: Security, request: &Request<B>) -> Noted {
+    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    Noted {
+        method: request.method().clone(),
+        scheme: security.word(),
+        authority: authority.clone(),
+        path: recorded_path(target, shared.book.placeholders().pairs()),
+    }
+}
+
+/// Takes a request that came over a connection to `site` all the way.
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    site: &Arc<Site>,
+    security: Security,
+    mut request: Request<Incoming>,
+) -> Response<Answer> {
+    let socket = websocket::wanted(&mut request);
+    let mut noted = noted(shared, &site.authority, security, &request);
+    if socket.is_some() {
+        noted.scheme = security.socket_word();
+    }
+    let judged = match judge(shared, site, security, request) {
+        Ok(judged) => judged,
+        Err(refused) => return refuse(shared, &noted, &refused),
+    };
+    let Some(record) = begin(shared, &noted, &judged) else {
+        return refuse(shared, &noted, &Refused::log());
+    };
+    match socket {
+        Some(socket) => upgrade(shared, &noted, judged, socket, record).await,
+        None => forward(shared, &noted, judged, record).await,
+    }
+}
+
+/// A request that may go, with its head as it goes.
+struct Judged {
+    allowed: Allowed,
+    injected: Injected,
+    target: PathAndQuery,
+    headers: HeaderMap,
+    wishes: Wishes,
+    body: Incoming,
+}
+
+fn judge(
+    shared: &Arc<Shared>,
+    site: &Arc<Site>,
+    security: Security,
+    request: Request<Incoming>,
+) -> Result<Judged, Refused> {
+    let (parts, body) = request.into_parts();
+    let mut headers = parts.headers;
+    if parts.method == Method::CONNECT {
+        return Err(Refused::malformed("CONNECT is for the proxy, not for a tunnel inside it"));
+    }
+    head::check(parts.version, &headers)?;
+    let allowed = decide(site, security, &parts.method, &parts.uri, &headers)?;
+    let wishes = head::strip_request(parts.version, &mut headers);
+    let injected = inject(&allowed, &parts.uri, &mut headers, &shared.book)?;
+    if site.redact {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    let target = target(&allowed, &parts.uri)?;
+    Ok(Judged { allowed, injected, target, headers, wishes, body })
+}
+
+/// The judged path with the query as it came.
+fn target(allowed: &Allowed, uri: &Uri) -> Result<PathAndQuery, Refused> {
+    let path = allowed.path.as_str();
+    match uri.path_and_query() {
+        Some(same) if same.path() == path => Ok(same.clone()),
+        other => {
+            let text = match other.and_then(PathAndQuery::query) {
+                Some(query) => format!("{path}?{query}"),
+                None => path.to_owned(),
+            };
+            PathAndQuery::try_from(text).map_err(|_| Refused::malformed("the path cannot be sent"))
+        }
+    }
+}
+
+/// Writes the decision; `None` when the log is broken.
+fn begin(shared: &Arc<Shared>, noted: &Noted, judged: &Judged) -> Option<Record> {
+    let injected = &judged.injected;
+    let verdict = match (injected.placed.is_empty(), injected.inert.is_empty()) {
+        (false, _) => Verdict::Injected,
+        (true, false) => Verdict::Inert,
+        (true, true) => Verdict::Allowed,
+    };
+    let mut decision = noted.decision(verdict);
+    for (_, name, place) in &injected.placed {
+        decision.secrets.push(name.to_string());
+        decision.placements.push(place.clone());
+    }
+    for name in &injected.inert {
+        decision.secrets.push(name.to_string());
+        decision.placements.push("inert".into());
+        shared.notices.tell(Notice::Inert { secret: name.clone(), authority: noted.authority.clone() });
+    }
+    let record = Record::begin(shared, decision)?;
+    shared.counters.allowed(&noted.authority.host, injected.placed.iter().map(|(id, ..)| *id));
+    if !injected.inert.is_empty() {
+        shared.counters.inert();
+    }
+    Some(record)
+}
+
+async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, record: Record) -> Response<Answer> {
+    let Judged { allowed, target, headers, wishes, body, .. } = judged;
+    let mut body = RequestBody::new(body, record.sent());
+    let mut expects = None;
+    if wishes.continues && !body.is_empty() {
+        let (opener, gate) = gate();
+        body = body.behind(gate);
+        expects = Some(opener);
+    }
+    let method = allowed.method.clone();
+    let outgoing = Outgoing { method, target, headers, body, wants_trailers: wishes.trailers, expects };
+    match shared.upstream.send(allowed.site(), allowed.security, outgoing).await {
+        Ok(response) => answer(shared, allowed.site(), &noted.method, response, record),
+        Err(error) => failed(shared, noted, &error, record),
+    }
+}
+
+/// Asks upstream for a WebSocket.
+async fn upgrade(
+    shared: &Arc<Shared>,
+    noted: &Noted,
+    judged: Judged,
+    socket: Socket,
+    mut record: Record,
+) -> Response<Answer> {
+    let Judged { allowed, target, mut headers, .. } = judged;
+    let site = Arc::clone(allowed.site());
+    socket.prepare(&site, &mut headers);
+    let (method, body) = (Method::GET, RequestBody::Empty);
+    let outgoing = Outgoing { method, target, headers, body, wants_trailers: false, expects: None };
+    let protocol = HeaderValue::from_static("websocket");
+    match shared.upstream.upgrade(&site, allowed.security, outgoing, protocol).await {
+        Ok((response, Some(switched))) => {
+            record.answered(response.status());
+            socket
+                .switch(shared, &site, response, switched, record)
+                .unwrap_or_else(|refused| respond::refusal(&refused, &noted.method))
+        }
+        Ok((response, None)) => answer(shared, &site, &noted.method, response, record),
+        Err(error) => failed(shared, noted, &error, record),
+    }
+}
+
+/// The answer to a request that could not be sent.
+pub(super) fn failed(shared: &Shared, noted: &Noted, error: &UpstreamError, mut record: Record) -> Response<Answer> {
+    let refused = error.refused(&noted.authority);
+    tell_failure(shared, &noted.authority, error);
+    record.answered(refused.status);
+    record.finish(None, Some(refused.code));
+    respond::refusal(&refused, &noted.method)
+}
+
+/// Tells the user that a target could not be reached.
+pub(super) fn tell_failure(shared: &Shared, authority: &Authority, error: &UpstreamError) {
+    let authority = authority.clone();
+    shared.notices.tell(match error {
+        UpstreamError::Address(refusal) => Notice::AddressRefused { authority, why: refusal.to_string() },
+        UpstreamError::NoSuchName => return,
+        error => Notice::UpstreamFailed { authority, reason: error.chain() },
+    });
+}
+
+/// Turns upstream's answer into the child's.
+fn answer(
+    shared: &Shared,
+    site: &Site,
+    method: &Method,
+    response: Response<UpstreamBody>,
+    mut record: Record,
+) -> Response<Answer> {
+    let (mut parts, mut body) = response.into_parts();
+    record.answered(parts.status);
+    head::strip_response(&mut parts.headers);
+    let has_body = !http_body::Body::is_end_stream(&body);
+    let mut redaction = site.redact.then(|| shared.redactor.stream());
+    if let Some(redaction) = &mut redaction {
+        if let Some(encoding) = encoding(&parts.headers).filter(|_| has_body) {
+            let refused = Refused::encoded(&site.authority, encoding);
+            record.finish(None, Some(refused.code));
+            return respond::refusal(&refused, method);
+        }
+        redact_headers(redaction, &mut parts.headers);
+    }
+    let changes_length = redaction.is_some() && shared.redaction_changes_length;
+    if changes_length && has_body {
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        let refused = Refused::malformed("the target switched protocols without being asked");
+        record.finish(None, Some(refused.code));
+        return respond::refusal(&refused, method);
+    }
+    if let Some(redaction) = &mut redaction
+        && has_body
+        && let Some(whole) = body.take_whole()
+    {
+        let passed = redaction.push(whole);
+        let rest = redaction.finish();
+        let whole = if rest.is_empty() { passed } else { [passed, rest].concat().into() };
+        record.add(whole.len());
+        record.finish(Some(redaction), None);
+        return Response::from_parts(parts, Answer::whole(whole));
+    }
+    Response::from_parts(parts, Answer::streamed(body, redaction, changes_length, record))
+}
+
+/// The encoding that hides the body from us, if any.
+fn encoding(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    values.find_map(|value| match value.to_str() {
+        Ok(text) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case("identity") => None,
+        Ok(text) => Some(text),
+        Err(_) => Some("unknown"),
+    })
+}
+
+/// Records a refusal, tells the user once, and answers the child.
+pub(super) fn refuse(shared: &Arc<Shared>, noted: &Noted, refused: &Refused) -> Response<Answer> {
+    record_refusal(shared, noted, refused);
+    respond::refusal(refused, &noted.method)
+}
+
+/// Records a refusal and tells the user once.
+pub(super) fn record_refusal(shared: &Arc<Shared>, noted: &Noted, refused: &Refused) {
+    shared.counters.refused();
+    let authority = noted.authority.clone();
+    match refused.code {
+        "host_not_allowed" => shared.notices.tell(Notice::HostRefused { authority }),
+        "port_not_allowed" | "loopback_not_open" => shared.notices.tell(Notice::PortRefused { authority }),
+        _ => {}
+    }
+    let decision = Decision { rule: Some(refused.code.to_owned()), ..noted.decision(Verdict::Refused) };
+    if let Some(mut record) = Record::begin(shared, decision) {
+        record.answered(refused.status);
+        record.finish(None, None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Heads of messages on their way through: what belongs to one hop ends here, what has two readings is refused.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Version};
+
+use super::refusal::Refused;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Whether an HTTP/1.1 request asks for a WebSocket (RFC 6455 §4.1).
+pub(super) fn asks_for_websocket(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && lists(headers, UPGRADE, "websocket") && lists(headers, CONNECTION, "upgrade")
+}
+
+fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+    headers.get_all(name).iter().any(|value| has_word(value, word))
+}
+
+/// What the head said before it was stripped.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// `TE: trailers`.
+    pub(super) trailers: bool,
+    /// `Expect: 100-continue`.
+    pub(super) continues: bool,
+}
+
+/// Refuses framing that two parsers may read in two ways (RFC 9112 §6.3); hyper has refused the rest.
+pub(super) fn check(version: Version, headers: &HeaderMap) -> Result<(), Refused> {
+    if headers.contains_key(TRANSFER_ENCODING) && (version < Version::HTTP_11 || headers.contains_key(CONTENT_LENGTH)) {
+        return Err(Refused::malformed("the request has two framings"));
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let first = lengths.next();
+    if first.is_some_and(|length| !length.as_bytes().iter().all(u8::is_ascii_digit)) || lengths.next().is_some() {
+        return Err(Refused::malformed("the request has more than one length"));
+    }
+    Ok(())
+}
+
+/// Removes the fields of one hop from a request (RFC 9110 §7.6.1), and `Host`, which is made anew.
+pub(super) fn strip_request(version: Version, headers: &mut HeaderMap) -> Wishes {
+    let wishes = Wishes {
+        trailers: lists(headers, TE, "trailers"),
+        continues: version >= Version::HTTP_11 && lists(headers, EXPECT, "100-continue"),
+    };
+    strip_hop(headers);
+    for name in [HOST, EXPECT, PROXY_AUTHORIZATION, HTTP2_SETTINGS] {
+        headers.remove(name);
+    }
+    wishes
+}
+
+/// Removes the fields of one hop from an answer.
+pub(super) fn strip_response(headers: &mut HeaderMap) {
+    strip_hop(headers);
+    headers.remove(PROXY_AUTHENTICATE);
+}
+
+fn strip_hop(headers: &mut HeaderMap) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|word| HeaderName::from_bytes(word.trim_ascii()).ok())
+        .collect();
+    for name in listed {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+fn has_word(value: &HeaderValue, word: &str) -> bool {
+    value.as_bytes().split(|byte| *byte == b',').any(|part| {
+        let part = part.split(|byte| *byte == b';').next().unwrap_or_default();
+        part.trim_ascii().eq_ignore_ascii_case(word.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn one_framing_only() {
+        for (version, lines, is_fine) in [
+            (Version::HTTP_11, &[("content-length", "5")][..], true),
+            (Version::HTTP_11, &[("transfer-encoding", "chunked")], true),
+            (Version::HTTP_11, &[("content-length", "5"), ("transfer-encoding", "chunked")], false),
+            (Version::HTTP_11, &[("content-length", "5"), ("content-length", "5")], false),
+            (Version::HTTP_11, &[("content-length", "5, 5")], false),
+            (Version::HTTP_11, &[("content-length", "+5")], false),
+            (Version::HTTP_10, &[("transfer-encoding", "chunked")], false),
+        ] {
+            assert_eq!(check(version, &headers(lines)).is_ok(), is_fine, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn fields_of_one_hop_end_here() {
+        let mut request = headers(&[
+            ("host", "a.example"),
+            ("connection", "keep-alive, X-Hop"),
+            ("connection", "Upgrade"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("proxy-authorization", "Basic x"),
+            ("te", "gzip;q=0.5, Trailers"),
+            ("expect", "100-Continue"),
+            ("upgrade", "WebSocket"),
+            ("trailer", "x-sum"),
+            ("accept", "*/*"),
+        ]);
+        assert!(asks_for_websocket(Version::HTTP_11, &request));
+        let wishes = strip_request(Version::HTTP_11, &mut request);
+        assert_eq!(wishes, Wishes { trailers: true, continues: true });
+        assert_eq!(request, headers(&[("trailer", "x-sum"), ("accept", "*/*")]));
+        let mut old = headers(&[("expect", "100-continue"), ("upgrade", "websocket")]);
+        assert_eq!(strip_request(Version::HTTP_10, &mut old), Wishes::default());
+    }
+}

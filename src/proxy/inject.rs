@@ -1,0 +1,364 @@
+//! Puts real values in the place of placeholders: a function over the request's head.
+//!
+//! **Invariants.** A value goes only into a slot of a secret that is bound to the verified host (S3). It is marked
+//! sensitive, so that it enters no HPACK table and no `Debug` output (S2). A placeholder anywhere else stays as it is.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, Entry};
+use http::{HeaderMap, HeaderValue, Uri};
+use zeroize::Zeroizing;
+
+use super::refusal::Refused;
+use super::route::Allowed;
+use super::rulebook::{Attachment, Bound, Place, Rulebook};
+use crate::secret::{SecretId, SecretName};
+
+/// What was done to a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Injected {
+    /// Each secret that was put in, with the place for the log: `header x-api-key`, `basic password`.
+    pub(super) placed: Vec<(SecretId, SecretName, String)>,
+    /// Secrets whose placeholder stays somewhere in the head, worthless there.
+    pub(super) inert: Vec<SecretName>,
+}
+
+/// Swaps every placeholder in a slot of its binding; attaches the default header where the request has no credential.
+pub(super) fn inject(
+    allowed: &Allowed,
+    uri: &Uri,
+    headers: &mut HeaderMap,
+    book: &Rulebook,
+) -> Result<Injected, Refused> {
+    let mut injected = Injected::default();
+    let bound = &allowed.site().bound;
+    for bound in bound {
+        swap(allowed, bound, headers, &mut injected)?;
+    }
+    for bound in bound {
+        if injected.placed.iter().any(|(id, ..)| *id == bound.id) {
+            remove_second_credentials(bound, headers);
+        }
+    }
+    if injected.placed.is_empty() {
+        attach(allowed, headers, &mut injected)?;
+    }
+    strays(uri, headers, book, &mut injected);
+    match injected.inert.first() {
+        Some(name) if book.block_stray => Err(Refused::stray(name, &allowed.site().authority)),
+        _ => Ok(injected),
+    }
+}
+
+/// Swaps `bound` in its slots.
+fn swap(allowed: &Allowed, bound: &Bound, headers: &mut HeaderMap, injected: &mut Injected) -> Result<(), Refused> {
+    for slot in &bound.slots {
+        let Entry::Occupied(mut entry) = headers.entry(slot.header()) else { continue };
+        for value in entry.iter_mut() {
+            let found = match slot {
+                Place::Header(_) => in_header(value, bound),
+                Place::Basic => in_basic(value, bound),
+            };
+            let Some((bytes, place)) = found else { continue };
+            if !allowed.permits(bound)? {
+                continue;
+            }
+            *value = sensitive(&bytes, bound, place)?;
+            let place = match slot {
+                Place::Header(name) => format!("header {name}"),
+                Place::Basic => format!("basic {}", place.word()),
+            };
+            injected.placed.push((bound.id, bound.name.clone(), place));
+        }
+    }
+    Ok(())
+}
+
+/// Which part of a header held the placeholder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    User,
+    Password,
+}
+
+impl Part {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "credential",
+            Self::User => "user",
+            Self::Password => "password",
+        }
+    }
+}
+
+/// The header's bytes with each placeholder swapped: whatever scheme word stands before it is kept.
+fn in_header(value: &HeaderValue, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, Part)> {
+    let placeholder = bound.placeholder.as_str().as_bytes();
+    let mut rest = value.as_bytes();
+    let mut at = memchr::memmem::find(rest, placeholder)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(rest.len() + bound.value.len()));
+    loop {
+        bytes.extend_from_slice(&rest[..at]);
+        bytes.extend_from_slice(bound.value.expose());
+        rest = &rest[at + placeholder.len()..];
+        match memchr::memmem::find(rest, placeholder) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    bytes.extend_from_slice(rest);
+    Some((bytes, Part::Whole))
+}
+
+/// RFC 7617: the placeholder as the whole user or the whole password.
+fn in_basic(value: &HeaderValue, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, Part)> {
+    let decoded = decode_basic(value)?;
+    let colon = memchr::memchr(b':', &decoded)?;
+    let (user, password) = (&decoded[..colon], &decoded[colon + 1..]);
+    let placeholder = bound.placeholder.as_str().as_bytes();
+    let (user, password, part) = if password == placeholder {
+        (user, bound.value.expose(), Part::Password)
+    } else if user == placeholder {
+        (bound.value.expose(), password, Part::User)
+    } else {
+        return None;
+    };
+    let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + password.len() + 1));
+    pair.extend_from_slice(user);
+    pair.push(b':');
+    pair.extend_from_slice(password);
+    let encoded = Zeroizing::new(STANDARD.encode(&pair));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(encoded.len() + 6));
+    bytes.extend_from_slice(&value.as_bytes()[..6]);
+    bytes.extend_from_slice(encoded.as_bytes());
+    Some((bytes, part))
+}
+
+fn decode_basic(value: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
+    let (scheme, encoded) = value.as_bytes().split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    STANDARD.decode(encoded.trim_ascii()).ok().map(Zeroizing::new)
+}
+
+fn sensitive(bytes: &[u8], bound: &Bound, part: Part) -> Result<HeaderValue, Refused> {
+    let colon_in_user = part == Part::User && bound.value.expose().contains(&b':');
+    let control_in_basic = part != Part::Whole && bound.value.expose().iter().any(u8::is_ascii_control);
+    if bound.value.is_empty() || colon_in_user || control_in_basic {
+        return Err(Refused::unusable(&bound.name));
+    }
+    let mut value = HeaderValue::from_bytes(bytes).map_err(|_| Refused::unusable(&bound.name))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A client that sends a credential of its own beside ours (Claude Code with an `apiKeyHelper`) would be judged by
+/// either: ours stays.
+fn remove_second_credentials(bound: &Bound, headers: &mut HeaderMap) {
+    for name in &bound.credential_headers {
+        let values = headers.get_all(name);
+        if values.iter().all(HeaderValue::is_sensitive) {
+            continue;
+        }
+        let ours: Vec<_> = values.iter().filter(|value| value.is_sensitive()).cloned().collect();
+        headers.remove(name);
+        for value in ours {
+            headers.append(name, value);
+        }
+    }
+}
+
+/// Adds the default header where the one secret bound here has one and the request has no credential at all.
+fn attach(allowed: &Allowed, headers: &mut HeaderMap, injected: &mut Injected) -> Result<(), Refused> {
+    let [bound] = allowed.site().bound.as_slice() else { return Ok(()) };
+    let Some(Attachment { header, before, after }) = &bound.attach else { return Ok(()) };
+    let has_credential =
+        headers.contains_key(header) || bound.credential_headers.iter().any(|name| headers.contains_key(name));
+    if has_credential || !matches!(allowed.permits(bound), Ok(true)) {
+        return Ok(());
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(before.len() + bound.value.len() + after.len()));
+    bytes.extend_from_slice(before.as_bytes());
+    bytes.extend_from_slice(bound.value.expose());
+    bytes.extend_from_slice(after.as_bytes());
+    headers.insert(header, sensitive(&bytes, bound, Part::Whole)?);
+    injected.placed.push((bound.id, bound.name.clone(), format!("header {header}")));
+    Ok(())
+}
+
+/// Notes the placeholders that are left in the head.
+fn strays(uri: &Uri, headers: &HeaderMap, book: &Rulebook, injected: &mut Injected) {
+    let placeholders = book.placeholders();
+    if placeholders.is_empty() {
+        return;
+    }
+    let mut note = |text: &[u8]| {
+        for (_, name) in placeholders.within(text) {
+            if !injected.inert.contains(name) {
+                injected.inert.push(name.clone());
+            }
+        }
+    };
+    if let Some(target) = uri.path_and_query() {
+        note(target.as_str().as_bytes());
+    }
+    for (name, value) in headers {
+        if value.is_sensitive() {
+            continue;
+        }
+        note(value.as_bytes());
+        if name == AUTHORIZATION
+            && let Some(decoded) = decode_basic(value)
+        {
+            note(&decoded);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, Method};
+
+    use super::super::route::{Security, decide};
+    use super::super::rulebook::tests::{OTHER_PLACEHOLDER, PLACEHOLDER, VALUE, book, settings, site};
+    use super::*;
+
+    /// Sends `GET target` with `lines` to `authority`; the head as it goes out, and what was done.
+    fn send(
+        book: &Rulebook,
+        authority: &str,
+        target: &str,
+        lines: &[&str],
+    ) -> Result<(Vec<String>, Injected), Refused> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            let (name, value) = line.split_once(": ").unwrap();
+            headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        let uri: Uri = target.parse().unwrap();
+        let security = if authority.ends_with(":80") { Security::Plain } else { Security::Tls };
+        let allowed = decide(&site(book, authority), security, &Method::GET, &uri, &HeaderMap::new()).unwrap();
+        let injected = inject(&allowed, &uri, &mut headers, book)?;
+        let mut out: Vec<_> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        out.sort();
+        Ok((out, injected))
+    }
+
+    fn basic(pair: &str) -> String {
+        format!("authorization: Basic {}", STANDARD.encode(pair))
+    }
+
+    fn stripe(lines: &[&str]) -> Vec<String> {
+        send(&book(), "api.stripe.com:443", "/v1", lines).unwrap().0
+    }
+
+    #[test]
+    fn keeps_the_scheme_word() {
+        for word in ["Bearer ", "bearer ", "token ", "", "Bearer  ", "Token token="] {
+            let line = format!("authorization: {word}{PLACEHOLDER}");
+            assert_eq!(stripe(&[&line]), [format!("authorization: {word}{VALUE}")]);
+        }
+        assert_eq!(stripe(&[&format!("x-api-key: {PLACEHOLDER}")]), [format!("x-api-key: {VALUE}")]);
+    }
+
+    #[test]
+    fn decodes_basic_and_swaps_a_whole_field() {
+        let swapped = |pair: String| stripe(&[&basic(&pair)]);
+        assert_eq!(swapped(format!("{PLACEHOLDER}:")), [basic(&format!("{VALUE}:"))]);
+        assert_eq!(swapped(format!("git:{PLACEHOLDER}")), [basic(&format!("git:{VALUE}"))]);
+        let partial = basic(&format!("git:x{PLACEHOLDER}"));
+        assert_eq!(stripe(&[&partial]), [partial]);
+    }
+
+    #[test]
+    fn a_second_credential_of_the_service_is_removed() {
+        let key = format!("x-api-key: {PLACEHOLDER}");
+        let wanted = [format!("x-api-key: {VALUE}")];
+        assert_eq!(stripe(&["authorization: Bearer from-a-helper", &key]), wanted);
+        assert_eq!(stripe(&["x-extra-key: from-a-helper", &key]), wanted);
+        assert_eq!(stripe(&["x-api-key: from-a-helper", &key]), wanted);
+        let both = format!("authorization: Bearer {PLACEHOLDER}");
+        assert_eq!(stripe(&[&both, &key]), [format!("authorization: Bearer {VALUE}"), wanted[0].clone()]);
+    }
+
+    #[test]
+    fn attaches_only_where_the_request_has_no_credential() {
+        assert_eq!(stripe(&["accept: */*"]), ["accept: */*".to_owned(), format!("authorization: Bearer {VALUE}")]);
+        for line in ["authorization: Bearer other", "x-api-key: other", "x-extra-key: other"] {
+            assert_eq!(stripe(&[line]), [line]);
+        }
+        let plain = send(&book(), "api.stripe.com:80", "/v1", &[]).unwrap();
+        assert_eq!(plain, (vec![], Injected::default()));
+        let outside_rules = send(&book(), "github.com:443", "/y", &[]).unwrap();
+        assert_eq!(outside_rules, (vec![], Injected::default()));
+    }
+
+    #[test]
+    fn elsewhere_a_placeholder_is_inert_and_recorded() {
+        let bearer = format!("authorization: Bearer {PLACEHOLDER}");
+        let hidden = basic(&format!("x:{PLACEHOLDER}"));
+        for (authority, target, line) in [
+            ("api.stripe.com:80", "/v1", bearer.as_str()),
+            ("other.example:443", "/v1", &bearer),
+            ("other.example:443", "/v1", &hidden),
+            ("github.com:443", "/x", &bearer),
+            ("api.stripe.com:443", "/v1", &format!("x-prompt: say {PLACEHOLDER}")),
+            ("other.example:443", &format!("/v1?key={PLACEHOLDER}"), "accept: */*"),
+            ("other.example:443", &format!("/v1/{PLACEHOLDER}"), "accept: */*"),
+        ] {
+            let (out, injected) = send(&book(), authority, target, &[line]).unwrap();
+            assert!(out.contains(&line.to_owned()), "{authority} {target} {out:?}");
+            assert_eq!(injected.inert, [SecretName::new("STRIPE_KEY").unwrap()], "{authority} {target} {line}");
+            let mut settings = settings();
+            settings.block_stray = true;
+            let refused = send(&Rulebook::new(&settings).unwrap(), authority, target, &[line]).unwrap_err();
+            assert_eq!(refused.code, "stray_placeholder");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_does_not_match_refuses_the_placeholder() {
+        let line = format!("authorization: token {OTHER_PLACEHOLDER}");
+        assert_eq!(send(&book(), "github.com:443", "/x", &[&line]).unwrap().1.placed.len(), 1);
+        assert_eq!(send(&book(), "github.com:443", "/y", &[&line]).unwrap_err().code, "rule_not_matched");
+    }
+
+    #[test]
+    fn the_value_is_sensitive_and_placed_once() {
+        let uri = Uri::from_static("/v1");
+        let site = site(&book(), "api.stripe.com:443");
+        let allowed = decide(&site, Security::Tls, &Method::GET, &uri, &HeaderMap::new()).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {PLACEHOLDER}")).unwrap());
+        let injected = inject(&allowed, &uri, &mut headers, &book()).unwrap();
+        assert!(headers[AUTHORIZATION].is_sensitive());
+        assert!(!format!("{headers:?}").contains(VALUE));
+        let places: Vec<_> = injected.placed.iter().map(|(_, name, place)| (name.as_str(), place.as_str())).collect();
+        assert_eq!(places, [("STRIPE_KEY", "header authorization")]);
+    }
+
+    #[test]
+    fn a_value_that_no_header_can_carry_is_refused() {
+        let mut settings = settings();
+        let mut table = crate::secret::Table::default();
+        for (name, value, placeholder) in
+            [("STRIPE_KEY", "line\nbreak", PLACEHOLDER), ("GIT_TOKEN", "with:colon", OTHER_PLACEHOLDER)]
+        {
+            let mint =
+                || Ok::<_, std::convert::Infallible>(crate::secret::Placeholder::from_minted(placeholder.into()));
+            table.insert(SecretName::new(name).unwrap(), crate::secret::Secret::new(value.into()), mint).unwrap();
+        }
+        settings.secrets = std::sync::Arc::new(table);
+        let book = Rulebook::new(&settings).unwrap();
+        let code = |authority: &str, target: &str, line: &str| {
+            send(&book, authority, target, &[line]).map(|_| ()).map_err(|refused| refused.code)
+        };
+        assert_eq!(code("api.stripe.com:443", "/", &format!("x-api-key: {PLACEHOLDER}")), Err("unusable_value"));
+        assert_eq!(code("api.stripe.com:443", "/", &basic(&format!("u:{PLACEHOLDER}"))), Err("unusable_value"));
+        assert_eq!(code("github.com:443", "/x", &basic(&format!("{OTHER_PLACEHOLDER}:p"))), Err("unusable_value"));
+        assert_eq!(code("github.com:443", "/x", &basic(&format!("u:{OTHER_PLACEHOLDER}"))), Ok(()));
+    }
+}

@@ -1,0 +1,85 @@
+//! The two audit records of a request, a tunnel or a refusal.
+//!
+//! **Invariants.** Nothing is sent before the decision is written (L4). A [`Record`] that is dropped unfinished, because
+//! the child went away or the run ended, still writes its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::RedactionStream;
+use super::shared::Shared;
+use crate::audit::{Decision, Outcome, Sink, Ticket};
+
+/// A decision that was written, and the sums for its end.
+pub(super) struct Record {
+    ticket: Option<Ticket>,
+    shared: Arc<Shared>,
+    since: Instant,
+    status: Option<u16>,
+    first_byte: Option<Duration>,
+    sent: Arc<AtomicU64>,
+    received: u64,
+}
+
+impl Record {
+    /// Writes the decision. `None`: the log is broken and nothing may be sent.
+    pub(super) fn begin(shared: &Arc<Shared>, decision: Decision) -> Option<Self> {
+        let ticket = shared.audit.decision(decision).ok()?;
+        Some(Self {
+            ticket: Some(ticket),
+            shared: Arc::clone(shared),
+            since: Instant::now(),
+            status: None,
+            first_byte: None,
+            sent: Arc::default(),
+            received: 0,
+        })
+    }
+
+    /// Where bytes sent upstream are counted.
+    pub(super) fn sent(&self) -> &Arc<AtomicU64> {
+        &self.sent
+    }
+
+    /// Notes that the head of the answer is there.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status.as_u16());
+        self.first_byte = Some(self.since.elapsed());
+    }
+
+    /// Adds bytes that go to the child.
+    pub(super) fn add(&mut self, length: usize) {
+        self.received += length as u64;
+    }
+
+    /// Writes the end; a second time does nothing.
+    pub(super) fn finish(&mut self, redaction: Option<&RedactionStream>, error: Option<&str>) {
+        let Some(ticket) = self.ticket.take() else { return };
+        let mut redactions = BTreeMap::new();
+        for (id, count) in redaction.into_iter().flat_map(RedactionStream::counts) {
+            if let Some(held) = self.shared.secrets.get(id) {
+                redactions.insert(held.name.to_string(), count);
+            }
+        }
+        let outcome = Outcome {
+            status: self.status,
+            first_byte: self.first_byte,
+            request_bytes: self.sent.load(Ordering::Relaxed),
+            response_bytes: self.received,
+            redactions,
+            error: error.map(str::to_owned),
+        };
+        // A log that breaks here refuses the next decision.
+        let _ = Sink::end(&self.shared.audit, ticket, outcome);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.finish(None, Some("cancelled"));
+    }
+}

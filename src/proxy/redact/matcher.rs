@@ -1,0 +1,177 @@
+//! Finds many values in long texts without looking at most of the bytes.
+//!
+//! With L the length of the shortest value, an occurrence of any value has L - 3 places within its first L bytes where
+//! four bytes begin. Of any L - 3 neighbouring places in a text exactly one is sampled. So if the four bytes at a sample
+//! are not four bytes from the first L of some value, nothing begins there nor in the L - 4 places before. A Bloom
+//! filter that fits the first-level cache answers that for all values at once; only on its yes are values compared.
+//!
+//! **Invariants.** Matches are leftmost, and the longest of those that begin at one place. Work is bounded by the
+//! length of the text times a constant that depends on the values alone.
+
+use zeroize::Zeroizing;
+
+use super::forms::Form;
+
+/// How many bytes are sampled together.
+const GRAM: usize = 4;
+
+/// The filter has 2^16 bits, 8 KiB: one for each value of a 16-bit part of a gram's hash.
+const FILTER_WORDS: usize = 1 << (16 - 6);
+
+/// All forms of a run, prepared for searching.
+#[derive(Default)]
+pub(super) struct Matcher {
+    /// Sorted by their bytes.
+    forms: Vec<Form>,
+    /// L.
+    shortest: usize,
+    filter: Zeroizing<Vec<u64>>,
+    /// Where each gram stands in the first L bytes of a form; sorted.
+    places: Zeroizing<Vec<Place>>,
+    begins: Zeroizing<Vec<bool>>,
+}
+
+/// A gram, and the form and offset where it stands.
+type Place = (u32, usize, usize);
+
+/// What comes first in a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A whole form.
+    Found {
+        /// Where it begins.
+        start: usize,
+        /// Where it ends.
+        end: usize,
+        /// Its index.
+        form: usize,
+    },
+    /// From here to the end of the text, the bytes are the beginning of a form.
+    Live(usize),
+    /// Nothing.
+    Clear,
+}
+
+impl Matcher {
+    /// Prepares `forms`; each has at least [`GRAM`] bytes, or it is left out.
+    pub(super) fn new(mut forms: Vec<Form>) -> Self {
+        forms.retain(|form| form.bytes().len() >= GRAM);
+        forms.sort_by(|one, other| one.bytes().cmp(other.bytes()));
+        let Some(shortest) = forms.iter().map(|form| form.bytes().len()).min() else { return Self::default() };
+        let mut filter = Zeroizing::new(vec![0; FILTER_WORDS]);
+        let mut places = Zeroizing::new(Vec::new());
+        let mut begins = Zeroizing::new(vec![false; 256]);
+        for (index, form) in forms.iter().enumerate() {
+            begins[usize::from(form.bytes()[0])] = true;
+            for offset in 0..=shortest - GRAM {
+                let gram = gram_at(form.bytes(), offset);
+                for bit in filter_bits(gram) {
+                    filter[bit >> 6] |= 1 << (bit & 63);
+                }
+                places.push((gram, index, offset));
+            }
+        }
+        places.sort_unstable();
+        Self { forms, shortest, filter, places, begins }
+    }
+
+    /// Whether there is nothing to find.
+    pub(super) fn is_empty(&self) -> bool {
+        self.forms.is_empty()
+    }
+
+    /// The form that a [`Step::Found`] means.
+    pub(super) fn form(&self, index: usize) -> &Form {
+        &self.forms[index]
+    }
+
+    /// What comes first in `text` at `from` or behind it. `is_end`: nothing follows `text`, so nothing is live.
+    pub(super) fn next(&self, text: &[u8], from: usize, is_end: bool) -> Step {
+        if self.is_empty() {
+            return Step::Clear;
+        }
+        let stride = self.shortest - GRAM + 1;
+        let mut sample = from + stride - 1;
+        while sample + GRAM <= text.len() {
+            let gram = gram_at(text, sample);
+            if self.may_hold(gram) {
+                match self.first_around(text, from, sample, gram, is_end) {
+                    Step::Clear => {}
+                    step => return step,
+                }
+            }
+            sample += stride;
+        }
+        if is_end { Step::Clear } else { self.live_in_the_last(text, from) }
+    }
+
+    fn may_hold(&self, gram: u32) -> bool {
+        filter_bits(gram).into_iter().all(|bit| self.filter[bit >> 6] & 1 << (bit & 63) != 0)
+    }
+
+    /// Of the forms that have `gram` where it stands in `text`, the one that begins first, and of those the longest.
+    fn first_around(&self, text: &[u8], from: usize, sample: usize, gram: u32, is_end: bool) -> Step {
+        let mut first = Step::Clear;
+        let begin = self.places.partition_point(|place| place.0 < gram);
+        for (_, form, offset) in self.places[begin..].iter().take_while(|place| place.0 == gram) {
+            let Some(start) = sample.checked_sub(*offset).filter(|start| *start >= from) else { continue };
+            let value = self.forms[*form].bytes();
+            let rest = &text[start..];
+            let step = if rest.starts_with(value) {
+                Step::Found { start, end: start + value.len(), form: *form }
+            } else if !is_end && value.starts_with(rest) {
+                Step::Live(start)
+            } else {
+                continue;
+            };
+            if step.comes_before(&first) {
+                first = step;
+            }
+        }
+        first
+    }
+
+    /// The first place in the last bytes of `text`, too few for a sample, that begins a form.
+    fn live_in_the_last(&self, text: &[u8], from: usize) -> Step {
+        let tail = from.max(text.len().saturating_sub(self.shortest - 1));
+        let begins_a_form = |start: &usize| {
+            let rest = &text[*start..];
+            if !self.begins[usize::from(rest[0])] {
+                return false;
+            }
+            let after = self.forms.partition_point(|form| form.bytes() < rest);
+            self.forms.get(after).is_some_and(|form| form.bytes().starts_with(rest))
+        };
+        (tail..text.len()).find(begins_a_form).map_or(Step::Clear, Step::Live)
+    }
+}
+
+impl Step {
+    /// The order of preference: the leftmost; at one place what may become longer, then the longest.
+    fn comes_before(&self, other: &Self) -> bool {
+        self.rank() < other.rank()
+    }
+
+    fn rank(&self) -> (usize, usize) {
+        match self {
+            Self::Live(start) => (*start, 0),
+            Self::Found { start, end, .. } => (*start, usize::MAX - end),
+            Self::Clear => (usize::MAX, usize::MAX),
+        }
+    }
+}
+
+#[inline]
+fn gram_at(text: &[u8], place: usize) -> u32 {
+    let mut gram = [0; GRAM];
+    gram.copy_from_slice(&text[place..place + GRAM]);
+    u32::from_le_bytes(gram)
+}
+
+/// Two places in the filter, from two parts of one multiplicative hash (Fibonacci hashing).
+#[inline]
+fn filter_bits(gram: u32) -> [usize; 2] {
+    let hash = u64::from(gram).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let [first, second, third, fourth, ..] = hash.to_be_bytes();
+    [u16::from_be_bytes([first, second]).into(), u16::from_be_bytes([third, fourth]).into()]
+}

@@ -1,0 +1,211 @@
+//! The redactor against a naive oracle, with every cut that a network can make.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::forms::Form;
+use super::*;
+use crate::secret::{Placeholder, Secret, SecretId, SecretName};
+
+fn table(values: &[&[u8]]) -> Table {
+    let mut table = Table::default();
+    for (index, value) in values.iter().enumerate() {
+        let placeholder = Placeholder::from_minted(format!("<{index}>"));
+        let name = SecretName::new(format!("S{index}")).unwrap();
+        table.insert::<()>(name, Secret::new(value.to_vec()), || Ok(placeholder)).unwrap();
+    }
+    table
+}
+
+/// A redactor of any values, also of those that a run would not search for.
+fn redactor_of(values: &[&[u8]]) -> Redactor {
+    let table = table(values);
+    let form = |(secret, held): (SecretId, &crate::secret::Held)| Form {
+        secret,
+        value: Arc::clone(held.value()),
+        replacement: held.placeholder.as_str().as_bytes().to_vec(),
+    };
+    Redactor { matcher: Arc::new(Matcher::new(table.iter().map(form).collect())) }
+}
+
+/// Leftmost, then longest, by trying every value at every place.
+fn oracle(values: &[&[u8]], text: &[u8]) -> Vec<u8> {
+    let mut redacted = Vec::new();
+    let mut place = 0;
+    while place < text.len() {
+        let matching = values.iter().enumerate().filter(|(_, value)| text[place..].starts_with(value));
+        if let Some((index, value)) = matching.max_by_key(|(_, value)| value.len()) {
+            let first = values.iter().position(|other| other == value).unwrap_or(index);
+            redacted.extend_from_slice(format!("<{first}>").as_bytes());
+            place += value.len();
+        } else {
+            redacted.push(text[place]);
+            place += 1;
+        }
+    }
+    redacted
+}
+
+/// Sends `text` through in chunks that end at `cuts`; checks that only what may become a value is held back.
+fn streamed(redactor: &Redactor, values: &[&[u8]], text: &[u8], cuts: &[usize]) -> Vec<u8> {
+    let mut stream = redactor.stream();
+    let mut redacted = Vec::new();
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
+    cuts.push(text.len());
+    cuts.sort_unstable();
+    let mut begin = 0;
+    for cut in cuts {
+        redacted.extend_from_slice(&stream.push(Bytes::copy_from_slice(&text[begin..cut])));
+        begin = cut;
+        let held = &text[cut - stream.held()..cut];
+        let may_go_on = |value: &&[u8]| value.len() > held.len() && value.starts_with(held);
+        assert!(held.is_empty() || values.iter().any(may_go_on), "held for nothing: {held:?}");
+    }
+    redacted.extend_from_slice(&stream.finish());
+    assert_eq!(stream.held(), 0);
+    redacted
+}
+
+#[test]
+fn values_of_every_relation_are_replaced_across_every_cut() {
+    let cases: &[(&[&str], &str, &str)] = &[
+        (&["sk_live_0123456789"], "key=sk_live_0123456789;", "key=<0>;"),
+        (&["abcdefghijkl", "abcdefghijklmnop"], "abcdefghijklmnop abcdefghijklmnoX", "<1> <0>mnoX"),
+        (
+            &["abcdefghijklmnop", "efghijklmnop"],
+            "abcdefghijklmnop efghijklmnop abcdefghijklmnoX",
+            "<0> <1> abcdefghijklmnoX",
+        ),
+        (&["abcdefghijkl", "ghijklmnopqr"], "abcdefghijklmnopqr", "<0>mnopqr"),
+        (&["abcdefghijkX", "ghijklmnopqr"], "abcdefghijklmnopqr", "abcdef<1>"),
+        (&["abababababab"], "abababababababababababab", "<0><0>"),
+        (&["aaaaaaaaaaaaab"], "aaaaaaaaaaaaaaaaaab", "aaaaa<0>"),
+        (&["value-one-1234", "value-two-1234"], "value-one-1234value-two-1234", "<0><1>"),
+        (&["sk_live_0123456789"], "sk_live_012345678", "sk_live_012345678"),
+        (&[], "anything", "anything"),
+    ];
+    for (values, text, expected) in cases {
+        let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+        let redactor = redactor_of(&values);
+        assert_eq!(String::from_utf8(oracle(&values, text.as_bytes())).unwrap(), *expected, "the case itself");
+        for cut in 0..=text.len() {
+            let redacted = streamed(&redactor, &values, text.as_bytes(), &[cut, cut + 1, cut / 2]);
+            assert_eq!(String::from_utf8_lossy(&redacted), *expected, "cut at {cut}");
+        }
+        let all: Vec<usize> = (0..text.len()).collect();
+        assert_eq!(streamed(&redactor, &values, text.as_bytes(), &all), expected.as_bytes(), "byte by byte");
+    }
+}
+
+#[test]
+fn what_holds_no_value_passes_as_the_same_bytes() {
+    let redactor = redactor_of(&[b"sk_live_0123456789"]);
+    let mut stream = redactor.stream();
+    let chunk = Bytes::from(vec![b'x'; 10_000]);
+    let passed = stream.push(chunk.clone());
+    assert_eq!((passed.as_ptr(), passed.len()), (chunk.as_ptr(), chunk.len()));
+}
+
+#[test]
+fn counts_are_by_secret_over_head_and_body() {
+    let values: [&[u8]; 2] = [b"sk_live_0123456789", b"another-value-42"];
+    let redactor = redactor_of(&values);
+    let mut stream = redactor.stream();
+    assert_eq!(stream.headers(b"Bearer sk_live_0123456789").as_deref(), Some(&b"Bearer <0>"[..]));
+    assert_eq!(stream.headers(b"nothing"), None);
+    assert_eq!(stream.push(Bytes::from_static(b"sk_live_0123456789 another-val")), "<0> ");
+    assert_eq!(stream.push(Bytes::from_static(b"ue-42!")), "<1>!");
+    let ids: Vec<SecretId> = table(&values).iter().map(|(id, _)| id).collect();
+    assert_eq!(stream.counts().collect::<Vec<_>>(), [(ids[0], 2), (ids[1], 1)]);
+}
+
+#[test]
+fn a_run_searches_only_for_distinct_values() {
+    let redactor = Redactor::new(&table(&[b"short", b"Authorization", b"sk_live_0123456789"]));
+    assert_eq!(redactor.headers(b"short Authorization"), None);
+    assert_eq!(redactor.headers(b"sk_live_0123456789").as_deref(), Some(&b"<2>"[..]));
+    assert!(Redactor::new(&table(&[b"short"])).is_empty());
+}
+
+#[test]
+fn what_waits_can_be_released_as_far_as_it_tells_nothing() {
+    let redactor = redactor_of(&[b"sk_live_0123456789"]);
+    let mut stream = redactor.stream();
+    let mut push = |text: &'static str| (stream.push(Bytes::from_static(text.as_bytes())), stream.release());
+    assert_eq!(push("yes"), ("ye".into(), "s".into()), "an answer may depend on it");
+    assert_eq!(push("k_li"), ("".into(), "k_l".into()), "four bytes and no more");
+    assert_eq!(push("ve_"), ("".into(), "".into()));
+    assert_eq!(push("0123456789 s"), ("<0> ".into(), "s".into()), "the value came after all");
+    assert_eq!(push("s"), ("".into(), "s".into()), "another beginning");
+    assert_eq!(push("!"), ("!".into(), "".into()));
+    assert_eq!(stream.finish(), "");
+}
+
+/// Values from a small alphabet, so that they overlap, repeat and begin alike.
+fn values() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    proptest::collection::vec(proptest::collection::vec(b'a'..=b'c', 4..24), 1..6)
+}
+
+/// A text made of pieces of the values and of noise.
+fn text(values: &[Vec<u8>], pieces: &[(usize, usize, usize, u8)]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (which, begin, end, noise) in pieces {
+        let value = &values[which % values.len()];
+        let begin = begin % value.len();
+        let end = begin + end % (value.len() - begin + 1);
+        text.extend_from_slice(if *noise < 100 { value } else { &value[begin..end] });
+        if *noise % 3 == 0 {
+            text.push(b'a' + noise % 4);
+        }
+    }
+    text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn is_as_the_oracle_says(
+        values in values(),
+        pieces in proptest::collection::vec((any::<usize>(), any::<usize>(), any::<usize>(), any::<u8>()), 0..12),
+        cuts in proptest::collection::vec(any::<usize>(), 0..8),
+    ) {
+        let text = text(&values, &pieces);
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let redactor = redactor_of(&values);
+        let expected = oracle(&values, &text);
+        prop_assert_eq!(&streamed(&redactor, &values, &text, &cuts), &expected);
+        prop_assert_eq!(redactor.headers(&text).unwrap_or(text), expected);
+    }
+    #[test]
+    fn releases_lose_nothing_and_show_no_value(
+        values in proptest::collection::vec(proptest::collection::vec(b'a'..=b'c', 6..24), 1..4),
+        pieces in proptest::collection::vec((any::<usize>(), any::<usize>(), any::<usize>(), any::<u8>()), 0..12),
+        lengths in proptest::collection::vec(1_usize..9, 1..40),
+    ) {
+        let text = text(&values, &pieces);
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let mut stream = redactor_of(&values).stream();
+        let (mut redacted, mut released, mut rest) = (Vec::new(), 0, &text[..]);
+        for length in lengths.into_iter().chain([text.len()]) {
+            let (chunk, after) = rest.split_at(length.min(rest.len()));
+            rest = after;
+            redacted.extend_from_slice(&stream.push(Bytes::copy_from_slice(chunk)));
+            let given = stream.release();
+            prop_assert!(given.len() <= 4);
+            released += given.len();
+            redacted.extend_from_slice(&given);
+        }
+        redacted.extend_from_slice(&stream.finish());
+        let expected = oracle(&values, &text);
+        if expected == text {
+            prop_assert_eq!(&redacted, &text);
+        }
+        prop_assert!((expected.len()..=expected.len() + released).contains(&redacted.len()));
+        for value in values {
+            prop_assert!(!redacted.windows(value.len()).any(|window| window == value));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Why a request is not sent on: what the child, the log and the user are told.
+
+use http::StatusCode;
+
+use crate::policy::{Authority, PathError, Verdict};
+use crate::secret::SecretName;
+
+/// A refusal, ready to be shown. Holds no value, ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// Stable, for programs.
+    pub(super) code: &'static str,
+    pub(super) status: StatusCode,
+    /// RFC 9209 §2.3: the error type in `Proxy-Status`.
+    pub(super) error: &'static str,
+    /// One sentence for people.
+    pub(super) sentence: String,
+    /// What to type so that it works, where anything would.
+    pub(super) hint: Option<String>,
+}
+
+impl Refused {
+    fn denied(code: &'static str, sentence: String, hint: Option<String>) -> Self {
+        Self { code, status: StatusCode::FORBIDDEN, error: "http_request_denied", sentence, hint }
+    }
+
+    /// The request contradicts itself, or cannot be read in one way only.
+    pub(super) fn malformed(sentence: impl Into<String>) -> Self {
+        Self {
+            code: "malformed_request",
+            status: StatusCode::BAD_REQUEST,
+            error: "http_request_error",
+            sentence: sentence.into(),
+            hint: None,
+        }
+    }
+
+    /// The names of connection and request differ (RFC 9110 §15.5.20).
+    pub(super) fn misdirected(connection: &Authority, request: &str) -> Self {
+        Self {
+            code: "misdirected_request",
+            status: StatusCode::MISDIRECTED_REQUEST,
+            error: "http_request_denied",
+            sentence: format!("the connection is for `{connection}`, the request for `{}`", request.escape_debug()),
+            hint: None,
+        }
+    }
+
+    /// Egress policy says no.
+    pub(super) fn egress(verdict: Verdict, authority: &Authority) -> Self {
+        match verdict {
+            Verdict::Port => Self::denied(
+                "port_not_allowed",
+                format!("port {} of `{}` is not open for this run", authority.port, authority.host),
+                Some(format!("agentsecrets run --allow {authority} -- ...")),
+            ),
+            _ => Self::denied(
+                "host_not_allowed",
+                format!("`{}` is not on this run's allowlist", authority.host),
+                Some(format!("agentsecrets run --allow {} -- ...", short(authority))),
+            ),
+        }
+    }
+
+    /// A loopback target where the child's own loopback cannot be reached.
+    pub(super) fn loopback(authority: &Authority) -> Self {
+        Self::denied(
+            "loopback_not_open",
+            format!("`{authority}` is a loopback address that the broker does not dial"),
+            Some(format!("agentsecrets run --loopback {} -- ...", authority.port)),
+        )
+    }
+
+    /// The path has more than one reading.
+    pub(super) fn path(error: &PathError) -> Self {
+        Self { code: "ambiguous_path", ..Self::malformed(format!("the path {error}")) }
+    }
+
+    /// The path would mint a token that the child could read (S7).
+    pub(super) fn token_endpoint(authority: &Authority, path: &str) -> Self {
+        Self::denied(
+            "token_endpoint",
+            format!("`{}{}` hands out tokens, which this run may not read", authority.host, path.escape_debug()),
+            Some("log in outside the run, then start it again".into()),
+        )
+    }
+
+    /// No rule of the secret covers this method and path.
+    pub(super) fn rule(name: &SecretName, method: &str, path: &str) -> Self {
+        Self::denied(
+            "rule_not_matched",
+            format!("`{name}` may not be used for `{} {}`", method.escape_debug(), path.escape_debug()),
+            Some(format!("add the request to `rules` of [secrets.{name}] in agentsecrets.toml")),
+        )
+    }
+
+    /// A placeholder stands where it is not swapped, and the user asked that this be refused.
+    pub(super) fn stray(name: &SecretName, authority: &Authority) -> Self {
+        Self::denied(
+            "stray_placeholder",
+            format!("the placeholder of `{name}` stands where `{}` does not take it", authority.host),
+            Some(format!("agentsecrets secrets bind {name} --host {}", short(authority))),
+        )
+    }
+
+    /// The value holds bytes that a header cannot carry, or a colon in a Basic user.
+    pub(super) fn unusable(name: &SecretName) -> Self {
+        Self {
+            code: "unusable_value",
+            status: StatusCode::BAD_GATEWAY,
+            error: "proxy_configuration_error",
+            sentence: format!("the value of `{name}` is empty or cannot stand in this header"),
+            hint: Some(format!("look for a line break or space in the source of `{name}` and store it again")),
+        }
+    }
+
+    /// The log cannot be written, so nothing is sent (L4).
+    pub(super) fn log() -> Self {
+        Self {
+            code: "log_broken",
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error: "proxy_internal_error",
+            sentence: "the audit log cannot be written, so nothing is sent".into(),
+            hint: Some("make room on the disk that holds the state directory and start the run again".into()),
+        }
+    }
+
+    /// The answer is compressed in spite of `Accept-Encoding: identity` and cannot be scanned.
+    pub(super) fn encoded(authority: &Authority, encoding: &str) -> Self {
+        Self {
+            code: "encoded_response",
+            status: StatusCode::BAD_GATEWAY,
+            error: "http_response_content_coding",
+            sentence: format!(
+                "`{}` answered with content-encoding `{}` although none was asked for, and it cannot be scanned",
+                authority.host,
+                encoding.escape_debug()
+            ),
+            hint: None,
+        }
+    }
+}
+
+/// The host, with its port where that is not 443.
+fn short(authority: &Authority) -> String {
+    match authority.port {
+        443 => authority.host.to_string(),
+        _ => authority.to_string(),
+    }
+}

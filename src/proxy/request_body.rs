@@ -1,0 +1,121 @@
+//! The body of a request on its way upstream: counted, streamed as the child sends it, never held whole.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long a body with `Expect: 100-continue` waits for upstream's word (RFC 9110 §10.1.1: a client does not wait
+/// for ever; curl waits as long).
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is sent upstream.
+pub(super) enum RequestBody {
+    Empty,
+    Stream(Box<Streamed>),
+}
+
+/// A body that the child streams.
+pub(super) struct Streamed {
+    incoming: Incoming,
+    sent: Arc<AtomicU64>,
+    gate: Option<Gate>,
+}
+
+/// Closed until upstream says `100 Continue` or patience ends. Until then the child's body is not asked for, so the
+/// child itself is not told to continue either.
+pub(super) struct Gate {
+    opened: Pin<Box<dyn Future<Output = ()> + Send>>,
+    patience: Pin<Box<Sleep>>,
+}
+
+/// Opens a [`Gate`].
+#[derive(Clone)]
+pub(super) struct Opener(watch::Sender<bool>);
+
+impl Opener {
+    pub(super) fn open(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// A closed gate and what opens it.
+pub(super) fn gate() -> (Opener, Gate) {
+    let (sender, mut receiver) = watch::channel(false);
+    let opened = async move {
+        // An opener that is gone will never open: then patience decides.
+        if receiver.wait_for(|open| *open).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let patience = Box::pin(sleep_until(Instant::now() + PATIENCE));
+    (Opener(sender), Gate { opened: Box::pin(opened), patience })
+}
+
+impl RequestBody {
+    /// Streams `incoming`, adding what passes to `sent`.
+    pub(super) fn new(incoming: Incoming, sent: &Arc<AtomicU64>) -> Self {
+        if incoming.is_end_stream() {
+            return Self::Empty;
+        }
+        Self::Stream(Box::new(Streamed { incoming, sent: Arc::clone(sent), gate: None }))
+    }
+
+    /// Holds the body back until `gate` opens.
+    pub(super) fn behind(self, gate: Gate) -> Self {
+        match self {
+            Self::Empty => Self::Empty,
+            Self::Stream(mut streamed) => {
+                streamed.gate = Some(gate);
+                Self::Stream(streamed)
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self::Stream(streamed) = self.get_mut() else { return Poll::Ready(None) };
+        if let Some(gate) = &mut streamed.gate {
+            if gate.opened.as_mut().poll(context).is_pending() && gate.patience.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            streamed.gate = None;
+        }
+        let polled = Pin::new(&mut streamed.incoming).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            streamed.sent.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Stream(streamed) => streamed.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Stream(streamed) => streamed.incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What every connection of a run shares.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::dns::Names;
+use super::leaf::ChildTls;
+use super::notice::Notices;
+use super::rulebook::Rulebook;
+use super::tasks::Tasks;
+use super::totals::Counters;
+use super::upstream::Upstream;
+use super::{ProxyError, Redactor, Settings, Token};
+use crate::audit::Sink;
+use crate::secret::Table;
+
+/// The state of a broker, read by all of its tasks.
+pub(super) struct Shared {
+    pub(super) token: Token,
+    pub(super) token_required: bool,
+    pub(super) secrets: Arc<Table>,
+    pub(super) book: Rulebook,
+    pub(super) upstream: Upstream,
+    pub(super) child_tls: ChildTls,
+    pub(super) redactor: Redactor,
+    /// Whether a redaction can make a body longer or shorter.
+    pub(super) redaction_changes_length: bool,
+    pub(super) names: Arc<Names>,
+    pub(super) audit: Arc<Sink>,
+    pub(super) notices: Notices,
+    pub(super) counters: Arc<Counters>,
+    pub(super) tasks: Tasks,
+    /// Where the explicit listeners are, for requests that come back to ourselves.
+    pub(super) explicit: Vec<SocketAddr>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        mut settings: Settings,
+        tasks: &Tasks,
+        counters: &Arc<Counters>,
+        explicit: Vec<SocketAddr>,
+    ) -> Result<Self, ProxyError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let redaction_changes_length =
+            settings.secrets.iter().any(|(_, held)| held.value().len() != held.placeholder.as_str().len());
+        Ok(Self {
+            book: Rulebook::new(&settings)?,
+            upstream: Upstream::new(&mut settings, tasks)?,
+            child_tls: ChildTls::new(settings.authority, provider)?,
+            redactor: Redactor::new(&settings.secrets),
+            redaction_changes_length,
+            token: settings.token,
+            token_required: settings.token_required,
+            names: settings.names,
+            audit: settings.audit,
+            notices: Notices::new(settings.notices),
+            counters: Arc::clone(counters),
+            tasks: tasks.clone(),
+            explicit,
+            secrets: settings.secrets,
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! The broker over loopback, against a local upstream: the whole way of a request, where units cannot show it.
+
+mod harness;
+mod requests;
+mod sockets;

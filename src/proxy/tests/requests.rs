@@ -1,0 +1,138 @@
+//! Requests through the broker.
+
+use super::super::rulebook::tests::{PLACEHOLDER, VALUE};
+use super::harness::{World, exchange};
+use crate::policy::DefaultEgress;
+
+const STRIPE: &str = "api.stripe.com:443";
+
+fn get(path: &str, lines: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: api.stripe.com\r\nConnection: close\r\n{lines}\r\n")
+}
+
+fn bearer() -> String {
+    format!("Authorization: Bearer {PLACEHOLDER}\r\n")
+}
+
+#[tokio::test]
+async fn the_upstream_sees_the_value_and_the_child_never_does() {
+    for http2 in [false, true] {
+        let world = World::start(http2, |_| {}).await;
+        let mut tls = world.tls(STRIPE, "api.stripe.com", &["http/1.1"]).await;
+        let answer = exchange(&mut tls, &get("/echo?a=1", &bearer())).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains(&format!("authorization: Bearer {PLACEHOLDER}")), "{answer}");
+        assert!(!answer.contains(VALUE), "{answer}");
+        let seen = world.last_seen();
+        assert!(seen.contains(&format!("authorization: Bearer {VALUE}")), "{seen}");
+        assert!(seen.contains("accept-encoding: identity") && !seen.contains("connection: close"), "{seen}");
+        let totals = world.stop().await;
+        assert_eq!((totals.requests, totals.hosts, totals.refused, totals.secrets.len()), (1, 1, 0, 1));
+    }
+}
+
+#[tokio::test]
+async fn values_are_redacted_in_heads_and_across_frames() {
+    let world = World::start(false, |_| {}).await;
+    for path in ["/header", "/stream"] {
+        let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+        let answer = exchange(&mut tls, &get(path, &bearer())).await.unwrap();
+        assert!(answer.contains(PLACEHOLDER) && !answer.contains(VALUE), "{answer}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_an_error_at_the_child() {
+    for http2 in [false, true] {
+        let world = World::start(http2, |_| {}).await;
+        let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+        let answer = exchange(&mut tls, &get("/cut", "")).await;
+        // Chunked without its last chunk, and TLS without its end.
+        assert!(answer.is_err(), "{answer:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_answer_from_a_bound_host_is_refused() {
+    let world = World::start(false, |_| {}).await;
+    let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+    let answer = exchange(&mut tls, &get("/gzip", "Accept-Encoding: gzip\r\n")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("encoded_response"), "{answer}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn names_that_differ_are_misdirected() {
+    let world = World::start(false, |_| {}).await;
+    let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+    let answer = exchange(&mut tls, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+    for authority in [STRIPE, "other.example:443"] {
+        let mut tls = world.tls(authority, "evil.example", &[]).await;
+        let answer = exchange(&mut tls, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.unwrap().starts_with("HTTP/1.1 421"), "{authority}");
+    }
+    assert_eq!(world.last_seen(), "");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_denied_host_shows_its_refusal_inside_tls() {
+    let mut world = World::start(false, |settings| settings.egress.default = DefaultEgress::Allowlist).await;
+    let mut tls = world.tls("evil.example:443", "evil.example", &[]).await;
+    let answer = exchange(&mut tls, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("--allow evil.example"), "{answer}");
+    let notice = world.notices.recv().await.unwrap();
+    assert!(matches!(notice, super::super::Notice::HostRefused { .. }), "{notice:?}");
+    assert_eq!(world.stop().await.refused, 1);
+}
+
+#[tokio::test]
+async fn plaintext_goes_through_without_a_value() {
+    let world = World::start(false, |_| {}).await;
+    let request = format!(
+        "GET http://api.stripe.com/echo HTTP/1.1\r\nHost: api.stripe.com\r\nConnection: close\r\n{}\r\n",
+        bearer()
+    );
+    let answer = world.raw(&request).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(world.last_seen().contains(&format!("authorization: Bearer {PLACEHOLDER}")));
+    assert_eq!(world.stop().await.inert, 1);
+}
+
+#[tokio::test]
+async fn an_unbound_host_gets_an_opaque_tunnel() {
+    let world = World::start(false, |_| {}).await;
+    let mut stream = world.connect("other.example:80").await;
+    let answer = exchange(&mut stream, "GET /echo HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n").await;
+    let answer = answer.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn tokens_are_asked_for_and_stripped() {
+    use base64::Engine as _;
+    let world = World::start(false, |settings| settings.token_required = true).await;
+    let request = "GET http://a.example/echo HTTP/1.1\r\nHost: a.example\r\n";
+    let answer = world.raw(&format!("{request}Connection: close\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 407") && answer.contains("proxy-authenticate: Basic"), "{answer}");
+    let token = base64::engine::general_purpose::STANDARD.encode(&world.userinfo);
+    // The connection stays open after a 407.
+    let again = format!("{request}\r\n{request}Proxy-Authorization: Basic {token}\r\nConnection: close\r\n\r\n");
+    let answer = world.raw(&again).await;
+    assert!(answer.starts_with("HTTP/1.1 407") && answer.contains("HTTP/1.1 200"), "{answer}");
+    assert!(!world.last_seen().contains("proxy-authorization"), "{}", world.last_seen());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_tunnel_to_ourselves_comes_back() {
+    let world = World::start(false, |_| {}).await;
+    let mut stream = world.connect(&world.proxy.to_string()).await;
+    let answer = exchange(&mut stream, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("not_a_site"), "{answer}");
+    world.stop().await;
+}

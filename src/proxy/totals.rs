@@ -1,0 +1,72 @@
+//! What a run did, in numbers: the line that the user reads at the end.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::policy::Host;
+use crate::secret::{SecretId, SecretName, Table};
+
+/// Hosts told apart; beyond them only the requests are counted.
+const HOSTS: usize = 4096;
+
+/// The sums of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests judged, refused ones included; an opaque tunnel counts as one.
+    pub requests: u64,
+    /// Different hosts that something was sent to.
+    pub hosts: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Secrets injected at least once, by name.
+    pub secrets: Vec<SecretName>,
+    /// Requests in which a placeholder went out inert.
+    pub inert: u64,
+}
+
+/// The running sums.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    requests: AtomicU64,
+    refused: AtomicU64,
+    inert: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    hosts: BTreeSet<Host>,
+    secrets: BTreeSet<SecretId>,
+}
+
+impl Counters {
+    pub(super) fn allowed(&self, host: &Host, secrets: impl IntoIterator<Item = SecretId>) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.hosts.contains(host) && seen.hosts.len() < HOSTS {
+            seen.hosts.insert(host.clone());
+        }
+        seen.secrets.extend(secrets);
+    }
+
+    pub(super) fn refused(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn inert(&self) {
+        self.inert.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn totals(&self, table: &Table) -> Totals {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Totals {
+            requests: self.requests.load(Ordering::Relaxed),
+            hosts: seen.hosts.len() as u64,
+            refused: self.refused.load(Ordering::Relaxed),
+            secrets: seen.secrets.iter().filter_map(|id| table.get(*id)).map(|held| held.name.clone()).collect(),
+            inert: self.inert.load(Ordering::Relaxed),
+        }
+    }
+}

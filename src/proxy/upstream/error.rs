@@ -1,0 +1,93 @@
+//! Why a target could not be reached or its answer not be had.
+
+use std::io;
+
+use http::StatusCode;
+
+use crate::policy::Authority;
+use crate::proxy::judge::AddressRefusal;
+use crate::proxy::refusal::Refused;
+
+/// Errors on the way upstream.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// The name does not exist.
+    #[error("the name does not exist")]
+    NoSuchName,
+    /// The name could not be looked up.
+    #[error("the name could not be looked up")]
+    Lookup(#[source] io::Error),
+    /// Every address of the target is one that may not be dialled.
+    #[error(transparent)]
+    Address(AddressRefusal),
+    /// No address accepted the connection.
+    #[error("the connection failed")]
+    Connect(#[source] io::Error),
+    /// The target did not answer in time.
+    #[error("the connection was not made in {seconds} seconds")]
+    Slow {
+        /// How long it was tried.
+        seconds: u64,
+    },
+    /// The child's loopback cannot be reached from here.
+    #[error("the child's loopback cannot be reached")]
+    NoLoopback,
+    /// The user's own proxy refused.
+    #[error("the proxy of the environment answered {status}")]
+    Proxy {
+        /// Its status code.
+        status: u16,
+    },
+    /// The user's own proxy did not speak HTTP.
+    #[error("the proxy of the environment gave no valid answer")]
+    ProxyAnswer,
+    /// TLS failed: mostly the certificate is not trusted.
+    #[error("TLS with the target failed")]
+    Tls(#[source] io::Error),
+    /// The TLS configuration could not be made.
+    #[error("TLS cannot be set up")]
+    TlsSetup(#[source] rustls::Error),
+    /// The exchange broke off.
+    #[error("the exchange broke off")]
+    Exchange(#[source] hyper::Error),
+}
+
+impl UpstreamError {
+    /// What the child is told.
+    pub(in crate::proxy) fn refused(&self, authority: &Authority) -> Refused {
+        let (code, status, error) = match self {
+            Self::NoSuchName => ("no_such_host", StatusCode::BAD_GATEWAY, "dns_error"),
+            Self::Lookup(_) => ("lookup_failed", StatusCode::BAD_GATEWAY, "dns_error"),
+            Self::Address(_) => ("address_not_allowed", StatusCode::FORBIDDEN, "destination_ip_prohibited"),
+            Self::Connect(_) | Self::NoLoopback => ("connection_failed", StatusCode::BAD_GATEWAY, "connection_refused"),
+            Self::Slow { .. } => ("connection_timeout", StatusCode::GATEWAY_TIMEOUT, "connection_timeout"),
+            Self::Proxy { .. } | Self::ProxyAnswer => {
+                ("environment_proxy", StatusCode::BAD_GATEWAY, "destination_unavailable")
+            }
+            Self::Tls(_) => ("upstream_tls", StatusCode::BAD_GATEWAY, "tls_certificate_error"),
+            Self::TlsSetup(_) => ("upstream_tls", StatusCode::BAD_GATEWAY, "proxy_internal_error"),
+            Self::Exchange(_) => ("upstream_broke_off", StatusCode::BAD_GATEWAY, "connection_terminated"),
+        };
+        let hint = match self {
+            Self::Address(refusal) if refusal.opens_when_named() => {
+                Some(format!("agentsecrets run --allow {authority} -- ..."))
+            }
+            Self::Tls(_) => Some("agentsecrets run --upstream-ca FILE -- ... trusts one more authority".into()),
+            _ => None,
+        };
+        Refused { code, status, error, sentence: format!("`{authority}`: {}", self.chain()), hint }
+    }
+
+    /// The message with its causes.
+    pub(in crate::proxy) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

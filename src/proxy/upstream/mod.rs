@@ -1,0 +1,21 @@
+//! The way to the world: resolve, judge, dial, verify, pool.
+//!
+//! **Invariants.** Nothing is dialled that was not judged, except what the user's own flags name. The name that policy
+//! judged is the name that TLS verifies. No redirect is followed (S5).
+
+mod body;
+mod connect_to;
+mod dial;
+mod error;
+mod forward;
+mod h1;
+mod pool;
+mod resolve;
+mod send;
+mod tls;
+
+pub(super) use body::UpstreamBody;
+pub use connect_to::ConnectTo;
+pub use error::UpstreamError;
+pub use forward::UpstreamProxy;
+pub(super) use send::{Outgoing, Switched, Upstream};

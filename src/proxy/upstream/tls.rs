@@ -1,0 +1,94 @@
+//! TLS to upstream: verified with the roots of the user's system and of `--upstream-ca`.
+//!
+//! **Invariants.** Roots are read at the first dial, so that a run without traffic does not pay for them. A certificate
+//! is verified for the name that policy judged, whatever address was dialled.
+
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use super::UpstreamError;
+use crate::policy::Host;
+use crate::proxy::ProxyError;
+use crate::proxy::wire::Rewind;
+
+/// Which protocols are offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// `h2` and `http/1.1`.
+    Both,
+    /// `http/1.1` alone: only it can be upgraded.
+    Http1,
+}
+
+/// Makes TLS connections.
+pub(super) struct ClientTls {
+    extra: Vec<CertificateDer<'static>>,
+    made: OnceCell<Made>,
+}
+
+struct Made {
+    both: TlsConnector,
+    http1: TlsConnector,
+}
+
+impl ClientTls {
+    /// Checks the extra roots; everything else waits.
+    pub(super) fn new(extra: Vec<CertificateDer<'static>>) -> Result<Self, ProxyError> {
+        let mut store = RootCertStore::empty();
+        for certificate in &extra {
+            store.add(certificate.clone()).map_err(ProxyError::UpstreamCertificate)?;
+        }
+        Ok(Self { extra, made: OnceCell::new() })
+    }
+
+    /// Speaks TLS over `stream` with `host`.
+    pub(super) async fn connect(
+        &self,
+        host: &Host,
+        stream: TcpStream,
+        offer: Offer,
+    ) -> Result<TlsStream<Rewind>, UpstreamError> {
+        let made = self.made.get_or_try_init(|| self.make()).await?;
+        let name = match host {
+            Host::Name(name) => {
+                ServerName::try_from(name.clone()).map_err(|error| UpstreamError::Tls(std::io::Error::other(error)))?
+            }
+            Host::Address(address) => ServerName::from(*address),
+        };
+        let connector = match offer {
+            Offer::Both => &made.both,
+            Offer::Http1 => &made.http1,
+        };
+        let stream = Rewind::new(bytes::Bytes::new(), stream);
+        connector.connect(name, stream).await.map(TlsStream::Client).map_err(UpstreamError::Tls)
+    }
+
+    async fn make(&self) -> Result<Made, UpstreamError> {
+        let extra = self.extra.clone();
+        let roots = tokio::task::spawn_blocking(move || roots(extra));
+        let roots = roots.await.map_err(|error| UpstreamError::Lookup(std::io::Error::other(error)))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut both = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(UpstreamError::TlsSetup)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        both.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut http1 = both.clone();
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Made { both: TlsConnector::from(Arc::new(both)), http1: TlsConnector::from(Arc::new(http1)) })
+    }
+}
+
+/// The system's roots as far as they can be read: an unreadable one shows as an untrusted certificate later.
+fn roots(extra: Vec<CertificateDer<'static>>) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    store.add_parsable_certificates(extra);
+    store
+}

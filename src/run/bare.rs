@@ -1,0 +1,105 @@
+//! A run without a seal: environment and broker only, said loudly by the banner.
+
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::broking::{self, Credentials, Wires};
+use super::told::Told;
+use super::trust::{self, Certificates};
+use super::watch::{Child, watch};
+use super::{Order, Outcome, RunError};
+use crate::exit::Exit;
+use crate::plan::Planned;
+use crate::policy;
+use crate::proxy::{Broker, Listeners};
+use crate::report::Terminal;
+use crate::scrub::{self, Wiring};
+use crate::supervise::{Bare, Received, Signals, spawn};
+use crate::world::World;
+
+/// Runs the command with the environment that was decided, and nothing around it.
+pub(super) fn run(world: &World, order: &Order, mut planned: Planned, terminal: Terminal) -> Result<Outcome, RunError> {
+    let signals = Signals::block().map_err(RunError::Signals)?;
+    let credentials = Credentials::mint()?;
+    let rules = policy::trust_rules();
+    let certificates = trust::certificates(world, rules, credentials.authority.certificate_pem());
+    let files = CertificateFiles::write(&certificates).map_err(RunError::Certificates)?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(RunError::Watch)?;
+    listener.set_nonblocking(true).map_err(RunError::Watch)?;
+    let port = listener.local_addr().map_err(RunError::Watch)?.port();
+    let log = broking::open_log(world, &planned)?;
+
+    let wiring = files.wiring(credentials.token.proxy_url(port));
+    let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
+    let (sender, mut notices) = mpsc::channel(256);
+    let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender };
+    let settings = broking::settings(world, order, planned, credentials, wires)?;
+    let mut told = Told::new(terminal, !world.terminal.error);
+
+    let runtime = Runtime::new().map_err(RunError::Runtime)?;
+    let (ended, totals) = runtime.block_on(async {
+        let listeners = Listeners { explicit: vec![listener], ..Listeners::default() };
+        let broker = Broker::start(settings, listeners)?;
+        let ended = match spawn::bare(&order.command, &environment) {
+            Ok(mut child) => watch(&mut child, &signals, &mut notices, &mut told).await,
+            Err(error) => Err(error.into()),
+        };
+        Ok::<_, RunError>((ended, broker.close().await))
+    })?;
+    told.finish(&mut notices);
+    let exit = ended.as_ref().map_or_else(RunError::exit, |exit| *exit);
+    log.close(Some(exit.code()))?;
+    ended?;
+    Ok(Outcome { exit, totals, home_changes: Vec::new() })
+}
+
+/// The run's certificates as files of a private temporary directory; public keys only.
+struct CertificateFiles(tempfile::TempDir);
+
+impl CertificateFiles {
+    fn write(certificates: &Certificates) -> io::Result<Self> {
+        let files = Self(tempfile::Builder::new().prefix("agentsecrets-").tempdir()?);
+        let write = |name: &str, bytes: &[u8]| std::fs::File::create_new(files.path(name))?.write_all(bytes);
+        write("ca-bundle.pem", &certificates.bundle)?;
+        write("ca.pem", &certificates.authority)?;
+        write("wgetrc", format!("ca_certificate = {}\n", files.path("ca-bundle.pem").display()).as_bytes())?;
+        Ok(files)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn wiring(&self, proxy_url: String) -> Wiring {
+        Wiring {
+            proxy_url: Some(proxy_url),
+            bundle: Some(self.path("ca-bundle.pem")),
+            certificate: Some(self.path("ca.pem")),
+            wgetrc: Some(self.path("wgetrc")),
+        }
+    }
+}
+
+impl Child for Bare {
+    type Ended = Exit;
+
+    fn readiness(&self) -> io::Result<OwnedFd> {
+        Bare::readiness(self)
+    }
+
+    fn try_wait(&mut self) -> Result<Option<Exit>, RunError> {
+        Bare::try_wait(self).map_err(RunError::Watch)
+    }
+
+    fn pass_on(&self, signal: Received) -> Result<(), RunError> {
+        if !signal.from_terminal {
+            self.signal(signal.number).map_err(RunError::Watch)?;
+        }
+        Ok(())
+    }
+}

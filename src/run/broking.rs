@@ -1,0 +1,112 @@
+//! What a broker needs, gathered for both levels.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::sync::mpsc;
+
+use super::{Order, RunError};
+use crate::audit::{Sink, Start};
+use crate::plan::Planned;
+use crate::policy::{self, Catalogue, Inspect, OnStray, ServiceId};
+use crate::proxy::{CertificateAuthority, LoopbackSockets, Notice, Settings, Token, UpstreamProxy};
+use crate::world::World;
+
+/// The run's own credentials towards its child.
+pub(super) struct Credentials {
+    /// The authority that signs leaves.
+    pub(super) authority: CertificateAuthority,
+    /// The proxy's token.
+    pub(super) token: Token,
+}
+
+impl Credentials {
+    /// Makes both anew.
+    pub(super) fn mint() -> Result<Self, RunError> {
+        Ok(Self { authority: CertificateAuthority::new()?, token: Token::mint()? })
+    }
+}
+
+/// Opens the log of the run.
+pub(super) fn open_log(world: &World, planned: &Planned) -> Result<Arc<Sink>, RunError> {
+    let plan = &planned.plan;
+    let command = plan.arguments.first().map(|command| command.to_string_lossy().into_owned()).unwrap_or_default();
+    let start = Start {
+        command,
+        project: plan.project.to_string_lossy().into_owned(),
+        level: format!("{:?}", plan.level.value).to_lowercase(),
+    };
+    Ok(Arc::new(Sink::create(&world.state_directory.join("runs"), &plan.run.parse()?, start)?))
+}
+
+/// The broker's settings.
+pub(super) fn settings(
+    world: &World,
+    order: &Order,
+    planned: Planned,
+    credentials: Credentials,
+    wires: Wires,
+) -> Result<Settings, RunError> {
+    let variable = |name: &str| world.variable(name).and_then(|value| value.to_str()).unwrap_or_default();
+    let either = |lower: &str, upper: &str| {
+        if variable(lower).is_empty() { variable(upper) } else { variable(lower) }.to_owned()
+    };
+    let upstream_proxy = UpstreamProxy::parse(&either("https_proxy", "HTTPS_PROXY"), &either("no_proxy", "NO_PROXY"))?;
+    let catalogue = policy::catalogue();
+    Ok(Settings {
+        run_id: planned.plan.run,
+        token: credentials.token,
+        token_required: wires.loopback.is_none(),
+        authority: credentials.authority,
+        secrets: Arc::new(planned.secrets),
+        bindings: planned.bindings,
+        egress: planned.plan.egress,
+        token_endpoints: catalogue.token_endpoints().cloned().collect(),
+        credential_headers: credential_headers(catalogue),
+        inspect_all: planned.plan.inspect == Inspect::All,
+        block_stray: planned.plan.on_stray == OnStray::Block,
+        connect_to: order.connect_to.clone(),
+        upstream_certificates: certificates(&order.upstream_ca)?,
+        upstream_proxy,
+        loopback: wires.loopback,
+        audit: wires.log,
+        notices: wires.notices,
+        names: Arc::default(),
+    })
+}
+
+/// Every header by which each service takes a credential.
+fn credential_headers(catalogue: &Catalogue) -> HashMap<ServiceId, Vec<String>> {
+    let headers = |service: &policy::Service| service.credential_headers().into_iter().map(str::to_owned).collect();
+    catalogue.services().iter().map(|service| (service.id.clone(), headers(service))).collect()
+}
+
+/// What a broker is connected to.
+pub(super) struct Wires {
+    /// The child's own loopback, where the child is sealed.
+    pub(super) loopback: Option<Arc<dyn LoopbackSockets>>,
+    /// The log.
+    pub(super) log: Arc<Sink>,
+    /// Where notices go.
+    pub(super) notices: mpsc::Sender<Notice>,
+}
+
+fn certificates(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, RunError> {
+    let mut certificates = Vec::new();
+    for path in files {
+        let failed = |source| RunError::UpstreamCertificate { path: path.clone(), source };
+        let pem = fs::read(path).map_err(|source| failed(Some(source)))?;
+        let before = certificates.len();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            certificates.push(certificate.map_err(|_| failed(None))?);
+        }
+        if certificates.len() == before {
+            return Err(failed(None));
+        }
+    }
+    Ok(certificates)
+}

@@ -1,0 +1,112 @@
+//! Why a run did not start, or did not end well.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::audit::AuditError;
+use crate::exit::Exit;
+use crate::plan::PlanError;
+use crate::policy::PolicyError;
+use crate::proxy::ProxyError;
+use crate::sandbox::{ExecError, SandboxError};
+use crate::supervise::SpawnError;
+
+/// Why a run did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A policy file that cannot be read.
+    #[error("`{}`: cannot read the policy", path.display())]
+    ReadPolicy {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A policy file or flag that is wrong.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// No plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A level that this version does not have.
+    #[error("the level `guarded` is not part of this version")]
+    Level,
+    /// `--upstream-ca` names no certificates.
+    #[error("`{}`: holds no certificate in PEM form", path.display())]
+    UpstreamCertificate {
+        /// The file.
+        path: PathBuf,
+        /// Why, where the file could not be read.
+        #[source]
+        source: Option<io::Error>,
+    },
+    /// The log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The broker.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// A process could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The seal.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The command.
+    #[error(transparent)]
+    Execute(#[from] ExecError),
+    /// Names of mechanisms to leave out that are none (test-only builds).
+    #[error("`{name}` is no mechanism")]
+    LeaveOut {
+        /// The name.
+        name: String,
+    },
+    /// Signals could not be watched.
+    #[error("cannot watch signals")]
+    Signals(#[source] nix::Error),
+    /// The child could not be watched.
+    #[error("cannot watch the child")]
+    Watch(#[source] io::Error),
+    /// The runtime did not start.
+    #[error("cannot start the broker's runtime")]
+    Runtime(#[source] io::Error),
+    /// Certificates for the child could not be put anywhere (`--isolation none`).
+    #[error("cannot write the run's certificates to a temporary directory")]
+    Certificates(#[source] io::Error),
+}
+
+impl RunError {
+    /// The status that says whose failure it is (L2).
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Execute(ExecError::NotFound { .. }) => Exit::NotFound,
+            Self::Execute(ExecError::NotExecutable { .. }) => Exit::NotExecutable,
+            _ => Exit::Failure,
+        }
+    }
+
+    /// What the user can type.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Policy(error) => error.hint(),
+            Self::Plan(error) => error.hint(),
+            Self::Level => {
+                Some("use `--isolation sealed`, or `--isolation none` for placeholders and broker alone".into())
+            }
+            Self::Sandbox(error) | Self::Execute(ExecError::Sandbox(error)) => sandbox_hint(error),
+            Self::Execute(ExecError::NotFound { command }) if !command.contains('/') => {
+                Some(format!("see whether `command -v {command}` finds it outside"))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn sandbox_hint(error: &SandboxError) -> Option<String> {
+    let SandboxError::Refused { mend, .. } = error else { return None };
+    Some(format!(
+        "{mend}\n`agentsecrets doctor` says what this machine can give; `--isolation none` runs with placeholders and broker alone"
+    ))
+}

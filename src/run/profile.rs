@@ -1,0 +1,119 @@
+//! From the plan to what the seal is asked for.
+
+use std::ffi::OsStr;
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use super::Order;
+use super::trust::Certificates;
+use crate::plan::{MaskContent, Planned};
+use crate::sandbox::{Bytes, Mask, Place, Profile};
+use crate::scrub::Wiring;
+use crate::world::World;
+
+/// Where the run's files stand inside.
+const BUNDLE: &str = "/run/agentsecrets/ca-bundle.pem";
+const CERTIFICATE: &str = "/run/agentsecrets/ca.pem";
+const WGETRC: &str = "/run/agentsecrets/wgetrc";
+
+/// Trees that the seal replaces by its own; what the command line names below them is bound through.
+const REPLACED: [&str; 4] = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
+
+/// What the child is told of proxy and certificates.
+pub(super) fn wiring(proxy_url: String) -> Wiring {
+    Wiring {
+        proxy_url: Some(proxy_url),
+        bundle: Some(BUNDLE.into()),
+        certificate: Some(CERTIFICATE.into()),
+        wgetrc: Some(WGETRC.into()),
+    }
+}
+
+/// Everything the stage needs to know.
+pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certificates: &Certificates) -> Profile {
+    let plan = &planned.plan;
+    let path = world.variable("PATH").unwrap_or_default();
+    let mut protected: Vec<PathBuf> = std::env::split_paths(path).filter(|path| path.is_absolute()).collect();
+    protected.push(world.executable.clone());
+    Profile {
+        project: plan.project.clone(),
+        project_is_bound: plan.project_is_bound,
+        working_directory: plan.working_directory.clone(),
+        home: world.home.clone(),
+        runtime_directory: world.variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute()),
+        writable: plan.writable.clone(),
+        argument_paths: argument_paths(world, &order.command),
+        guarded: plan.guarded.clone(),
+        protected,
+        hidden: vec![world.config_directory.clone(), world.state_directory.clone()],
+        masks: plan.masks.iter().map(|mask| mask_of(&mask.path, &mask.content)).collect(),
+        sockets: plan.sockets.clone(),
+        devices: order.devices.clone(),
+        places: places(certificates),
+        kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),
+        transparent_ports: transparent_ports(planned),
+    }
+}
+
+fn mask_of(path: &Path, content: &MaskContent) -> Mask {
+    match content {
+        MaskContent::File { bytes } => Mask::file(path, bytes.clone()),
+        MaskContent::EmptyFile => Mask::file(path, Vec::new()),
+        MaskContent::EmptyDirectory => Mask::directory(path),
+    }
+}
+
+fn places(certificates: &Certificates) -> Vec<Place> {
+    let mut bundle_paths = certificates.system_bundles.clone();
+    bundle_paths.push(BUNDLE.into());
+    let wgetrc = format!("ca_certificate = {BUNDLE}\n").into_bytes();
+    vec![
+        Place { paths: bundle_paths, bytes: Bytes(certificates.bundle.clone()) },
+        Place { paths: vec![CERTIFICATE.into()], bytes: Bytes(certificates.authority.clone()) },
+        Place { paths: vec![WGETRC.into()], bytes: Bytes(wgetrc) },
+    ]
+}
+
+/// Ports besides 80 and 443 that policy opens, host loopback ports included.
+fn transparent_ports(planned: &Planned) -> Vec<u16> {
+    let egress = &planned.plan.egress;
+    let mut ports: Vec<u16> =
+        egress.allow.iter().map(|target| target.port).chain(egress.loopback.iter().copied()).collect();
+    ports.retain(|port| !matches!(port, 53 | 80 | 443));
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// What the command line names strictly below a replaced tree and exists there; also behind `=`, as in `--file=PATH`.
+fn argument_paths(world: &World, command: &[std::ffi::OsString]) -> Vec<PathBuf> {
+    let texts = command.iter().flat_map(|argument| {
+        let behind = argument.as_bytes().splitn(2, |byte| *byte == b'=').nth(1).map(OsStr::from_bytes);
+        [Some(argument.as_os_str()), behind].into_iter().flatten()
+    });
+    let existing = texts.filter_map(|text| world.current_directory.join(text).canonicalize().ok());
+    let below = existing.filter(|path| REPLACED.iter().any(|tree| path.starts_with(tree) && path != Path::new(tree)));
+    below.filter(|path| path.metadata().is_ok_and(|metadata| !metadata.file_type().is_socket())).collect()
+}
+
+/// `N` of `/dev/fd/N` or `/proc/self/fd/N`: a descriptor that the shell opened for the command.
+fn named_descriptor(argument: &OsStr) -> Option<RawFd> {
+    let text = argument.to_str()?;
+    let digits = text.strip_prefix("/dev/fd/").or_else(|| text.strip_prefix("/proc/self/fd/"))?;
+    digits.parse().ok().filter(|number| *number > 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn process_substitutions_are_kept() {
+        assert_eq!(named_descriptor(OsStr::new("/dev/fd/63")), Some(63));
+        for other in ["/dev/fd/1", "/dev/fd/", "/dev/fd/x", "/dev/fd/-3", "63"] {
+            assert_eq!(named_descriptor(OsStr::new(other)), None, "{other}");
+        }
+    }
+}

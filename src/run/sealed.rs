@@ -1,0 +1,120 @@
+//! A sealed run: the seal is built while nothing runs in it, the broker takes its doors, then the command starts.
+
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::broking::{self, Credentials, Wires};
+use super::told::Told;
+use super::watch::{Child, watch};
+use super::{Order, Outcome, RunError, profile, trust};
+use crate::exit::Exit;
+use crate::plan::Planned;
+use crate::policy;
+use crate::proxy::{Broker, Listeners, LoopbackSockets};
+use crate::report::Terminal;
+use crate::sandbox::{Doors, Ended, Established, LeftOut, Loopback, Stage, Status};
+use crate::scrub;
+use crate::supervise::{Received, Signals, spawn};
+use crate::world::World;
+
+/// Runs the command in a seal.
+pub(super) fn run(world: &World, order: &Order, mut planned: Planned, terminal: Terminal) -> Result<Outcome, RunError> {
+    let signals = Signals::block().map_err(RunError::Signals)?;
+    // Before the runtime has threads: the kernel ends the stage with the thread that started it.
+    let mut stage = spawn::stage(&left_out(world)?)?;
+    let credentials = Credentials::mint()?;
+    let rules = policy::trust_rules();
+    let certificates = trust::certificates(world, rules, credentials.authority.certificate_pem());
+    let profile = profile::profile(world, order, &planned, &certificates);
+    let Established { enforcement, doors } = stage.establish(&profile)?;
+    let log = broking::open_log(world, &planned)?;
+
+    let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port));
+    let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
+    let (sender, mut notices) = mpsc::channel(256);
+    let loopback: Arc<dyn LoopbackSockets> = Arc::new(ChildLoopback(stage.loopback().map_err(RunError::Watch)?));
+    let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender };
+    let settings = broking::settings(world, order, planned, credentials, wires)?;
+    let mut told = Told::new(terminal, !world.terminal.error);
+
+    let runtime = Runtime::new().map_err(RunError::Runtime)?;
+    let (ended, totals) = runtime.block_on(async {
+        let broker = Broker::start(settings, listeners(doors))?;
+        let ended = match stage.execute(&order.command, environment.pairs(), &enforcement) {
+            Ok(()) => watch(&mut stage, &signals, &mut notices, &mut told).await,
+            Err(error) => Err(error.into()),
+        };
+        // The tree first: nothing of the child is left when the broker closes.
+        drop(stage);
+        Ok::<_, RunError>((ended, broker.close().await))
+    })?;
+    told.finish(&mut notices);
+    let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status));
+    log.close(Some(exit.code()))?;
+    let home_changes = ended?.home_changes;
+    Ok(Outcome { exit, totals, home_changes })
+}
+
+/// In a test-only build, the mechanisms that `AGENTSECRETS_LEAVE_OUT` names.
+#[cfg(feature = "leave-out")]
+fn left_out(world: &World) -> Result<LeftOut, RunError> {
+    let names = world.variable("AGENTSECRETS_LEAVE_OUT").unwrap_or_default().to_string_lossy();
+    LeftOut::parse(&names).map_err(|name| RunError::LeaveOut { name })
+}
+
+#[cfg(not(feature = "leave-out"))]
+#[expect(clippy::unnecessary_wraps, reason = "a build with the feature reads names that can be wrong")]
+fn left_out(_: &World) -> Result<LeftOut, RunError> {
+    Ok(LeftOut::default())
+}
+
+fn listeners(doors: Doors) -> Listeners {
+    Listeners {
+        explicit: vec![TcpListener::from(doors.explicit)],
+        transparent: doors.transparent.into_iter().map(|(port, socket)| (port, TcpListener::from(socket))).collect(),
+        dns_udp: doors.dns_udp.into_iter().map(UdpSocket::from).collect(),
+        dns_tcp: doors.dns_tcp.into_iter().map(TcpListener::from).collect(),
+        refusals: doors.refusals,
+    }
+}
+
+fn exit(status: Status) -> Exit {
+    match status {
+        Status::Exited(code) => Exit::Child(code),
+        Status::Signaled(number) => Exit::Signal(number),
+    }
+}
+
+/// The child's own loopback, for the broker.
+#[derive(Debug)]
+struct ChildLoopback(Loopback);
+
+impl LoopbackSockets for ChildLoopback {
+    fn socket(&self, v6: bool) -> io::Result<OwnedFd> {
+        self.0.socket(v6)
+    }
+}
+
+impl Child for Stage {
+    type Ended = Ended;
+
+    fn readiness(&self) -> io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
+    }
+
+    fn try_wait(&mut self) -> Result<Option<Ended>, RunError> {
+        Ok(Stage::try_wait(self)?)
+    }
+
+    fn pass_on(&self, signal: Received) -> Result<(), RunError> {
+        if signal.from_terminal {
+            return Ok(());
+        }
+        Ok(self.signal(signal.number)?)
+    }
+}

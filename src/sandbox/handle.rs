@@ -1,0 +1,267 @@
+//! The parent's end of a seal.
+//!
+//! **Invariants.** Nothing inside outlives a [`Stage`]: dropping it kills the init, which takes the whole tree with it,
+//! and waits until the kernel says that all are gone. An [`Enforcement`] exists only after the stage has verified its
+//! masks from inside, and a command can be executed only with one.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Child;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::channel;
+use super::error::{ExecError, SandboxError};
+use super::mend::mend;
+use super::message::{Answer, DoorList, Facts, Order};
+use super::profile::Profile;
+use crate::sys::process;
+
+/// A stage process and, once established, the seal that its init holds.
+///
+/// Start it from the main thread: the kernel ends it when the *thread* that started it ends.
+#[derive(Debug)]
+pub struct Stage {
+    child: Child,
+    control: UnixStream,
+    loopback: UnixStream,
+    init: Option<OwnedFd>,
+}
+
+/// Proof that a seal stands and was verified from inside.
+#[derive(Debug)]
+pub struct Enforcement {
+    facts: Facts,
+}
+
+impl Enforcement {
+    /// What the seal turned out to be on this machine.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// What [`Stage::establish`] gives.
+#[derive(Debug)]
+pub struct Established {
+    /// The proof that the command may be executed.
+    pub enforcement: Enforcement,
+    /// The sockets on which the broker hears the child.
+    pub doors: Doors,
+}
+
+/// Sockets of the child's network namespace, all non-blocking.
+#[derive(Debug)]
+pub struct Doors {
+    /// The explicit proxy, listening on 127.0.0.1.
+    pub explicit: OwnedFd,
+    /// Its port.
+    pub explicit_port: u16,
+    /// Listeners for connections to any address on these ports; `getsockname` of an accepted socket is the address that
+    /// the child meant (IPv4 addresses come mapped into IPv6).
+    pub transparent: Vec<(u16, OwnedFd)>,
+    /// UDP port 53 of any address: one socket for IPv4 with `IP_PKTINFO`, one for IPv6 with `IPV6_RECVPKTINFO`.
+    pub dns_udp: Vec<OwnedFd>,
+    /// TCP port 53 of any address, listening.
+    pub dns_tcp: Vec<OwnedFd>,
+    /// Packets that refused a connection to a port on which nobody listens: IP and TCP headers, no link-layer header.
+    /// Source address and port are those that the child wanted.
+    pub refusals: Option<OwnedFd>,
+}
+
+/// How the command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Its status.
+    pub status: Status,
+    /// Files outside the writable trees that the command made or changed, and that end with the run.
+    pub home_changes: Vec<PathBuf>,
+    /// Whether there were more than the list holds.
+    pub more_changes: bool,
+}
+
+/// The status of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It ended by itself with this code.
+    Exited(u8),
+    /// This signal ended it.
+    Signaled(u8),
+}
+
+impl Stage {
+    /// Takes over a stage process that was just started with the other ends of `control` and `loopback`.
+    pub fn new(child: Child, control: UnixStream, loopback: UnixStream) -> Self {
+        Self { child, control, loopback, init: None }
+    }
+
+    /// Has the seal built and verified. Blocks for some milliseconds.
+    pub fn establish(&mut self, profile: &Profile) -> Result<Established, SandboxError> {
+        self.send(&Order::Establish { profile: Box::new(profile.clone()) })?;
+        loop {
+            match self.receive()? {
+                (Answer::Init { .. }, descriptors) => self.init = descriptors.into_iter().next(),
+                (Answer::Established { facts, doors }, descriptors) => {
+                    let doors = doors.open(descriptors).ok_or(SandboxError::Unexpected)?;
+                    return Ok(Established { enforcement: Enforcement { facts }, doors });
+                }
+                (Answer::Failed { failure }, _) => {
+                    let mend = mend(&failure);
+                    return Err(SandboxError::Refused { failure, mend });
+                }
+                _ => return Err(SandboxError::Unexpected),
+            }
+        }
+    }
+
+    /// Executes the command; returns when the kernel has replaced the waiting process by it, or refused to.
+    ///
+    /// `environment` is the whole environment of the command. Its PATH finds `arguments[0]` if that has no slash.
+    pub fn execute(
+        &mut self,
+        arguments: &[OsString],
+        environment: &[(OsString, OsString)],
+        _: &Enforcement,
+    ) -> Result<(), ExecError> {
+        let command = arguments.first().ok_or(ExecError::Malformed)?.to_string_lossy().into_owned();
+        self.send(&Order::Execute { arguments: arguments.to_vec(), environment: environment.to_vec() })?;
+        match self.receive()? {
+            (Answer::Started {}, _) => Ok(()),
+            (Answer::NotStarted { errno: libc::ENOENT | libc::ENOTDIR }, _) => Err(ExecError::NotFound { command }),
+            (Answer::NotStarted { errno: libc::EINVAL }, _) => Err(ExecError::Malformed),
+            (Answer::NotStarted { errno }, _) => {
+                Err(ExecError::NotExecutable { command, source: io::Error::from_raw_os_error(errno) })
+            }
+            _ => Err(SandboxError::Unexpected.into()),
+        }
+    }
+
+    /// Sends signal `number` to the command. A command that is gone already is no error.
+    pub fn signal(&self, number: i32) -> Result<(), SandboxError> {
+        self.send(&Order::Signal { number })
+    }
+
+    /// Another handle that makes sockets of the child's network namespace.
+    pub fn loopback(&self) -> io::Result<Loopback> {
+        Ok(Loopback { requests: std::sync::Mutex::new(self.loopback.try_clone()?) })
+    }
+
+    /// How the command ended, if it has. Never blocks; the socket of `as_fd` is readable when there is an answer.
+    pub fn try_wait(&mut self) -> Result<Option<Ended>, SandboxError> {
+        let mut polled = [PollFd::new(self.control.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut polled, PollTimeout::ZERO) {
+            Ok(0) | Err(nix::errno::Errno::EINTR) => Ok(None),
+            Ok(_) => self.wait().map(Some),
+            Err(error) => Err(SandboxError::Channel { source: error.into() }),
+        }
+    }
+
+    /// Waits until the command has ended and every process inside is gone.
+    pub fn wait(&mut self) -> Result<Ended, SandboxError> {
+        match self.receive()? {
+            (Answer::Ended { status, changes, more_changes }, _) => {
+                Ok(Ended { status: Status::of(status), home_changes: changes, more_changes })
+            }
+            _ => Err(SandboxError::Unexpected),
+        }
+    }
+
+    fn send(&self, order: &Order) -> Result<(), SandboxError> {
+        match channel::send(&self.control, order, channel::NONE) {
+            // The stage is gone; what it said before that is still to be read.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
+            other => other.map_err(|source| SandboxError::Channel { source }),
+        }
+    }
+
+    fn receive(&mut self) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
+        match channel::receive(&self.control) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(self.lost()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.lost()),
+            Err(source) => Err(SandboxError::Channel { source }),
+        }
+    }
+
+    /// The stage closed its socket: it is about to end, or has ended.
+    fn lost(&mut self) -> SandboxError {
+        match self.child.wait() {
+            Ok(status) => SandboxError::Lost { status },
+            Err(source) => SandboxError::Channel { source },
+        }
+    }
+}
+
+impl AsFd for Stage {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // The init ends the run at this end of file; the kill is for one that cannot.
+        let _ = self.control.shutdown(Shutdown::Both);
+        match &self.init {
+            Some(init) => {
+                let _ = process::signal(init, libc::SIGKILL);
+                let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+                // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
+                while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
+            }
+            None => {
+                let _ = self.child.kill();
+            }
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl DoorList {
+    /// Puts the sockets where they belong; `None` if their number is not the one announced.
+    fn open(self, sockets: Vec<OwnedFd>) -> Option<Doors> {
+        let mut sockets = sockets.into_iter();
+        let explicit = sockets.next()?;
+        let transparent =
+            self.transparent.into_iter().map(|port| Some((port, sockets.next()?))).collect::<Option<_>>()?;
+        let dns_udp = (0..self.udp).map(|_| sockets.next()).collect::<Option<_>>()?;
+        let dns_tcp = (0..self.tcp).map(|_| sockets.next()).collect::<Option<_>>()?;
+        let refusals = if self.refusals { Some(sockets.next()?) } else { None };
+        let doors = Doors { explicit, explicit_port: self.explicit_port, transparent, dns_udp, dns_tcp, refusals };
+        sockets.next().is_none().then_some(doors)
+    }
+}
+
+impl Status {
+    /// From the status of `wait(2)`.
+    fn of(status: i32) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        let status = std::process::ExitStatus::from_raw(status);
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+            (None, signal) => Self::Signaled(u8::try_from(signal.unwrap_or(libc::SIGKILL)).unwrap_or(u8::MAX)),
+        }
+    }
+}
+
+/// Makes sockets of the child's network namespace, so that the parent can connect to the child's own loopback.
+#[derive(Debug)]
+pub struct Loopback {
+    requests: std::sync::Mutex<UnixStream>,
+}
+
+impl Loopback {
+    /// An unconnected, non-blocking TCP socket of the child's network namespace, for IPv6 if `v6`.
+    ///
+    /// Asks the init and waits for its answer: some tens of microseconds.
+    pub fn socket(&self, v6: bool) -> io::Result<OwnedFd> {
+        let requests = self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        channel::send(&*requests, &v6, channel::NONE)?;
+        let (errno, sockets) = channel::receive::<i32>(&*requests)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        sockets.into_iter().next().ok_or_else(|| io::Error::from_raw_os_error(errno))
+    }
+}

@@ -1,0 +1,80 @@
+//! What the parent and its stage say to each other over the control socket.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::failure::Failure;
+use super::profile::Profile;
+use super::wire::{wire_enum, wire_struct};
+
+/// From the parent to the init.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Build the seal.
+    Establish { profile: Box<Profile> },
+    /// Execute the command.
+    Execute { arguments: Vec<OsString>, environment: Vec<(OsString, OsString)> },
+    /// Send this signal to the command.
+    Signal { number: i32 },
+}
+
+/// From the stage and the init to the parent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The init exists; its pidfd comes along.
+    Init { real_root: bool },
+    /// The seal stands and is verified; the sockets of the doors come along, in the order of [`DoorList`].
+    Established { facts: Facts, doors: DoorList },
+    /// A step failed: there is no seal.
+    Failed { failure: Failure },
+    /// The command runs.
+    Started {},
+    /// The command could not be executed; the error number says why.
+    NotStarted { errno: i32 },
+    /// The command ended; every process inside is gone.
+    Ended { status: i32, changes: Vec<PathBuf>, more_changes: bool },
+}
+
+/// Which socket is which among those that come with `Established`: explicit, transparent, UDP, TCP, refusals.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DoorList {
+    /// The port of the explicit proxy.
+    pub(super) explicit_port: u16,
+    /// The ports of the transparent listeners.
+    pub(super) transparent: Vec<u16>,
+    /// How many sockets receive DNS over UDP.
+    pub(super) udp: u8,
+    /// How many sockets receive DNS over TCP.
+    pub(super) tcp: u8,
+    /// Whether the socket that sees refusals is there.
+    pub(super) refusals: bool,
+}
+
+/// What the seal turned out to be where that depends on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Ids are mapped one to one and the command keeps CHOWN, `DAC_OVERRIDE`, FOWNER and FSETID.
+    pub real_root: bool,
+    /// Writes to the home directory go to a private layer; otherwise it is read-only.
+    pub home_is_overlaid: bool,
+    /// Directories over which no overlay could be mounted: read-only, their sockets masked.
+    pub read_only: Vec<PathBuf>,
+    /// How many masks were read back from inside.
+    pub verified_masks: u32,
+}
+
+wire_struct!(DoorList { explicit_port, transparent, udp, tcp, refusals });
+wire_struct!(Facts { real_root, home_is_overlaid, read_only, verified_masks });
+wire_enum!(Order {
+    0 => Establish(profile),
+    1 => Execute(arguments, environment),
+    2 => Signal(number),
+});
+wire_enum!(Answer {
+    0 => Init(real_root),
+    1 => Established(facts, doors),
+    2 => Failed(failure),
+    3 => Started(),
+    4 => NotStarted(errno),
+    5 => Ended(status, changes, more_changes),
+});

@@ -1,0 +1,201 @@
+//! Process 1 of the seal: builds it, starts the command in it, reaps, hands on signals, and ends it.
+//!
+//! **Invariants.** It never executes anything and never holds a real value. Its own user cannot read it: it is not
+//! dumpable and has capabilities that nobody else inside has. It ends, and the kernel ends everything inside with it,
+//! when the parent's socket closes, and when the stage dies.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::Pid;
+
+use super::super::channel;
+use super::super::failure::Failure;
+use super::super::mechanism::Mechanism;
+use super::super::message::{Answer, DoorList, Facts, Order};
+use super::build::{Built, build};
+use super::changes::{Changes, Layers};
+use super::command::{Report, Waiting};
+use super::descriptors;
+use super::site::Site;
+use super::{Start, network};
+use crate::sys::process;
+
+/// Runs in the new namespaces; `mapped` tells when the ids are mapped.
+pub(super) fn run(start: &Start, mapped: UnixStream) -> io::Result<()> {
+    if !start.left_out.has(Mechanism::ParentDeathSignal) {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+    }
+    // End of file: the stage died, perhaps before the line above.
+    let Some((real_root, _)) = channel::receive::<bool>(&mapped)? else { return Ok(()) };
+    drop(mapped);
+    if !start.left_out.has(Mechanism::Dumpable) {
+        prctl::set_dumpable(false)?;
+    }
+    // Now, while the parent may still be planning.
+    let routed = network::route(&start.left_out);
+    let Some((Order::Establish { profile }, _)) = channel::receive(&start.control)? else { return Ok(()) };
+    let umask = umask(Mode::empty());
+    match routed.and_then(|()| Site::survey(&profile, &start.left_out, real_root)) {
+        Ok(site) => establish(start, &site, umask),
+        Err(failure) => fail(&start.control, failure),
+    }
+}
+
+fn fail(control: &UnixStream, failure: Failure) -> io::Result<()> {
+    channel::send(control, &Answer::Failed { failure }, channel::NONE)
+}
+
+/// What the init holds once the seal stands.
+struct Seal<'a> {
+    start: &'a Start,
+    layers: Layers,
+    command: Command,
+}
+
+/// The command, waiting or running.
+struct Command {
+    number: Pid,
+    handle: OwnedFd,
+    link: UnixStream,
+}
+
+fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
+    let doors = match network::doors(&site.profile.transparent_ports, site.left_out) {
+        Ok(doors) => doors,
+        Err(failure) => return fail(&start.control, failure),
+    };
+    let built = match descriptors::check(site).and_then(|()| build(site)) {
+        Ok(built) => built,
+        Err(failure) => return fail(&start.control, failure),
+    };
+    let Built { layers, home_is_overlaid, read_only, covers } = built;
+    let (link, other) = UnixStream::pair()?;
+    let command = match process::fork(CloneFlags::empty())? {
+        process::Side::Child => {
+            let waiting = Waiting { link: other, site, covers: &covers, ignored: start.ignored, umask };
+            return waiting.run();
+        }
+        process::Side::Parent(number, handle) => Command { number, handle, link },
+    };
+    drop(other);
+    let facts = Facts { real_root: site.real_root, home_is_overlaid, read_only, verified_masks: 0 };
+    match channel::receive(&command.link)? {
+        Some((Report::Verified { masks }, _)) => {
+            let facts = Facts { verified_masks: masks, ..facts };
+            announce(start, facts, doors)?;
+            Seal { start, layers, command }.serve()
+        }
+        Some((Report::Failed { failure }, _)) => fail(&start.control, failure),
+        _ => fail(&start.control, Failure::found(Mechanism::Filter, "the verifying process ended", None)),
+    }
+}
+
+fn announce(start: &Start, facts: Facts, (doors, sockets): (DoorList, Vec<OwnedFd>)) -> io::Result<()> {
+    channel::send(&start.control, &Answer::Established { facts, doors }, &sockets)
+}
+
+impl Seal<'_> {
+    /// Serves the parent until the command or the parent ends.
+    fn serve(self) -> io::Result<()> {
+        let mut child = SigSet::empty();
+        child.add(Signal::SIGCHLD);
+        let ended = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        loop {
+            let ready = {
+                let mut polled = [
+                    PollFd::new(self.start.control.as_fd(), PollFlags::POLLIN),
+                    PollFd::new(self.start.loopback.as_fd(), PollFlags::POLLIN),
+                    PollFd::new(ended.as_fd(), PollFlags::POLLIN),
+                ];
+                match poll(&mut polled, PollTimeout::NONE) {
+                    Err(Errno::EINTR) => continue,
+                    other => other?,
+                };
+                polled.map(|polled| polled.any().unwrap_or(false))
+            };
+            if ready[0] && !self.obey()? {
+                return Ok(());
+            }
+            if ready[1] {
+                self.give_socket()?;
+            }
+            if ready[2] {
+                while ended.read_signal()?.is_some() {}
+                if let Some(status) = self.reap()? {
+                    return self.end(status);
+                }
+            }
+        }
+    }
+
+    /// Carries out one order; false when the parent is gone.
+    fn obey(&self) -> io::Result<bool> {
+        match channel::receive(&self.start.control)? {
+            Some((order @ Order::Execute { .. }, _)) => {
+                self.execute(&order)?;
+                Ok(true)
+            }
+            Some((Order::Signal { number }, _)) => {
+                // An unknown number is the sender's fault; a command that is gone needs no signal.
+                let _ = process::signal(&self.command.handle, number);
+                Ok(true)
+            }
+            Some((Order::Establish { .. }, _)) => Err(io::ErrorKind::InvalidData.into()),
+            None => Ok(self.start.left_out.has(Mechanism::EndOfFile)),
+        }
+    }
+
+    /// Has the waiting process execute; its socket closes when the kernel has done it.
+    fn execute(&self, order: &Order) -> io::Result<()> {
+        channel::send(&self.command.link, order, channel::NONE)?;
+        let answer = match channel::receive(&self.command.link)? {
+            None => Answer::Started {},
+            Some((Report::NotExecuted { errno }, _)) => Answer::NotStarted { errno },
+            Some(_) => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        channel::send(&self.start.control, &answer, channel::NONE)
+    }
+
+    /// A socket of this network namespace for the parent.
+    fn give_socket(&self) -> io::Result<()> {
+        let Some((v6, _)) = channel::receive::<bool>(&self.start.loopback)? else { return Ok(()) };
+        match network::stream(v6) {
+            Ok(socket) => channel::send(&self.start.loopback, &0_i32, &[socket]),
+            Err(errno) => channel::send(&self.start.loopback, &(errno as i32), channel::NONE),
+        }
+    }
+
+    /// Reaps whatever has ended; the command's status if that is among them.
+    fn reap(&self) -> io::Result<Option<i32>> {
+        let mut status = None;
+        loop {
+            match process::reap() {
+                Ok(Some((number, ended))) if number == self.command.number => status = Some(ended),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(status),
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(status),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The command has ended: ends all that it left behind, then tells the parent.
+    fn end(&self, status: i32) -> io::Result<()> {
+        // Everybody but this process: in its namespace there is nobody else to hit.
+        if !self.start.left_out.has(Mechanism::PidNamespace) {
+            let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        }
+        let Changes { paths, more } = self.layers.changes();
+        let ended = Answer::Ended { status, changes: paths, more_changes: more };
+        channel::send(&self.start.control, &ended, channel::NONE)
+    }
+}

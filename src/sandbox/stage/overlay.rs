@@ -1,0 +1,252 @@
+//! Overlays over home and system directories: reads come from the host, writes go to a private layer and end with the
+//! run, host sockets are dead, and secret files are hidden in the upper layer, where no change on the host brings them
+//! back.
+//!
+//! **Invariants.** Upper layers are complete before they are mounted: there is no moment at which a masked file shows.
+//! A directory with a mount below it cannot be overlaid (the kernel keeps an unprivileged namespace from looking under
+//! mounts), so its entries are, one by one; what cannot be overlaid at all stays read-only, and its sockets are masked.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+
+use super::super::failure::{Blame, Failure};
+use super::super::mechanism::Mechanism;
+use super::super::mountinfo;
+use super::super::profile::{Mask, MaskKind};
+use super::site::{Site, VOLATILE};
+use super::staging::{Look, Staging, write_new};
+use crate::sys::mount::set_attribute;
+
+/// File systems that hold no files of users: they stay read-only.
+const NOT_DISKS: &[&str] = &[
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "pstore",
+    "rpc_pipefs",
+    "securityfs",
+    "sysfs",
+    "tracefs",
+];
+
+/// The layers of a seal.
+#[derive(Debug, Default)]
+pub(super) struct Overlays {
+    /// Each overlaid directory with its upper layer.
+    pub(super) layers: Vec<Layer>,
+    /// Directories that could not be overlaid.
+    pub(super) read_only: Vec<PathBuf>,
+    /// Sockets in directories that are not overlaid themselves.
+    pub(super) sockets: Vec<PathBuf>,
+}
+
+/// An overlaid directory.
+#[derive(Debug)]
+pub(super) struct Layer {
+    /// The directory.
+    pub(super) path: PathBuf,
+    /// Its upper layer in the staging.
+    pub(super) upper: PathBuf,
+    /// What we put there, by path below the directory, with inode and time of change: what differs later is the child's.
+    pub(super) ours: HashMap<PathBuf, (u64, i64)>,
+}
+
+impl Overlays {
+    /// Finds what can be overlaid: every directory at the top of the root file system, and the home directory where it
+    /// lies elsewhere.
+    pub(super) fn find(site: &Site, staging: &mut Staging) -> Result<Self, Failure> {
+        let mut overlays = Self::default();
+        if site.without(Mechanism::Overlay) {
+            return Ok(overlays);
+        }
+        overlays.split(Path::new("/"), site, staging).blame(Mechanism::Overlay, "finding directories")?;
+        if site.is_volatile(&site.profile.home) && site.profile.home.is_dir() {
+            let home = site.profile.home.clone();
+            overlays.add(&home, site, staging).blame_at(Mechanism::Overlay, "making the home layer", &home)?;
+        }
+        Ok(overlays)
+    }
+
+    fn add(&mut self, directory: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
+        let on = mountinfo::of(&site.mounts, directory);
+        if on.is_some_and(|mount| mount.read_only || NOT_DISKS.contains(&mount.kind.as_str())) {
+            return Ok(());
+        }
+        if mountinfo::any_below(&site.mounts, directory) {
+            return self.split(directory, site, staging);
+        }
+        let original = fs::symlink_metadata(directory)?;
+        if !can_own(&original, site) && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none()) {
+            // Nothing to hide and no right to write.
+            return Ok(());
+        }
+        let look = Look::of(&original, site);
+        let upper = staging.directory(look)?;
+        self.layers.push(Layer { path: directory.to_owned(), upper, ours: HashMap::new() });
+        Ok(())
+    }
+
+    fn split(&mut self, directory: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
+        let entries = match fs::read_dir(directory) {
+            // Nobody inside can read it either.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+            other => other?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            if kind.is_socket() {
+                self.sockets.push(path);
+            } else if kind.is_dir() && !is_own(&path) {
+                self.add(&path, site, staging)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The layer in which `path` lies.
+    fn layer_of(&mut self, path: &Path) -> Option<&mut Layer> {
+        self.layers
+            .iter_mut()
+            .filter(|layer| path.starts_with(&layer.path))
+            .max_by_key(|layer| layer.path.as_os_str().len())
+    }
+
+    /// Puts `mask` into the upper layer it belongs to; false if no layer can hold it.
+    pub(super) fn hide(&mut self, mask: &Mask, site: &Site) -> Result<bool, Failure> {
+        if site.without(Mechanism::HiddenPlaces) {
+            return Ok(true);
+        }
+        let Some(layer) = self.layer_of(&mask.path) else { return Ok(false) };
+        layer.hide(mask, site).blame_at(Mechanism::HiddenPlaces, "hiding", &mask.path)
+    }
+
+    /// Remembers that we wrote `path` through its overlay.
+    pub(super) fn is_ours(&mut self, path: &Path) {
+        let Some(layer) = self.layer_of(path) else { return };
+        let Ok(below) = path.strip_prefix(&layer.path).map(Path::to_owned) else { return };
+        if let Ok(made) = fs::symlink_metadata(layer.upper.join(&below)) {
+            layer.ours.insert(below, (made.ino(), made.mtime_nsec()));
+        }
+    }
+
+    /// Mounts them all. One that the kernel refuses is left read-only and remembered.
+    pub(super) fn mount(&mut self, site: &Site, staging: &mut Staging) -> Result<(), Failure> {
+        let mut mounted = Vec::new();
+        for layer in std::mem::take(&mut self.layers) {
+            let work =
+                staging.directory(Look::own(0o700, site)).blame(Mechanism::Overlay, "making a work directory")?;
+            match layer.mount(&work) {
+                Ok(()) => mounted.push(layer),
+                // What the user cannot enter is out of reach inside as well.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(_) => self.read_only.push(layer.path),
+            }
+        }
+        self.layers = mounted;
+        self.sockets.extend(host_sockets().into_iter().filter(|path| {
+            site.tree_of(path).is_some() || self.read_only.iter().any(|directory| path.starts_with(directory))
+        }));
+        Ok(())
+    }
+}
+
+/// Sockets with a name in the file system that host processes have bound (`/proc/net/unix`, unix(7)).
+///
+/// Asked of the stage, which is in the host's network namespace, through the host's /proc, which is still in sight.
+/// Best effort beside the parent's walk of the trees: it finds those that were bound by an absolute path.
+fn host_sockets() -> Vec<PathBuf> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let stage = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim).unwrap_or_default();
+    let table = fs::read(Path::new("/proc").join(stage).join("net/unix")).unwrap_or_default();
+    let lines = table.split(|&byte| byte == b'\n').skip(1);
+    // The eighth field is the path, which may hold spaces; abstract names begin with `@`.
+    let names = lines.filter_map(|line| line.iter().position(|&byte| byte == b'/').map(|at| &line[at..]));
+    names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect()
+}
+
+/// Whether the seal has a directory of its own there, or a kernel file system.
+fn is_own(path: &Path) -> bool {
+    ["/proc", "/sys"].iter().any(|kernel| path == Path::new(kernel))
+        || VOLATILE.iter().any(|(directory, _)| path == Path::new(directory))
+}
+
+impl Layer {
+    fn hide(&mut self, mask: &Mask, site: &Site) -> io::Result<bool> {
+        let Ok(below) = mask.path.strip_prefix(&self.path) else { return Ok(false) };
+        let original = fs::symlink_metadata(&mask.path)?;
+        if !self.make_parents(below, site)? || !can_own(&original, site) {
+            return Ok(false);
+        }
+        let (path, look) = (self.upper.join(below), Look::of(&original, site));
+        match &mask.kind {
+            MaskKind::File { bytes } => write_new(&path, &bytes.0, look)?,
+            MaskKind::EmptyDirectory {} => {
+                fs::create_dir(&path)?;
+                if set_attribute(&path, c"user.overlay.opaque", b"y").is_err() {
+                    // Before Linux 6.6 a tmpfs has no user attributes: the directory is mounted over instead.
+                    fs::remove_dir(&path)?;
+                    return Ok(false);
+                }
+                look.put_on(&path)?;
+            }
+        }
+        let made = fs::symlink_metadata(&path)?;
+        self.ours.insert(below.to_owned(), (made.ino(), made.mtime_nsec()));
+        Ok(true)
+    }
+
+    /// Makes the directories above `below` in the upper layer, each as the host's; false if one cannot be.
+    fn make_parents(&self, below: &Path, site: &Site) -> io::Result<bool> {
+        let mut parents: Vec<&Path> = below.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()).collect();
+        parents.reverse();
+        for parent in parents {
+            let upper = self.upper.join(parent);
+            if upper.symlink_metadata().is_ok() {
+                continue;
+            }
+            let original = fs::symlink_metadata(self.path.join(parent))?;
+            if !original.is_dir() || !can_own(&original, site) {
+                return Ok(false);
+            }
+            fs::create_dir(&upper)?;
+            Look::of(&original, site).put_on(&upper)?;
+        }
+        Ok(true)
+    }
+
+    /// Mounts this layer over its directory.
+    fn mount(&self, work: &Path) -> io::Result<()> {
+        // Relative, because commas and colons in a path would end the option.
+        std::env::set_current_dir(&self.path)?;
+        let options = format!("lowerdir=.,upperdir={},workdir={},userxattr", self.upper.display(), work.display());
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let mounted = mount(Some("overlay"), &self.path, Some("overlay"), flags, Some(options.as_str()));
+        std::env::set_current_dir("/")?;
+        Ok(mounted?)
+    }
+}
+
+/// Whether a copy can belong to whom the original belongs to.
+fn can_own(original: &fs::Metadata, site: &Site) -> bool {
+    site.real_root || original.uid() == site.user
+}

@@ -1,0 +1,128 @@
+//! The private tmpfs from which everything of ours in the seal is taken: upper layers, masks, /tmp, /run, /dev.
+//!
+//! While the seal is built it is mounted over /dev; then it is detached, and lives on through what was taken from it.
+//! **Invariant.** Nothing of it has a name on the host (L1).
+
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use super::super::failure::{Blame, Failure};
+use super::super::mechanism::Mechanism;
+use super::site::Site;
+use crate::sys::mount::{Restrictions, attach_tree, clone_tree, restrict};
+
+/// Where it is mounted for the time of building: the one directory that every system has and no home lies in.
+const POINT: &str = "/dev";
+
+/// Where the seal's own files are made.
+#[derive(Debug)]
+pub(super) struct Staging {
+    /// Files made so far, which gives each its name.
+    made: u32,
+}
+
+/// What a file or directory of ours is: mode and, where they can be given, owner and group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    mode: u32,
+    user: u32,
+    group: u32,
+}
+
+impl Look {
+    /// As the original has it; ids that mean nothing inside become the user's own.
+    pub(super) fn of(original: &Metadata, site: &Site) -> Self {
+        let (mode, user, group) = (original.mode() & 0o7777, original.uid(), original.gid());
+        if site.real_root {
+            return Self { mode, user, group };
+        }
+        // What belongs to somebody else gives the user the rights of others, and no more.
+        let mode = if user == site.user { mode } else { mode & 0o5 | (mode & 0o5) << 3 | (mode & 0o5) << 6 };
+        Self { mode, user: site.user, group: site.group }
+    }
+
+    /// The user's own, with this mode.
+    pub(super) fn own(mode: u32, site: &Site) -> Self {
+        Self { mode, user: site.user, group: site.group }
+    }
+
+    /// Gives `path` this look.
+    pub(super) fn put_on(self, path: &Path) -> io::Result<()> {
+        chown(path, Some(self.user), Some(self.group))?;
+        // After chown, which clears set-id bits.
+        fs::set_permissions(path, Permissions::from_mode(self.mode))
+    }
+}
+
+impl Staging {
+    /// Mounts it. The /dev of the host is out of sight from here on.
+    pub(super) fn mount() -> Result<Self, Failure> {
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let source = Some("agentsecrets");
+        mount(source, POINT, Some("tmpfs"), flags, Some("mode=0755")).blame_at(
+            Mechanism::MountNamespace,
+            "mounting a private tmpfs",
+            Path::new(POINT),
+        )?;
+        Ok(Self { made: 0 })
+    }
+
+    /// A path for something new.
+    pub(super) fn fresh(&mut self) -> PathBuf {
+        self.made += 1;
+        Path::new(POINT).join(self.made.to_string())
+    }
+
+    /// A new file with these bytes.
+    pub(super) fn file(&mut self, bytes: &[u8], look: Look) -> io::Result<PathBuf> {
+        let path = self.fresh();
+        write_new(&path, bytes, look)?;
+        Ok(path)
+    }
+
+    /// A new, empty directory.
+    pub(super) fn directory(&mut self, look: Look) -> io::Result<PathBuf> {
+        let path = self.fresh();
+        fs::create_dir(&path)?;
+        look.put_on(&path)?;
+        Ok(path)
+    }
+
+    /// A handle on all of it that outlives the mount.
+    pub(super) fn handle() -> io::Result<OwnedFd> {
+        Ok(File::open(POINT)?.into())
+    }
+
+    /// Takes it out of sight and puts the finished `devices`, a directory of it, in its place.
+    pub(super) fn detach(devices: Option<&Path>) -> io::Result<()> {
+        let devices = devices.map(|devices| clone_tree(devices, true)).transpose()?;
+        umount2(POINT, MntFlags::MNT_DETACH)?;
+        let Some(devices) = devices else { return Ok(()) };
+        restrict(&devices, Restrictions { read_only: true, no_setuid: true, no_devices: false }, false)?;
+        attach_tree(devices, Path::new(POINT))
+    }
+}
+
+/// Makes a file that does not exist yet.
+pub(super) fn write_new(path: &Path, bytes: &[u8], look: Look) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    look.put_on(path)
+}
+
+/// Attaches a copy of `source` at `point`, restricted.
+pub(super) fn bind(source: &Path, point: &Path, restrictions: Restrictions) -> io::Result<()> {
+    let tree = clone_tree(source, true)?;
+    restrict(&tree, restrictions, true)?;
+    attach_tree(tree, point)
+}
+
+/// What every mount of the seal forbids.
+pub(super) const WRITABLE: Restrictions = Restrictions { read_only: false, no_setuid: true, no_devices: true };
+/// The same, read-only.
+pub(super) const READ_ONLY: Restrictions = Restrictions { read_only: true, no_setuid: true, no_devices: true };

@@ -1,0 +1,85 @@
+//! Signals to the parent: which there are, who sent them, and which of them the child must be told of.
+//!
+//! **Invariants.** A signal from the terminal reaches the child once: the terminal sends it to the whole foreground group,
+//! child included, so only those that a process sent to us alone are forwarded. A signal that was ignored when we were
+//! started (`nohup`, background jobs) stays ignored, for the child too.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// What can ask the run to end or tell the child something.
+const WATCHED: [Signal; 7] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+];
+
+/// `si_code` of a signal that the kernel itself raised, as the terminal does (sigaction(2)).
+const FROM_KERNEL: i32 = 0x80;
+
+/// A signal that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Its number.
+    pub number: i32,
+    /// Whether the kernel raised it for the foreground group, so that the child has it already.
+    pub from_terminal: bool,
+}
+
+/// The parent's signals as a descriptor.
+#[derive(Debug)]
+pub struct Signals {
+    descriptor: SignalFd,
+    ignored: Vec<i32>,
+}
+
+impl Signals {
+    /// Blocks the watched signals for this thread and all that it starts; call it before the first thread is started.
+    pub fn block() -> nix::Result<Self> {
+        let ignored: Vec<Signal> = WATCHED.into_iter().filter(|signal| crate::sys::is_ignored(*signal)).collect();
+        let mut set = SigSet::empty();
+        for signal in WATCHED.into_iter().filter(|signal| !ignored.contains(signal)) {
+            set.add(signal);
+        }
+        set.thread_block()?;
+        let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Self { descriptor, ignored: ignored.into_iter().map(|signal| signal as i32).collect() })
+    }
+
+    /// The next signal that is pending, without waiting.
+    pub fn take(&self) -> nix::Result<Option<Received>> {
+        let Some(info) = self.descriptor.read_signal()? else { return Ok(None) };
+        let number = i32::try_from(info.ssi_signo).map_err(|_| nix::Error::EINVAL)?;
+        Ok(Some(Received { number, from_terminal: info.ssi_code == FROM_KERNEL }))
+    }
+
+    /// The numbers that were ignored when we were started.
+    pub fn ignored(&self) -> &[i32] {
+        &self.ignored
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_from_a_process_is_told_from_the_terminals() {
+        let signals = Signals::block().unwrap();
+        assert_eq!(signals.take().unwrap(), None);
+        nix::sys::signal::raise(Signal::SIGUSR1).unwrap();
+        assert_eq!(signals.take().unwrap(), Some(Received { number: Signal::SIGUSR1 as i32, from_terminal: false }));
+    }
+}

@@ -1,0 +1,90 @@
+//! The only place where this program starts processes of its own accord: the stage of a seal, or, without isolation,
+//! the command itself.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+use super::Bare;
+use crate::sandbox::{LeftOut, Stage};
+use crate::scrub::ScrubbedEnv;
+
+/// The hidden verb that starts the stage of a seal.
+pub const STAGE_VERB: &str = "__stage";
+
+/// A process could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The stage of a seal.
+    #[error("cannot start the stage process")]
+    Stage {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No such command in the directories of PATH (exit 127).
+    #[error("`{command}`: command not found")]
+    NotFound {
+        /// The command as the user wrote it.
+        command: String,
+    },
+    /// It is there and cannot be executed (exit 126).
+    #[error("`{command}`: cannot be executed")]
+    NotExecutable {
+        /// The command as the user wrote it.
+        command: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Starts the command itself, without a seal: the environment that was decided, our standard streams, our process group.
+///
+/// Call it from the main thread, for the reason that [`stage`] gives.
+#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
+pub fn bare(arguments: &[OsString], environment: &ScrubbedEnv) -> Result<Bare, SpawnError> {
+    let program = arguments.first().cloned().unwrap_or_default();
+    let mut command = Command::new(&program);
+    command.args(arguments.iter().skip(1)).env_clear().envs(environment.iter());
+    crate::sys::die_with_parent(&mut command);
+    let failed = |source: io::Error| {
+        let command = program.to_string_lossy().into_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => SpawnError::NotFound { command },
+            _ => SpawnError::NotExecutable { command, source },
+        }
+    };
+    command.spawn().and_then(Bare::watch).map_err(failed)
+}
+
+/// Starts the stage of a seal: this executable anew, with an empty environment, our standard streams and two sockets.
+///
+/// Call it from the main thread (the kernel ends the stage when the thread that started it ends), before other threads
+/// start programs: those would inherit the sockets.
+pub fn stage(left_out: &LeftOut) -> Result<Stage, SpawnError> {
+    start_stage(left_out).map_err(|source| SpawnError::Stage { source })
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
+fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
+    let (control, stage_control) = UnixStream::pair()?;
+    let (loopback, stage_loopback) = UnixStream::pair()?;
+    for socket in [&stage_control, &stage_loopback] {
+        fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    }
+    let child = Command::new("/proc/self/exe")
+        .arg(STAGE_VERB)
+        .arg(std::process::id().to_string())
+        .arg(stage_control.as_raw_fd().to_string())
+        .arg(stage_loopback.as_raw_fd().to_string())
+        .arg(left_out.argument())
+        .env_clear()
+        .spawn()?;
+    Ok(Stage::new(child, control, loopback))
+}

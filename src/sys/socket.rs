@@ -1,0 +1,84 @@
+//! Sockets: descriptors that travel in messages, and the packet socket that sees refusals.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
+};
+
+use super::check;
+use super::seccomp::Instruction;
+
+/// The most descriptors that one message carries here (the kernel's own limit is 253).
+pub const MOST_DESCRIPTORS: usize = 128;
+
+/// Sends what fits of `bytes`, with `descriptors` attached to the first byte. Says how many bytes went.
+pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[impl AsFd]) -> io::Result<usize> {
+    let numbers: Vec<RawFd> = descriptors.iter().map(|descriptor| descriptor.as_fd().as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&numbers)];
+    let control = if numbers.is_empty() { &[][..] } else { &rights[..] };
+    let pieces = [IoSlice::new(bytes)];
+    loop {
+        match sendmsg::<()>(socket.as_fd().as_raw_fd(), &pieces, control, MsgFlags::MSG_NOSIGNAL, None) {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Receives up to `buffer.len()` bytes and whatever descriptors come with them (closed on exec).
+pub fn receive(socket: impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut control = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
+    let mut pieces = [IoSliceMut::new(buffer)];
+    let message = loop {
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        match recvmsg::<()>(socket.as_fd().as_raw_fd(), &mut pieces, Some(&mut control), flags) {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => break other?,
+        }
+    };
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(numbers) = control {
+            for number in numbers {
+                // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+                descriptors.push(unsafe { OwnedFd::from_raw_fd(number) });
+            }
+        }
+    }
+    Ok(message.bytes)
+}
+
+/// A packet socket on the interface `index` of this network namespace that receives only what `filter` accepts, without
+/// link-layer header (`packet(7)`, `SOCK_DGRAM`).
+pub fn packet(index: i32, filter: &[Instruction]) -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    // Protocol 0 receives nothing until the socket is bound, when the filter is in place already.
+    let socket = nix::sys::socket::socket(AddressFamily::Packet, SockType::Datagram, flags, None)?;
+    attach_filter(&socket, filter)?;
+    let everything = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
+    let address = libc::sockaddr_ll {
+        sll_family: u16::try_from(libc::AF_PACKET).map_err(io::Error::other)?,
+        sll_protocol: everything,
+        sll_ifindex: index,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let length = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
+    // SAFETY: `bind` reads one `sockaddr_ll` of the length we state.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) }.into())?;
+    Ok(socket)
+}
+
+fn attach_filter(socket: &OwnedFd, filter: &[Instruction]) -> io::Result<()> {
+    let length = u16::try_from(filter.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };
+    let size = libc::socklen_t::try_from(size_of_val(&program)).map_err(io::Error::other)?;
+    let (socket, value) = (socket.as_raw_fd(), (&raw const program).cast());
+    // SAFETY: the kernel reads one `sock_fprog` of the size we state and `len` instructions from it; both live through
+    // the call, and neither is written.
+    let returned = unsafe { libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, value, size) };
+    check(returned.into()).map(drop)
+}

@@ -1,0 +1,255 @@
+//! What is measured, and against which budget.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Run, Running, Upstream, fresh_key, place};
+
+const HOST: &str = "api.openai.com";
+
+/// Which side a measurement is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Direct,
+    Brokered,
+}
+
+/// A measured figure beside its budget.
+struct Figure {
+    what: &'static str,
+    value: f64,
+    unit: &'static str,
+    budget: f64,
+    /// Whether more is better.
+    more: bool,
+    note: String,
+}
+
+impl Figure {
+    fn is_met(&self) -> bool {
+        if self.more { self.value >= self.budget } else { self.value <= self.budget }
+    }
+}
+
+/// Measures what has one of `words` in its name; gives how many budgets were missed.
+pub(crate) fn measure(words: &[&str]) -> usize {
+    let all: &[(&str, fn() -> Vec<Figure>)] = &[
+        ("startup", startup),
+        ("keep-alive", keep_alive),
+        ("connections", connections),
+        ("h2-streams", streams),
+        ("fresh", fresh),
+        ("download", || transfer("download", HOST, "download, bound host", 0.5)),
+        ("upload", || transfer("upload", HOST, "upload, bound host", 0.5)),
+        ("tunnel", || transfer("download", "unbound.example", "download, opaque tunnel", 0.8)),
+        ("events", events),
+        ("idle", idle),
+    ];
+    let mut missed = 0;
+    println!("{:34} {:>10} {:8} {:>10}  {:6} note", "what", "measured", "", "budget", "");
+    for (_, take) in all.iter().filter(|(name, _)| words.is_empty() || words.iter().any(|word| name.contains(word))) {
+        for figure in take() {
+            let verdict = if figure.is_met() { "met" } else { "MISSED" };
+            missed += usize::from(!figure.is_met());
+            let sign = if figure.more { ">=" } else { "<=" };
+            println!(
+                "{:34} {:>10.3} {:8} {sign} {:>7.3}  {verdict:6} {}",
+                figure.what, figure.value, figure.unit, figure.budget, figure.note
+            );
+        }
+    }
+    missed
+}
+
+/// The client at its work, on one side.
+fn client(side: Side, upstream: &Upstream, host: &str, work: &str, count: usize) -> Running {
+    let key = fresh_key("sk-proj-");
+    let program = place::published(&std::env::current_exe().unwrap());
+    let count = count.to_string();
+    let mut command = vec![program.to_str().unwrap(), "client", work, &count, host];
+    let address = upstream.address().to_string();
+    let mut run = Run::new().unobserved().variable("OPENAI_API_KEY", &key).input("");
+    run = match side {
+        Side::Brokered => run.upstream(upstream).flag("--quiet"),
+        Side::Direct => {
+            command.push(&address);
+            run.stand_in("while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"")
+        }
+    };
+    if side == Side::Direct || host != HOST {
+        run = run.variable("SSL_CERT_FILE", upstream.authority());
+    }
+    run.args(&command).start()
+}
+
+/// The client's work from its beginning to its figures, with a look at the parent at each checkpoint.
+fn work_with<T>(
+    side: Side,
+    host: &str,
+    work: &str,
+    count: usize,
+    look: impl Fn(&Running) -> T,
+) -> (Value, Vec<T>, usize) {
+    let upstream = Upstream::with_protocols([host], &["h2", "http/1.1"]);
+    upstream.forget_requests();
+    let mut running = client(side, &upstream, host, work, count);
+    let mut seen = Vec::new();
+    if matches!(work, "connections" | "h2-streams" | "idle") {
+        for name in ["start", "end"] {
+            running.wait_for(&format!("at {name}\n"));
+            seen.push(look(&running));
+            running.write(b"go on\n");
+        }
+    }
+    let finished = running.finish().succeeded();
+    let said = finished.stdout();
+    (serde_json::from_str(said.lines().last().unwrap()).unwrap(), seen, upstream.connections())
+}
+
+fn work(side: Side, host: &str, kind: &str, count: usize, figure: &str) -> (f64, usize) {
+    let (figures, _, connections) = work_with(side, host, kind, count, |_| ());
+    (figures[figure].as_f64().unwrap(), connections)
+}
+
+/// Both sides in turns, three times; the middle of each.
+fn compare(host: &str, kind: &str, count: usize, figure: &str) -> (f64, f64, [usize; 2]) {
+    let mut values = [Vec::new(), Vec::new()];
+    let mut connections = [0, 0];
+    for _ in 0..3 {
+        for (place, side) in [Side::Direct, Side::Brokered].into_iter().enumerate() {
+            let (value, count) = work(side, host, kind, count, figure);
+            values[place].push(value);
+            connections[place] = count;
+        }
+    }
+    let [direct, brokered] = values.map(|mut side| middle(&mut side));
+    (direct, brokered, connections)
+}
+
+fn middle(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn status(running: &Running, field: &str) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+    let line = text.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The CPU time of the parent so far, in seconds; proc_pid_stat(5), fields 14 and 15.
+fn processor_time(running: &Running) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{}/stat", running.pid())).unwrap();
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
+    ticks / 100.0
+}
+
+fn startup() -> Vec<Figure> {
+    let once = |run: Run| {
+        let start = Instant::now();
+        let running = run.unobserved().args(["/bin/true"]).start();
+        assert!(running.wait(Duration::from_secs(20)).unwrap().success(), "{}", running.stderr());
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    let (mut plain, mut wrapped) = (Vec::new(), Vec::new());
+    for _ in 0..40 {
+        plain.push(once(Run::new().program("/usr/bin/env").verb(["--"; 0]).flags(["true"]).unobserved()));
+        wrapped.push(once(Run::new().flag("--quiet").dotenv("OPENAI_API_KEY=sk-proj-a-small-project\n")));
+    }
+    let (plain, wrapped) = (middle(&mut plain), middle(&mut wrapped));
+    let running = Run::new().flag("--quiet").unobserved().shell("echo up; read x").input("").start();
+    running.wait_for("up");
+    let memory = status(&running, "VmHWM:") / 1024.0;
+    running.finish();
+    let note = format!("plain {plain:.1} ms, run {wrapped:.1} ms");
+    vec![
+        Figure { what: "start-up added", value: wrapped - plain, unit: "ms", budget: 10.0, more: false, note },
+        Figure {
+            what: "peak RSS of the parent",
+            value: memory,
+            unit: "MiB",
+            budget: 16.0,
+            more: false,
+            note: String::new(),
+        },
+    ]
+}
+
+fn keep_alive() -> Vec<Figure> {
+    let (direct, brokered, connections) = compare(HOST, "sequence", 3000, "p50");
+    assert_eq!(connections, [1, 1]);
+    let note = format!("p50 {direct:.0} us directly, {brokered:.0} us brokered");
+    vec![Figure { what: "keep-alive request", value: brokered / direct, unit: "x", budget: 2.0, more: false, note }]
+}
+
+fn connections() -> Vec<Figure> {
+    let count = 16_000;
+    let (direct, brokered, connections) = compare(HOST, "connections", count, "rate");
+    assert_eq!(connections[0], 16);
+    assert!((1..=16).contains(&connections[1]), "{} upstream connections", connections[1]);
+    let (_, times, _) = work_with(Side::Brokered, HOST, "connections", count, processor_time);
+    let each = (times[1] - times[0]) / count as f64 * 1e6;
+    let note = format!("{direct:.0} and {brokered:.0} requests a second");
+    vec![
+        Figure { what: "16 connections", value: brokered / direct, unit: "x", budget: 0.25, more: true, note },
+        Figure {
+            what: "CPU of the parent a request",
+            value: each,
+            unit: "us",
+            budget: 60.0,
+            more: false,
+            note: String::new(),
+        },
+    ]
+}
+
+fn streams() -> Vec<Figure> {
+    let (direct, brokered, connections) = compare(HOST, "h2-streams", 16_000, "rate");
+    assert_eq!(connections[0], 1);
+    let note = format!("{direct:.0} and {brokered:.0} requests a second, {} upstream", connections[1]);
+    vec![Figure { what: "HTTP/2, 16 streams", value: brokered / direct, unit: "x", budget: 0.25, more: true, note }]
+}
+
+fn fresh() -> Vec<Figure> {
+    let (direct, brokered, connections) = compare(HOST, "fresh", 300, "p50");
+    assert_eq!(connections[0], 300);
+    let note = format!("p50 {direct:.0} and {brokered:.0} us, {} upstream connections", connections[1]);
+    vec![Figure {
+        what: "new connection a request",
+        value: brokered / direct,
+        unit: "x",
+        budget: 1.8,
+        more: false,
+        note,
+    }]
+}
+
+fn transfer(kind: &str, host: &str, what: &'static str, budget: f64) -> Vec<Figure> {
+    let (direct, brokered, _) = compare(host, kind, 512, "rate");
+    let note = format!("{direct:.0} and {brokered:.0} MiB a second");
+    vec![Figure { what, value: brokered / direct, unit: "x", budget, more: true, note }]
+}
+
+fn events() -> Vec<Figure> {
+    let (direct, brokered, _) = compare(HOST, "events", 500, "p99");
+    let note = format!("p99 {direct:.0} and {brokered:.0} us");
+    let added = (brokered - direct) / 1e3;
+    vec![Figure { what: "delay added to an event, p99", value: added, unit: "ms", budget: 0.5, more: false, note }]
+}
+
+fn idle() -> Vec<Figure> {
+    let count = 500;
+    let (_, sizes, _) = work_with(Side::Brokered, HOST, "idle", count, |running| status(running, "VmRSS:"));
+    let each = (sizes[1] - sizes[0]) / count as f64;
+    vec![Figure {
+        what: "memory an idle connection",
+        value: each,
+        unit: "KiB",
+        budget: 64.0,
+        more: false,
+        note: String::new(),
+    }]
+}

@@ -1,0 +1,92 @@
+//! What comes back: an upstream that repeats what it was sent never shows the child a real value, and a placeholder
+//! goes in for a real value only where its service looks for one.
+
+use crate::support::{Finished, Run, Upstream, fresh_key};
+
+/// One secret, one upstream for its host, one shell script.
+fn run(script: &str) -> (Finished, Upstream, String) {
+    let key = fresh_key("sk-proj-");
+    let upstream = Upstream::start(["api.openai.com", "unrelated.example"]);
+    let run = Run::new().secret("OPENAI_API_KEY", &key).upstream(&upstream).shell(script);
+    (run.run().succeeded(), upstream, key)
+}
+
+#[test]
+fn an_echo_of_header_and_body_reaches_the_child_as_the_placeholder() {
+    for version in ["--http1.1", "--http2"] {
+        let (finished, upstream, key) = run(&format!(
+            "curl {version} --silent --show-error --include -H \"Authorization: Bearer $OPENAI_API_KEY\" \
+             -d 'plain body' https://api.openai.com/test/echo"
+        ));
+        let placeholder = finished.child_variable("OPENAI_API_KEY").unwrap();
+        let bearer = format!("authorization: Bearer {placeholder}");
+        assert_eq!(upstream.only("/test/echo").header("authorization"), Some(format!("Bearer {key}").as_str()));
+        let answer = finished.stdout();
+        assert!(answer.contains(&format!("x-echo-{bearer}\r\n")), "{answer}");
+        assert!(answer.contains(&format!("\n{bearer}\n")), "{answer}");
+        assert!(answer.ends_with("\n\nplain body"), "{answer}");
+    }
+}
+
+#[test]
+fn only_forms_that_are_scanned_are_asked_for() {
+    let (_, upstream, _) = run("curl --silent --compressed -H 'Accept-Encoding: br, zstd, gzip, x-unheard-of' \
+         -H \"Authorization: Bearer $OPENAI_API_KEY\" https://api.openai.com/test/ok");
+    let seen = upstream.only("/test/ok");
+    let asked = seen.header("accept-encoding").unwrap_or("identity");
+    assert!(!asked.contains("x-unheard-of") && !asked.contains('*'), "{asked}");
+}
+
+#[test]
+fn a_placeholder_in_a_prompt_stays_a_placeholder() {
+    let (finished, upstream, key) =
+        run("curl --silent -H \"Authorization: Bearer $OPENAI_API_KEY\" -H \"X-Note: $OPENAI_API_KEY\" \
+         -d \"{\\\"prompt\\\": \\\"$OPENAI_API_KEY\\\"}\" https://api.openai.com/test/ok?q=$OPENAI_API_KEY");
+    let placeholder = finished.child_variable("OPENAI_API_KEY").unwrap();
+    let seen = upstream.only("/test/ok");
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {key}").as_str()));
+    assert_eq!(seen.text(), format!("{{\"prompt\": \"{placeholder}\"}}"));
+    assert_eq!(seen.target, format!("/test/ok?q={placeholder}"));
+    assert_eq!(seen.header("x-note"), Some(placeholder.as_str()));
+}
+
+#[test]
+fn a_placeholder_that_travels_to_another_host_goes_out_inert() {
+    let key = fresh_key("sk-proj-");
+    let upstream = Upstream::start(["unrelated.example"]);
+    // Not a bound host: an opaque tunnel, so the child itself must trust the upstream.
+    let run = Run::new().secret("OPENAI_API_KEY", &key).upstream(&upstream).variable("AUTHORITY", upstream.authority());
+    let script = "curl --silent --show-error --fail --cacert $AUTHORITY -H \"Authorization: Bearer $OPENAI_API_KEY\" \
+                  https://unrelated.example/test/ok";
+    let finished = run.shell(script).run().succeeded();
+    let placeholder = finished.child_variable("OPENAI_API_KEY").unwrap();
+    let sent = format!("Bearer {placeholder}");
+    assert_eq!(upstream.only("/test/ok").header("authorization"), Some(sent.as_str()));
+}
+
+#[test]
+fn plaintext_to_a_bound_host_carries_no_real_value() {
+    let (finished, upstream, _) =
+        run("curl --silent -H \"Authorization: Bearer $OPENAI_API_KEY\" http://api.openai.com/test/ok; true");
+    let placeholder = finished.child_variable("OPENAI_API_KEY").unwrap();
+    for seen in upstream.seen() {
+        assert_eq!(seen.header("authorization"), Some(format!("Bearer {placeholder}").as_str()));
+    }
+}
+
+#[test]
+fn a_second_credential_header_is_replaced_and_not_added() {
+    let key = fresh_key("sk-ant-api03-");
+    let upstream = Upstream::start(["api.anthropic.com"]);
+    let run = Run::new().secret("ANTHROPIC_API_KEY", &key).upstream(&upstream);
+    let run = run.shell(
+        "curl --silent --show-error -H \"x-api-key: $ANTHROPIC_API_KEY\" -H 'Authorization: Bearer stale' \
+         https://api.anthropic.com/test/ok",
+    );
+    run.run().succeeded();
+    let seen = upstream.only("/test/ok");
+    let real: Vec<&str> =
+        seen.headers.values().filter_map(|value| value.to_str().ok()).filter(|v| v.contains(&key)).collect();
+    assert_eq!(real.len(), 1, "{:#?}", seen.headers);
+    assert!(!seen.headers.values().any(|value| value == "Bearer stale"), "{:#?}", seen.headers);
+}

@@ -1,0 +1,221 @@
+//! Runs each attack outside, where it must succeed, and inside a run, where it must not; then the table of mechanisms.
+
+use std::fs::{self, Permissions};
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::unistd::{Pid, gethostname, sethostname};
+
+use crate::host;
+use crate::mechanisms;
+use crate::support::deadline::PATIENCE;
+use crate::support::place::{self, User, users};
+use crate::support::remains::Remains;
+use crate::support::{Finished, Run, fresh_key};
+use crate::trials::{Control, Evidence, TRIALS, Trial};
+
+/// Under what the attacker is started.
+pub(crate) enum Ground {
+    /// Nothing but a parent that holds the value.
+    Outside,
+    /// The program as it is.
+    Inside,
+    /// The program without these mechanisms.
+    Without(&'static [&'static str]),
+}
+
+/// The programs of the suite, at places that every user can execute.
+pub(crate) struct Programs {
+    attacker: PathBuf,
+    outside: PathBuf,
+    without: PathBuf,
+}
+
+/// What stands in for the program outside: it forgets the flags, takes the value from the command's environment, and
+/// stays its parent.
+const OUTSIDE: &str = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done; shift\nenv -u INTERNAL_TOKEN \"$@\"\n";
+
+/// Runs what has one of `words` in its name, or all.
+pub(crate) fn run(words: &[&str]) -> ExitCode {
+    place::root();
+    let without = place::example("agentsecrets-without", &["leave-out"]);
+    let attacker = place::published(&std::env::current_exe().unwrap());
+    let folder = host::enter();
+    let outside = folder.path().join("outside");
+    fs::write(&outside, OUTSIDE).unwrap();
+    fs::set_permissions(&outside, Permissions::from_mode(0o755)).unwrap();
+    let programs = Programs { attacker, outside, without };
+    let picked = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+
+    let (mut passed, mut failed) = (0, 0);
+    let mut note = |name: &str, result: Result<String, String>| match result {
+        Ok(said) => {
+            passed += 1;
+            println!("ok      {name}: {said}");
+        }
+        Err(said) => {
+            failed += 1;
+            println!("FAILED  {name}: {said}");
+        }
+    };
+    for trial in TRIALS.iter().filter(|trial| picked(trial.attack) && trial.is_possible()) {
+        for user in users().iter().filter(|user| trial.is_for(**user)) {
+            note(&format!("{} as {user:?}", trial.attack), examine(&programs, trial, *user));
+        }
+    }
+    mechanisms::check_table(&mut note);
+    for row in mechanisms::TABLE.iter().filter(|row| picked(row.attack) || picked(row.mechanism)) {
+        let Some(user) = row.user() else { continue };
+        note(&format!("without {}", row.mechanism), mechanisms::examine(&programs, row, user));
+    }
+    println!("\n{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn examine(programs: &Programs, trial: &Trial, user: User) -> Result<String, String> {
+    if matches!(trial.control, Control::Outside) && !wins(programs, trial, user, &Ground::Outside)?.0 {
+        return Err(format!("the control lost: {}", wins(programs, trial, user, &Ground::Outside)?.1));
+    }
+    match wins(programs, trial, user, &Ground::Inside)? {
+        (true, said) => Err(format!("it escaped: {said}")),
+        (false, said) => Ok(said),
+    }
+}
+
+/// Attacks once, on that ground; whether the attack won, and what was said.
+pub(crate) fn wins(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> Result<(bool, String), String> {
+    let attempt = || attack(programs, trial, user, ground);
+    catch_unwind(AssertUnwindSafe(attempt)).map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
+}
+
+fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (bool, String) {
+    let mark = fresh_key("mark");
+    let name_before = gethostname().unwrap();
+    let mut run = staged(user, ground).flags(trial.flags);
+    let mut program = match ground {
+        Ground::Outside => programs.outside.clone(),
+        Ground::Inside => place::agentsecrets().to_owned(),
+        Ground::Without(names) => {
+            run = run.variable("AGENTSECRETS_LEAVE_OUT", names.join(","));
+            programs.without.clone()
+        }
+    };
+    if trial.own_copy {
+        let copy = run.world().project().join("agentsecrets");
+        fs::copy(&program, &copy).unwrap();
+        program = copy;
+    }
+    let terminal = matches!(trial.evidence, Evidence::Typed).then(|| terminal(user));
+    let mut wrapper = trial.wrapper.to_owned();
+    if let Some((_, _, path)) = &terminal {
+        wrapper = format!("exec setsid --ctty --wait {{}} \"$@\" <{}", path.display());
+    }
+    run = if wrapper.is_empty() {
+        run.program(program)
+    } else {
+        run.stand_in(&wrapper.replace("{}", program.to_str().unwrap()))
+    };
+    let run = run.unobserved().args([programs.attacker.to_str().unwrap(), "attack", trial.attack, &mark]);
+    if matches!(trial.evidence, Evidence::Outlived) {
+        return outlived(run);
+    }
+    let finished = run.run();
+    let won = match trial.evidence {
+        Evidence::Said => finished.stdout().contains("won: "),
+        Evidence::Arrived => host::has_arrived(mark.as_bytes()),
+        Evidence::Planted(path) => holds(&finished.world().root().join(path), &mark),
+        Evidence::Scheduled => host::has_job(&mark),
+        Evidence::Typed => typed(&terminal.unwrap().1, &mark),
+        Evidence::Renamed => gethostname().unwrap().to_string_lossy() == mark,
+        Evidence::Outlived => unreachable!("judged above"),
+    };
+    let _ = sethostname(name_before);
+    (won, last_words(&finished))
+}
+
+fn last_words(finished: &Finished) -> String {
+    let said = finished.stdout();
+    let line = said.lines().find(|line| line.starts_with("won: ") || line.starts_with("lost: "));
+    match line {
+        Some(line) => line.to_owned(),
+        None => format!("status {}, {said}{}", finished.code(), finished.stderr().trim()),
+    }
+}
+
+fn holds(path: &Path, mark: &str) -> bool {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.is_ok() && memchr::memmem::find(&bytes, mark.as_bytes()).is_some()
+}
+
+/// A world with a secret in each place that is masked or hidden, and a socket in each that is not the seal's own.
+fn staged(user: User, ground: &Ground) -> Run {
+    let key = fresh_key("");
+    let backwards: String = key.chars().rev().collect();
+    let mut run =
+        Run::new().user(user).variable("TARGET_BACKWARDS", backwards).variable("HOST_SOCKETS", host::sockets());
+    run = run.variable("INTERNAL_TOKEN", &key);
+    if matches!(ground, Ground::Inside) {
+        run = run.declare("INTERNAL_TOKEN", &key);
+    }
+    let line = format!("INTERNAL_TOKEN={key}\n");
+    run = run.dotenv(&line).project_file("packages/deep/.env.local", &line).project_file(".git/hooks/README", "none\n");
+    run = run.home_file(".aws/credentials", &line).home_file(".ssh/id_ed25519", &line).home_file(".bashrc", "# mine\n");
+    run = run.home_file(".cache/bin/tool", "").config_file("canary", &line);
+    let world = run.world();
+    fs::create_dir_all(world.state().join("agentsecrets")).unwrap();
+    fs::write(world.state().join("agentsecrets/canary"), &line).unwrap();
+    symlink(".env", world.project().join("link-to-dotenv")).unwrap();
+    fs::hard_link(world.project().join(".env"), world.project().join("hard-link-to-dotenv")).unwrap();
+    for folder in [world.home(), world.project(), world.home().join(".cache")] {
+        host::serve_unix_at(&folder.join("agent.sock"));
+    }
+    host::plant_canaries(&line);
+    let path = format!(
+        "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        world.home().join(".cache/bin").display()
+    );
+    run.variable("PATH", path)
+}
+
+/// A pseudo-terminal for the run's stdin; the master is kept open, the slave is read afterwards.
+fn terminal(user: User) -> (OwnedFd, OwnedFd, PathBuf) {
+    let pair = nix::pty::openpty(None, None).unwrap();
+    let mut settings = tcgetattr(&pair.slave).unwrap();
+    cfmakeraw(&mut settings);
+    tcsetattr(&pair.slave, SetArg::TCSANOW, &settings).unwrap();
+    fcntl(&pair.slave, FcntlArg::F_SETFL(OFlag::O_NONBLOCK | OFlag::O_RDWR)).unwrap();
+    let path = nix::unistd::ttyname(&pair.slave).unwrap();
+    if let Some(id) = user.id() {
+        std::os::unix::fs::chown(&path, Some(id), None).unwrap();
+    }
+    assert!(pair.slave.as_raw_fd() > 2);
+    (pair.master, pair.slave, path)
+}
+
+fn typed(slave: &OwnedFd, mark: &str) -> bool {
+    let mut buffer = [0; 4096];
+    let length = nix::unistd::read(slave, &mut buffer).unwrap_or(0);
+    memchr::memmem::find(&buffer[..length], mark.as_bytes()).is_some()
+}
+
+/// Kills the first process and sees whether the command goes with it.
+fn outlived(run: Run) -> (bool, String) {
+    let running = run.start();
+    running.wait_for("waiting");
+    let remains = Remains::of(&running);
+    running.signal(Signal::SIGKILL);
+    running.wait(PATIENCE).unwrap();
+    let left = remains.settle();
+    for process in &left {
+        let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
+    }
+    (!left.is_empty(), format!("{} processes lived on", left.len()))
+}

@@ -1,0 +1,15 @@
+//! Drives the built program against a local upstream. Every run here is also a leak test: see [`support::finished`].
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets what it did not expect fails")]
+#![allow(clippy::disallowed_methods, reason = "tests start programs and tasks of their own")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod bad_input;
+mod clients;
+mod echo;
+mod egress;
+mod harness;
+mod levels;
+mod lifecycle;
+mod streams;
+mod support;
+mod view;

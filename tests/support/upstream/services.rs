@@ -1,0 +1,132 @@
+//! What the services of the catalogue answer to their own clients, as far as these look at it. Each accepts exactly the
+//! key that the test gave it, so a client that succeeds proves that the real key arrived.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::Site;
+use super::answers::{json as json_answer, text};
+use super::body::{Fed, Piece, fed};
+
+/// Answers as the service at the site's host would.
+pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> {
+    let Some(key) = site.record.key(&site.host) else {
+        return text(StatusCode::OK, "nobody in particular\n");
+    };
+    if !carries(&parts.headers, &key) {
+        let mut refusal = json_answer(
+            StatusCode::UNAUTHORIZED,
+            &json!({"error": {"type": "authentication_error", "message": "wrong key"}}),
+        );
+        refusal.headers_mut().insert(WWW_AUTHENTICATE, "Bearer".parse().unwrap());
+        return refusal;
+    }
+    let asked: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let streamed = asked["stream"] == true;
+    match (site.host.as_str(), parts.uri.path()) {
+        ("api.openai.com", "/v1/chat/completions") if streamed => event_stream(openai_events()),
+        ("api.openai.com", "/v1/chat/completions") => json_answer(StatusCode::OK, &openai_completion()),
+        ("api.anthropic.com", "/v1/messages") if streamed => event_stream(anthropic_events()),
+        ("api.anthropic.com", "/v1/messages") => json_answer(StatusCode::OK, &anthropic_message()),
+        ("api.stripe.com", "/v1/balance") => json_answer(StatusCode::OK, &stripe_balance()),
+        ("registry.npmjs.org", "/-/whoami") => json_answer(StatusCode::OK, &json!({"username": "somebody"})),
+        ("api.github.com", "/user") => json_answer(StatusCode::OK, &json!({"login": "somebody"})),
+        _ => json_answer(StatusCode::OK, &json!({"authenticated": true})),
+    }
+}
+
+/// Whether the key stands where a service would look: a bearer (any scheme word), a key header, a Basic user or password.
+pub(crate) fn carries(headers: &HeaderMap, key: &str) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if ["x-api-key", "x-goog-api-key", "private-token"].iter().any(|name| text(name) == Some(key)) {
+        return true;
+    }
+    match text(AUTHORIZATION.as_str()).map(|value| value.split_once(' ').unwrap_or(("", value))) {
+        Some(("Basic", encoded)) => {
+            let decoded = BASE64_STANDARD.decode(encoded).unwrap_or_default();
+            String::from_utf8_lossy(&decoded).split(':').any(|field| field == key)
+        }
+        Some((_, value)) => value == key,
+        None => false,
+    }
+}
+
+fn event_stream(events: Vec<(Option<&'static str>, String)>) -> Response<Fed> {
+    let (sender, body) = fed(None);
+    tokio::spawn(async move {
+        for (name, data) in events {
+            let name = name.map(|name| format!("event: {name}\n")).unwrap_or_default();
+            if sender.send(Piece::Data(format!("{name}data: {data}\n\n").into())).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, "text/event-stream".parse().unwrap());
+    response
+}
+
+fn openai_completion() -> Value {
+    json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello from upstream"}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 4},
+    })
+}
+
+fn openai_events() -> Vec<(Option<&'static str>, String)> {
+    let chunk = |delta: Value, reason: Value| {
+        let choices = json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
+        let chunk = json!({
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o", "choices": choices,
+        });
+        (None, chunk.to_string())
+    };
+    let words = ["hello ", "from ", "upstream"].map(|word| chunk(json!({"content": word}), Value::Null));
+    let mut events = Vec::from(words);
+    events.push(chunk(json!({}), json!("stop")));
+    events.push((None, "[DONE]".into()));
+    events
+}
+
+fn anthropic_message() -> Value {
+    json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5",
+        "content": [{"type": "text", "text": "hello from upstream"}],
+        "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 3},
+    })
+}
+
+fn anthropic_events() -> Vec<(Option<&'static str>, String)> {
+    let mut start = anthropic_message();
+    start["content"] = json!([]);
+    start["stop_reason"] = Value::Null;
+    let mut events = vec![
+        ("message_start", json!({"type": "message_start", "message": start})),
+        (
+            "content_block_start",
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        ),
+    ];
+    for word in ["hello ", "from ", "upstream"] {
+        let delta = json!({"type": "text_delta", "text": word});
+        events.push(("content_block_delta", json!({"type": "content_block_delta", "index": 0, "delta": delta})));
+    }
+    events.push(("content_block_stop", json!({"type": "content_block_stop", "index": 0})));
+    let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
+    events.push(("message_delta", json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 3}})));
+    events.push(("message_stop", json!({"type": "message_stop"})));
+    events.into_iter().map(|(name, data)| (Some(name), data.to_string())).collect()
+}
+
+fn stripe_balance() -> Value {
+    json!({
+        "object": "balance", "livemode": false,
+        "available": [{"amount": 4242, "currency": "eur", "source_types": {"card": 4242}}], "pending": [],
+    })
+}
