@@ -15,6 +15,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
@@ -79,20 +80,23 @@ impl Overlays {
             return Ok(overlays);
         }
         overlays.split(Path::new("/"), site, staging).blame(Mechanism::Overlay, "finding directories")?;
-        if site.is_volatile(&site.profile.home) && site.profile.home.is_dir() {
-            let home = site.profile.home.clone();
-            overlays.add(&home, site, staging).blame_at(Mechanism::Overlay, "making the home layer", &home)?;
+        if site.is_volatile(&site.home) && site.home.is_dir() {
+            overlays.add(&site.home, site, staging).blame_at(
+                Mechanism::Overlay,
+                "making the home layer",
+                &site.home,
+            )?;
         }
         Ok(overlays)
     }
 
     fn add(&mut self, directory: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
+        if mountinfo::any_below(&site.mounts, directory) {
+            return self.split(directory, site, staging);
+        }
         let on = mountinfo::of(&site.mounts, directory);
         if on.is_some_and(|mount| mount.read_only || NOT_DISKS.contains(&mount.kind.as_str())) {
             return Ok(());
-        }
-        if mountinfo::any_below(&site.mounts, directory) {
-            return self.split(directory, site, staging);
         }
         let original = fs::symlink_metadata(directory)?;
         if !can_own(&original, site) && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none()) {
@@ -239,7 +243,8 @@ impl Layer {
         // Relative, because commas and colons in a path would end the option.
         std::env::set_current_dir(&self.path)?;
         let options = format!("lowerdir=.,upperdir={},workdir={},userxattr", self.upper.display(), work.display());
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        flags.set(MsFlags::MS_NOEXEC, statvfs(".")?.flags().contains(FsFlags::ST_NOEXEC));
         let mounted = mount(Some("overlay"), &self.path, Some("overlay"), flags, Some(options.as_str()));
         std::env::set_current_dir("/")?;
         Ok(mounted?)
