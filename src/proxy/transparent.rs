@@ -1,6 +1,6 @@
 //! A connection that the child meant for any address: the address it dialled names nobody, the bytes do.
 //!
-//! **Invariants.** 127.0.0.0/8 and ::1 are the child's own and never ours. A name comes from the SNI, from `Host`, or from
+//! **Invariants.** `127.0.0.0/8` and `::1` are the child's own and never ours. A name comes from the SNI, from `Host`, or from
 //! the synthetic address that stands for it; without one the target is the literal address, and no secret is bound to
 //! it unless policy names the address itself (S3).
 

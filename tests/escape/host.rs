@@ -20,6 +20,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
+use crate::support::deadline::poll;
 use crate::support::place;
 
 /// An address of the internet.
@@ -157,8 +158,9 @@ fn listen(folder: &Path) {
     thread::spawn(sniff_echo_requests);
 }
 
+/// A fresh IPv6 address can be bound only when the kernel has settled it, hence the asking again.
 fn serve_tcp(address: SocketAddr) {
-    let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+    let listener = poll(&format!("the address {address}"), || TcpListener::bind(address).ok());
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             thread::spawn(|| keep(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhost\n"));
@@ -167,7 +169,7 @@ fn serve_tcp(address: SocketAddr) {
 }
 
 fn serve_udp(address: SocketAddr) {
-    let socket = UdpSocket::bind(address).unwrap();
+    let socket = poll(&format!("the address {address}"), || UdpSocket::bind(address).ok());
     thread::spawn(move || {
         let mut buffer = [0; 2048];
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {

@@ -130,6 +130,14 @@ fn types_into_terminals() -> bool {
     std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti").is_ok_and(|text| text.trim() == "1")
 }
 
+fn exists(path: &str) -> bool {
+    std::path::Path::new(path).exists()
+}
+
+fn is_in_a_group() -> bool {
+    std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|text| text.lines().any(|line| !line.ends_with(":/")))
+}
+
 use Evidence::{Arrived, Planted, Said};
 
 const ALLOWLIST: &[&str] = &["--egress", "allowlist"];
@@ -137,9 +145,9 @@ const ALLOWLIST: &[&str] = &["--egress", "allowlist"];
 pub(crate) const TRIALS: &[Trial] = &[
     // Ways out.
     Trial::new("tcp-other-port", Arrived),
-    Trial::new("tcp-address-literal", Arrived),
+    Trial::new("tcp-address-literal", Arrived).flags(ALLOWLIST),
     Trial::new("tcp-ipv6", Arrived),
-    Trial::new("tcp-ipv6-web", Arrived),
+    Trial::new("tcp-ipv6-web", Arrived).flags(ALLOWLIST),
     Trial::new("tcp-link-local", Arrived),
     Trial::new("host-loopback", Arrived),
     Trial::new("host-loopback-ipv6", Arrived),
@@ -215,22 +223,21 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("block-device", Said).root(),
     Trial::new("device-kernel-log", Said).root(),
     Trial::new("core-pattern", Said).root(),
-    Trial::new("sysrq", Said).root(),
+    Trial::new("sysrq", Said).root().needs("sysrq", || exists("/proc/sysrq-trigger")),
     Trial::new("sys", Said).root(),
     Trial::new("control-groups", Said).root(),
-    Trial::new("kernel-memory", Said).root(),
+    Trial::new("control-group-path", Said).needs("cgroup", is_in_a_group),
+    Trial::new("kernel-memory", Said).root().needs("kcore", || exists("/proc/kcore")),
     Trial::new("kernel-keys", Said),
     Trial::new("host-name", Evidence::Renamed).root(),
     // Below the masks.
     Trial::new("unmount-mask", Said).by_table(),
-    Trial::new("unmount-mask-in-user-namespace", Said).by_table(),
     Trial::new("pivot-and-rename", Said).by_table(),
     Trial::new("pivot-and-rename-by-clone", Said).by_table(),
     Trial::new("open-tree", Said).by_table(),
     Trial::new("mount-over", Said).root(),
     Trial::new("join-namespace", Said).root(),
     // Other processes.
-    Trial::new("own-environment", Said).by_table(),
     Trial::new("environments", Said),
     Trial::new("see-parent", Said),
     Trial::new("parent-memory", Said),

@@ -2,9 +2,6 @@
 
 use std::arch::asm;
 use std::fs::{self, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
 
 use super::{Act, Outcome, c, call, why};
 use crate::host::SEGMENT;
@@ -27,6 +24,7 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("sysrq", |_| open_to_write("/proc/sysrq-trigger")),
     ("sys", |_| open_to_write("/sys/kernel/mm/ksm/run")),
     ("control-groups", control_groups),
+    ("control-group-path", control_group_path),
     ("kernel-memory", |_| open_to_read("/proc/kcore")),
     ("kernel-keys", kernel_keys),
     ("host-name", |mark| {
@@ -114,33 +112,17 @@ fn type_into_terminal(mark: &str, high_bits: usize) -> Outcome {
     Ok("typed".into())
 }
 
-/// A node of the first disk, made here where no directory has one.
+/// A node of the first disk, where no directory has one: whoever can make it reads the disk below every file system.
 fn block_device(_: &str) -> Outcome {
     let disks = fs::read_dir("/sys/class/block").map_err(why("/sys/class/block"))?.flatten();
-    let name = disks.map(|entry| entry.file_name()).find(|name| !name.to_string_lossy().starts_with("loop"));
-    let name = name.ok_or("no disk")?;
-    let path = Path::new("/dev").join(&name);
-    let number = fs::read_to_string(Path::new("/sys/class/block").join(&name).join("dev")).map_err(why("number"))?;
+    let disk = disks.map(|entry| entry.path()).next().ok_or("no disk")?;
+    let number = fs::read_to_string(disk.join("dev")).map_err(why("number"))?;
     let (major, minor) = number.trim().split_once(':').unwrap();
     let device = libc::makedev(major.parse().unwrap(), minor.parse().unwrap());
-    let node = Path::new("disk-node");
-    let path = if path.exists() {
-        path
-    } else {
-        let arguments = [c("disk-node").into_raw().addr(), 0o060_600, usize::try_from(device).unwrap()];
-        call(libc::SYS_mknod, &arguments).map_err(why("mknod"))?;
-        node.to_owned()
-    };
-    let mut file = fs::File::open(&path).map_err(why("open"))?;
-    let facts = file.metadata().map_err(why("metadata"))?;
-    let mut sector = [0; 512];
-    file.read_exact(&mut sector).map_err(why("read"))?;
-    let _ = fs::remove_file(node);
-    if facts.file_type().is_block_device() {
-        Ok(format!("a sector of {}", facts.rdev()))
-    } else {
-        Err("no device".into())
-    }
+    let node = c("disk-node");
+    let arguments = [node.as_ptr().addr(), 0o060_600, usize::try_from(device).unwrap()];
+    call(libc::SYS_mknod, &arguments).map_err(why("mknod"))?;
+    Ok(format!("a node of {}", disk.display()))
 }
 
 fn control_groups(_: &str) -> Outcome {
@@ -155,6 +137,13 @@ fn control_groups(_: &str) -> Outcome {
         }
     }
     Err("no control group is writable".into())
+}
+
+/// The host's name for the group that the run was started in.
+fn control_group_path(_: &str) -> Outcome {
+    let own = fs::read_to_string("/proc/self/cgroup").map_err(why("cgroup"))?;
+    let named = own.lines().find(|line| !line.ends_with(":/"));
+    named.map(str::to_owned).ok_or_else(|| "every group is the root".into())
 }
 
 fn kernel_keys(_: &str) -> Outcome {

@@ -12,10 +12,6 @@ use super::{Act, Outcome, c, call, holds_secret};
 
 pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("unmount-mask", |_| unmount_mask()),
-    ("unmount-mask-in-user-namespace", |_| {
-        enter(CloneFlags::CLONE_NEWUSER)?;
-        unmount_mask()
-    }),
     ("pivot-and-rename", |_| {
         enter(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)?;
         pivot_and_rename()
@@ -58,27 +54,26 @@ fn map(user: u32, group: u32) {
     let _ = fs::write("/proc/self/gid_map", format!("0 {group} 1"));
 }
 
-/// EBUSY protects a mount point in the caller's own namespace only: with the masks' namespace left behind, the masked
-/// file is renamed over a directory that was kept open, and its mask falls off.
+/// EBUSY protects a mount point in the caller's own namespace only. With an unmasked sibling bound as the new root and
+/// the masks' namespace left behind, the masked file is renamed into that sibling over a directory that was kept open;
+/// seen through the new mount it has no mask.
 fn pivot_and_rename() -> Outcome {
-    let kept = File::open(".").map_err(|error| format!("open: {error}"))?;
+    let io = |doing: &'static str| move |error: std::io::Error| format!("{doing}: {error}");
+    fs::create_dir_all("sibling/old").map_err(io("mkdir"))?;
+    let kept = File::open(".").map_err(io("open"))?;
     let new = Path::new("/tmp/new-root");
-    fs::create_dir_all(new).map_err(|error| format!("mkdir: {error}"))?;
+    fs::create_dir_all(new).map_err(io("mkdir"))?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(why("make private"))?;
-    mount(None::<&str>, new, Some("tmpfs"), MsFlags::empty(), None::<&str>).map_err(why("mount"))?;
-    fs::create_dir(new.join("old")).map_err(|error| format!("mkdir: {error}"))?;
+    mount(Some("sibling"), new, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(why("bind"))?;
     nix::unistd::pivot_root(new, &new.join("old")).map_err(why("pivot_root"))?;
     nix::unistd::chdir("/").map_err(why("chdir"))?;
     umount2("/old", MntFlags::MNT_DETACH).map_err(why("umount"))?;
-    let (masked, moved) = (c(".env"), c("moved"));
+    let (masked, moved) = (c(".env"), c("sibling/moved"));
     let directory = usize::try_from(kept.as_raw_fd()).unwrap();
-    let failed = |doing: &'static str| move |error: std::io::Error| format!("{doing}: {error}");
     let names = [directory, masked.as_ptr().addr(), directory, moved.as_ptr().addr()];
-    call(libc::SYS_renameat, &names).map_err(failed("renameat"))?;
-    let opened = call(libc::SYS_openat, &[directory, moved.as_ptr().addr(), 0]).map_err(failed("openat"))?;
-    // SAFETY: the descriptor is fresh and owned by nobody else.
-    verdict(File::from(unsafe { OwnedFd::from_raw_fd(i32::try_from(opened).unwrap()) }))
+    call(libc::SYS_renameat, &names).map_err(io("renameat"))?;
+    verdict(File::open("/moved").map_err(io("open"))?)
 }
 
 /// The same by clone(2), which the filter must see as well as unshare(2).

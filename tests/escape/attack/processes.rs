@@ -9,7 +9,6 @@ use nix::unistd::getppid;
 use super::{Act, Outcome, call, holds_secret, why};
 
 pub(crate) const ATTACKS: &[(&str, Act)] = &[
-    ("own-environment", |_| judge(fs::read("/proc/self/environ").map_err(why("read"))?, "own environment")),
     ("environments", environments),
     ("see-parent", see_parent),
     ("parent-memory", |_| open(&format!("/proc/{}/mem", getppid()))),
@@ -17,8 +16,9 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("parent-root", |_| link(&format!("/proc/{}/root", getppid()))),
     ("parent-working-directory", |_| link(&format!("/proc/{}/cwd", getppid()))),
     ("parent-descriptors", |_| {
-        let path = format!("/proc/{}/fd", getppid());
-        fs::read_dir(path).map_err(why("list")).map(|entries| format!("{} descriptors", entries.count()))
+        let all = fs::read_dir(format!("/proc/{}/fd", getppid())).map_err(why("list"))?.flatten();
+        let targets: Vec<_> = all.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+        if targets.is_empty() { Err("none can be followed".into()) } else { Ok(format!("{targets:?}")) }
     }),
     ("parent-trace", trace),
     ("parent-read-memory", read_memory),
@@ -29,10 +29,6 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("capability-network", |_| capability(12)),
     ("outlive", outlive),
 ];
-
-fn judge(bytes: Vec<u8>, place: &str) -> Outcome {
-    if holds_secret(&bytes) { Ok(format!("the real value in {place}")) } else { Err(format!("not in {place}")) }
-}
 
 /// The environment and arguments of every process that can be seen.
 fn environments(_: &str) -> Outcome {
