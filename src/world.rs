@@ -27,7 +27,7 @@ pub struct World {
     pub config_directory: PathBuf,
     /// Where runs leave their logs: `$XDG_STATE_HOME/agentsecrets`.
     pub state_directory: PathBuf,
-    /// Which of the standard streams are terminals.
+    /// What standard error is.
     pub terminal: Terminal,
 }
 
@@ -40,13 +40,9 @@ pub struct Identity {
     pub gid: u32,
 }
 
-/// Which of the standard streams are terminals, and whether colour is welcome.
+/// Whether standard error is a terminal, and whether colour is welcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terminal {
-    /// Standard input.
-    pub input: bool,
-    /// Standard output.
-    pub output: bool,
     /// Standard error.
     pub error: bool,
     /// `NO_COLOR` is set and not empty, or `TERM=dumb`.
@@ -132,12 +128,7 @@ fn base_directory(environment: &[(OsString, OsString)], variable: &str, default:
 fn terminal(environment: &[(OsString, OsString)]) -> Terminal {
     let no_color = first(environment, "NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = first(environment, "TERM").is_some_and(|term| term == "dumb");
-    Terminal {
-        input: std::io::stdin().is_terminal(),
-        output: std::io::stdout().is_terminal(),
-        error: std::io::stderr().is_terminal(),
-        no_color: no_color || dumb,
-    }
+    Terminal { error: std::io::stderr().is_terminal(), no_color: no_color || dumb }
 }
 
 #[cfg(test)]

@@ -60,14 +60,14 @@ pub fn main() -> ExitCode {
         return crate::sandbox::stage_main();
     }
     let exit = World::read().map_err(CommandError::from).and_then(|world| {
-        let terminal = report::Terminal::new(world.terminal.error, world.terminal.no_color, false);
+        let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, false);
         perform(arguments, &world, terminal).or_else(|error| {
             terminal.say(&report::error(&error, error.hint().as_deref()));
             Ok(error.exit())
         })
     });
     let exit = exit.unwrap_or_else(|error: CommandError| {
-        report::Terminal::new(false, true, false).say(&report::error(&error, None));
+        Terminal::new(false, true, false).say(&report::error(&error, None));
         error.exit()
     });
     ExitCode::from(exit.code())

@@ -46,7 +46,7 @@ impl<'a> Rendered<'a> {
             Format::Json => Notation::Json,
         };
         let mut file = Self { found, render, bytes, notation, judged: Vec::new() };
-        let repeated = file.repeated(policy);
+        let repeated = if notation == Notation::Json { HashSet::new() } else { file.repeated(policy) };
         let mut judged = Vec::new();
         let mut options = fields::Options::default();
         file.visit(|site| {
@@ -72,9 +72,7 @@ impl<'a> Rendered<'a> {
     fn repeated(&self, policy: &Merged) -> HashSet<Vec<u8>> {
         let mut repeated = HashSet::new();
         self.visit(|site| {
-            if let (Some(name), true) = (site.refers_to, is_secret_name(site, policy)) {
-                repeated.insert(name.to_vec());
-            }
+            repeated.extend(site.refers_to.filter(|_| is_secret_name(site, policy)).map(<[u8]>::to_vec));
         });
         repeated
     }
@@ -96,6 +94,9 @@ impl<'a> Rendered<'a> {
 
     /// Gathers the file's secrets.
     pub(super) fn claim(&self, claims: &mut Claims) {
+        if !self.has_secrets() {
+            return;
+        }
         let place = self.found.path.to_string_lossy();
         let mut judged = self.judged.iter();
         self.visit(|site| {
@@ -145,6 +146,9 @@ impl<'a> Rendered<'a> {
     /// The secrets that this file itself holds.
     fn own_secrets(&self, settled: &Settled) -> Vec<SecretId> {
         let mut own = Vec::new();
+        if !self.has_secrets() {
+            return own;
+        }
         let mut judged = self.judged.iter();
         self.visit(|site| {
             if let Some(Wants::Secrets(wants)) = judged.next() {
@@ -152,6 +156,10 @@ impl<'a> Rendered<'a> {
             }
         });
         own
+    }
+
+    fn has_secrets(&self) -> bool {
+        self.judged.iter().any(|wants| matches!(wants, Wants::Secrets(_)))
     }
 
     /// Whether the user wants some value of this file shown, known or not.

@@ -8,6 +8,8 @@ mod binding;
 mod builtin;
 mod catalogue;
 mod characters;
+#[cfg(test)]
+mod effort;
 mod egress;
 mod file_glob;
 mod files;
@@ -15,6 +17,7 @@ mod glob;
 mod host;
 mod layers;
 mod path;
+mod rule;
 mod scrub;
 mod suffix;
 mod target;
@@ -35,7 +38,8 @@ pub use layers::{
     EgressPolicy, Flags, Inspect, Isolation, Layers, Merged, OnStray, PolicyError, PolicyPlace, PolicyText,
     SecretPolicy, Sourced,
 };
-pub use path::{PathError, PathPattern, RequestPath, Rule};
+pub use path::{PathError, RequestPath};
+pub use rule::{PathPattern, Rule};
 pub use scrub::{NameJudgement, NameVerdict, ScrubRules, ValuePattern};
 pub use target::{Authority, HostPattern, Target};
 pub use trust::TrustRules;

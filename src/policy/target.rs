@@ -214,4 +214,17 @@ mod tests {
             assert!(HostPattern::parse(text).is_err(), "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_both_cover_is_what_each_covers(
+            patterns in proptest::array::uniform2("(\\*\\.)?([ab]\\.){0,2}x\\.example"),
+            host in "([ab]\\.){0,3}x\\.example",
+        ) {
+            let [one, other] = patterns.map(|text| HostPattern::parse(&text).unwrap());
+            let host = Host::parse(&host).unwrap();
+            let both = one.both(&other).is_some_and(|both| both.matches(&host));
+            proptest::prop_assert_eq!(both, one.matches(&host) && other.matches(&host));
+        }
+    }
 }

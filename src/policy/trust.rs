@@ -27,3 +27,34 @@ pub struct TrustRules {
     /// PEM bundles of the known systems, absolute; the one that exists is read, and each that exists is replaced.
     pub system_bundles: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::{NameVerdict, scrub_rules, trust_rules};
+
+    #[test]
+    fn no_variable_has_two_meanings_or_is_scrubbed() {
+        let rules = trust_rules();
+        let set = [&rules.bundle, &rules.certificate, &rules.wgetrc, &rules.proxy, &rules.no_proxy, &rules.removed];
+        let constants = rules.constants.iter().map(|(name, _)| name);
+        let mut names: Vec<_> = set.into_iter().flatten().chain(constants).collect();
+        for name in &names {
+            let verdict = scrub_rules().classify_name(name).verdict;
+            assert!(matches!(verdict, NameVerdict::Keep | NameVerdict::Neutral), "{name}: {verdict:?}");
+        }
+        names.sort();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn proxies_are_named_in_both_cases_and_hosts_without_brackets() {
+        let rules = trust_rules();
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
+            assert!(rules.proxy.iter().any(|known| known == name), "{name}");
+        }
+        assert!(rules.no_proxy_hosts.iter().all(|host| !host.contains(['[', '/', '*'])));
+        assert!(rules.system_bundles.iter().all(|path| path.starts_with('/')));
+    }
+}

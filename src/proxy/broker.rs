@@ -8,7 +8,7 @@ use super::lookup::PolicyLookup;
 use super::shared::Shared;
 use super::tasks::Tasks;
 use super::totals::Counters;
-use super::{Listeners, ProxyError, Settings, Totals};
+use super::{Listeners, Notice, ProxyError, Settings, Totals, refusals};
 use crate::secret::Table;
 
 /// A running broker. Dropped without [`close`](Self::close) it ends with its runtime.
@@ -39,6 +39,14 @@ impl Broker {
         let dns = Server::new(listeners.dns_udp, listeners.dns_tcp, names, lookup)
             .map_err(|source| ProxyError::Listener { what: "name server", source })?;
         tasks.spawn(dns.run());
+        if let Some(packets) = listeners.refusals {
+            let told = Arc::clone(&shared);
+            tasks.spawn(async move {
+                let tell = |authority| told.notices.tell(Notice::PortRefused { authority });
+                // Without it the run goes on as well; the user only hears less.
+                let _ = refusals::watch(packets, &told.names, tell).await;
+            });
+        }
         let permits = listener::permits();
         let of_purpose = |purpose| move |(listener, _)| (listener, purpose);
         let explicit = explicit.into_iter().map(of_purpose(Purpose::Explicit));

@@ -68,7 +68,7 @@ mod tests {
         let (mut server, _) = listener.accept().await.unwrap();
         std::thread::spawn(move || {
             for chunk in chunks {
-                std::io::Write::write_all(&mut client, &chunk).unwrap();
+                io::Write::write_all(&mut client, &chunk).unwrap();
             }
         });
         let opening = read(Bytes::from_static(ahead), &mut server).await.unwrap();

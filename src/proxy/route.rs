@@ -75,12 +75,14 @@ impl Allowed {
 
     /// Whether `bound` may be used for this request, by transport and rules; `Err` where a rule forbids it.
     pub(super) fn permits(&self, bound: &Bound) -> Result<bool, Refused> {
-        if self.security == Security::Plain && !bound.plaintext {
+        if self.security == Security::Plain && !bound.binding.plaintext {
             return Ok(false);
         }
-        let permitted =
-            bound.rules.is_empty() || bound.rules.iter().any(|rule| rule.matches(self.method.as_str(), &self.path));
-        if permitted { Ok(true) } else { Err(Refused::rule(&bound.name, self.method.as_str(), self.path.as_str())) }
+        if bound.binding.allows(self.method.as_str(), &self.path) {
+            Ok(true)
+        } else {
+            Err(Refused::rule(&bound.name, self.method.as_str(), self.path.as_str()))
+        }
     }
 }
 

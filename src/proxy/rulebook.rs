@@ -9,7 +9,7 @@ use aho_corasick::AhoCorasick;
 use http::HeaderName;
 
 use super::{ProxyError, Settings};
-use crate::policy::{Authority, Egress, Host, Rule, Slot, Target, TokenEndpoint, Verdict};
+use crate::policy::{Authority, Binding, Egress, Host, Rule, Slot, TokenEndpoint, Verdict};
 use crate::secret::{Placeholder, Secret, SecretId, SecretName, Table};
 
 /// One secret with the places where it may be put in.
@@ -23,9 +23,8 @@ pub(super) struct Bound {
     pub(super) attach: Option<Attachment>,
     /// Headers by which the service authenticates; none is sent beside an injected one.
     pub(super) credential_headers: Vec<HeaderName>,
-    pub(super) rules: Vec<Rule>,
-    pub(super) plaintext: bool,
-    targets: Vec<Target>,
+    /// Targets, rules and transport.
+    pub(super) binding: Binding,
 }
 
 /// A slot, parsed.
@@ -61,7 +60,7 @@ pub(super) struct Site {
     pub(super) verdict: Verdict,
     pub(super) reach: Reach,
     pub(super) bound: Vec<Arc<Bound>>,
-    /// Paths that mint tokens.
+    /// Requests that mint tokens.
     pub(super) token_rules: Vec<Rule>,
     /// Whether the broker must see inside TLS.
     pub(super) terminate: bool,
@@ -82,6 +81,7 @@ impl Site {
 }
 
 /// The whole policy.
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent setting")]
 pub(super) struct Rulebook {
     bound: Vec<Arc<Bound>>,
     egress: Egress,
@@ -158,7 +158,7 @@ impl Rulebook {
         let (bound, token_rules): (Vec<_>, Vec<_>) = match reach {
             Reach::ChildLoopback => (Vec::new(), Vec::new()),
             _ => (
-                self.bound.iter().filter(|bound| bound.covers(&authority)).cloned().collect(),
+                self.bound.iter().filter(|bound| bound.binding.covers(&authority)).cloned().collect(),
                 self.endpoints
                     .iter()
                     .filter(|end| end.target.matches(&authority))
@@ -214,13 +214,7 @@ pub(super) fn is_loopback(host: &Host) -> bool {
     }
 }
 
-impl Bound {
-    fn covers(&self, authority: &Authority) -> bool {
-        self.targets.iter().any(|target| target.matches(authority))
-    }
-}
-
-fn compile(binding: &crate::policy::Binding, settings: &Settings) -> Result<Bound, ProxyError> {
+fn compile(binding: &Binding, settings: &Settings) -> Result<Bound, ProxyError> {
     let unknown = || ProxyError::UnknownSecret { name: binding.secret.to_string() };
     let id = settings.secrets.named(&binding.secret).ok_or_else(unknown)?;
     let held = settings.secrets.get(id).ok_or_else(unknown)?;
@@ -250,9 +244,7 @@ fn compile(binding: &crate::policy::Binding, settings: &Settings) -> Result<Boun
         slots,
         attach: attach.transpose()?,
         credential_headers,
-        rules: binding.rules.clone(),
-        plaintext: binding.plaintext,
-        targets: binding.targets.clone(),
+        binding: binding.clone(),
     })
 }
 
@@ -277,7 +269,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::audit::{RunId, Sink, Start};
-    use crate::policy::{Attach, Binding, Origin, ServiceId};
+    use crate::policy::{Attach, Origin, ServiceId, Target};
     use crate::proxy::{CertificateAuthority, Token};
 
     pub(in crate::proxy) const VALUE: &str = "sk_live_the_real_value";
@@ -301,6 +293,7 @@ pub(super) mod tests {
             slots: vec![Slot::Header("authorization".into()), Slot::Header("x-api-key".into()), Slot::Basic],
             attach: Some(Attach { header: "authorization".into(), format: "Bearer {}".into() }),
             rules: rules.iter().map(|rule| rule.parse().unwrap()).collect(),
+            narrowed_rules: Vec::new(),
             plaintext: false,
             origin: Origin::Flag { flag: "--test".into() },
         };
@@ -319,7 +312,7 @@ pub(super) mod tests {
             bindings,
             token_endpoints: vec![TokenEndpoint {
                 target: Target::parse("login.example").unwrap(),
-                path: "/oauth/token".into(),
+                rule: "POST /oauth/token".parse().unwrap(),
             }],
             credential_headers: std::iter::once((ServiceId("stripe_key".into()), vec!["x-extra-key".into()])).collect(),
             inspect_all: false,

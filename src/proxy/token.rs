@@ -32,7 +32,12 @@ impl Token {
     pub fn mint() -> Result<Self, ProxyError> {
         let mut bytes = [0_u8; 24];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| ProxyError::Random)?;
-        Ok(Self(Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())))
+        let mut text = String::with_capacity(2 * bytes.len());
+        for byte in bytes {
+            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+            text.extend([digit(byte >> 4), digit(byte & 15)]);
+        }
+        Ok(Self(Zeroizing::new(text)))
     }
 
     /// The proxy URL for the child: `http://agentsecrets:TOKEN@127.0.0.1:PORT`.

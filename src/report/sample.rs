@@ -1,7 +1,7 @@
 //! A plan with something of everything, for the tests of this room.
 
 use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
-use crate::policy::{Egress, Isolation, Origin, ServiceId, Sourced, Target};
+use crate::policy::{Egress, Inspect, Isolation, OnStray, Origin, ServiceId, Sourced, Target};
 use crate::secret::{Placeholder, SecretName};
 
 pub(super) fn plan() -> Plan {
@@ -78,6 +78,8 @@ pub(super) fn plan() -> Plan {
         sockets: Vec::new(),
         writable: Vec::new(),
         egress: Egress { allow: vec![stripe], ..Egress::default() },
+        inspect: Inspect::default(),
+        on_stray: OnStray::default(),
         warnings: vec!["first\u{1b}".into(), "second".into()],
     }
 }

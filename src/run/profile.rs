@@ -54,7 +54,6 @@ pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certifica
         places: places(certificates),
         kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),
         transparent_ports: transparent_ports(planned),
-        ..Profile::default()
     }
 }
 

@@ -231,8 +231,8 @@ mod tests {
         let family = refusal(EAFNOSUPPORT);
         for (number, arguments, expected) in [
             (libc::SYS_unshare, [new(libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_NEWNET), 0, 0], allowed),
-            (libc::SYS_unshare, [new(libc::CLONE_NEWNS), 0, 0], namespace),
-            (libc::SYS_clone, [new(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) | HIGH, 0, 0], namespace),
+            (libc::SYS_unshare, [new(CLONE_NEWNS), 0, 0], namespace),
+            (libc::SYS_clone, [new(libc::CLONE_NEWUSER | CLONE_NEWNS) | HIGH, 0, 0], namespace),
             (libc::SYS_clone, [new(libc::SIGCHLD), 0, 0], allowed),
             (libc::SYS_ioctl, [0, 0x5412, 0], refusal(EPERM)),
             (libc::SYS_ioctl, [0, 0x5412 | HIGH, 0], refusal(EPERM)),

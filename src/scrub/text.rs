@@ -22,18 +22,17 @@ pub struct Stretch {
 
 /// Secrets within a value that is no secret itself.
 pub fn in_value(value: &[u8]) -> Vec<Stretch> {
-    merge(by_form(value).chain(assigned(value, &|_, _, assigned| is_distinctive(assigned))).collect())
+    merge(by_form(value).chain(assigned(value, 12, &|_, _, assigned| is_distinctive(assigned))).collect())
 }
 
 /// Secrets within free text, such as a comment or a line of code: old keys that were commented out lie there.
 pub fn in_free_text(text: &[u8]) -> Vec<Stretch> {
     // `PASSWORD=horse` assigns; `--token-type=short` and `token: see the manual` may as well not.
     let is_value = |name: &[u8], separator, assigned: &[u8]| match separator {
-        b'=' if name.iter().any(u8::is_ascii_lowercase) => assigned.len() >= 4 && !is_plain_word(assigned),
-        b'=' => assigned.len() >= 4,
+        b'=' => name.iter().all(|byte| !byte.is_ascii_lowercase()) || !is_plain_word(assigned),
         _ => assigned.len() >= 8 && assigned.iter().any(u8::is_ascii_digit),
     };
-    let found = merge(by_form(text).chain(assigned(text, &is_value)).chain(set_by_fish(text)).collect());
+    let found = merge(by_form(text).chain(assigned(text, 4, &is_value)).chain(set_by_fish(text)).collect());
     if found.is_empty() { lonely_token(text).into_iter().collect() } else { found }
 }
 
@@ -61,12 +60,12 @@ fn by_form(text: &[u8]) -> impl Iterator<Item = Stretch> {
 /// Whether what stands behind a name and a separator is a value worth hiding.
 type IsValue = dyn Fn(&[u8], u8, &[u8]) -> bool;
 
-/// Values behind a secret-like name: `PASSWORD=…;`, `"token": "…"`, `--api-key=…`.
-fn assigned<'a>(text: &'a [u8], is_value: &'a IsValue) -> impl Iterator<Item = Stretch> + 'a {
+/// Values of at least `least` bytes behind a secret-like name: `PASSWORD=…;`, `"token": "…"`, `--api-key=…`.
+fn assigned<'a>(text: &'a [u8], least: usize, is_value: &'a IsValue) -> impl Iterator<Item = Stretch> + 'a {
     let mut done = 0;
     memchr::memchr2_iter(b'=', b':', text).filter_map(move |separator| {
         // What was read as a value is not read again, or a long run of names would be read once for each of them.
-        if separator < done {
+        if separator < done || !may_be_assigned(text, separator, least) {
             return None;
         }
         let name = name_before(text, separator);
@@ -74,9 +73,12 @@ fn assigned<'a>(text: &'a [u8], is_value: &'a IsValue) -> impl Iterator<Item = S
         let range = value_behind(text, separator);
         done = range.end;
         let value = &text[range.clone()];
-        let is_secret =
-            !value.is_empty() && !is_reference(value) && is_value(&text[name.clone()], text[separator], value);
-        is_secret.then_some(Stretch { range, name: Some(name), cause })
+        let is_secret = value.len() >= least && !is_reference(value);
+        (is_secret && is_value(&text[name.clone()], text[separator], value)).then_some(Stretch {
+            range,
+            name: Some(name),
+            cause,
+        })
     })
 }
 
@@ -124,6 +126,28 @@ fn name_before(text: &[u8], separator: usize) -> Range<usize> {
     start + dashes..end
 }
 
+/// The cheap half of [`value_behind`]: whether a value of `least` bytes can stand there at all. Text is full of colons,
+/// and judging the names in front of them all would cost more than everything else.
+fn may_be_assigned(text: &[u8], separator: usize, least: usize) -> bool {
+    let rest = text[separator + 1..].trim_ascii_start();
+    match rest {
+        [quote @ (b'"' | b'\'' | b'`'), value @ ..] => {
+            value.len() >= least && !is_reference(value) && memchr::memchr(*quote, &value[..least]).is_none()
+        }
+        _ => {
+            let is_scheme = SCHEME_WORDS
+                .iter()
+                .any(|word| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)));
+            is_scheme || rest.len() >= least && !is_reference(rest) && !rest[..least].iter().any(ends_value)
+        }
+    }
+}
+
+/// Whether a byte ends a value that has no quotes.
+fn ends_value(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b';' | b',' | b'&' | b')')
+}
+
 /// The value behind a separator: to the end of its quotes, or to the next blank or delimiter.
 fn value_behind(text: &[u8], separator: usize) -> Range<usize> {
     let blanks = |from: usize| {
@@ -136,10 +160,7 @@ fn value_behind(text: &[u8], separator: usize) -> Range<usize> {
             start + 1..start + 1 + length
         }
         Some(_) => {
-            let ends = |byte: &u8| {
-                byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b';' | b',' | b'&' | b')')
-            };
-            let end = |from: usize| text[from..].iter().position(ends).map_or(text.len(), |length| from + length);
+            let end = |from: usize| text[from..].iter().position(ends_value).map_or(text.len(), |length| from + length);
             let first = start..end(start);
             // `Authorization: Bearer abc`: the word names the scheme, the next is the value.
             let is_scheme = SCHEME_WORDS.iter().any(|word| text[first.clone()].eq_ignore_ascii_case(word));
@@ -233,8 +254,10 @@ mod tests {
 
     #[test]
     fn long_runs_of_names_take_linear_time() {
-        let text = b"token=$token=".repeat(100_000);
+        let text = b"token=$".repeat(100_000);
         assert!(in_free_text(&text).is_empty());
+        let text = b"token=".repeat(100_000);
+        assert_eq!(in_free_text(&text).len(), 1);
         let text = b"a:".repeat(100_000);
         assert!(in_value(&text).is_empty());
     }

@@ -79,7 +79,7 @@ mod tests {
     fn a_signal_from_a_process_is_told_from_the_terminals() {
         let signals = Signals::block().unwrap();
         assert_eq!(signals.take().unwrap(), None);
-        nix::sys::pthread::pthread_kill(nix::sys::pthread::pthread_self(), Signal::SIGUSR1).unwrap();
+        nix::sys::signal::raise(Signal::SIGUSR1).unwrap();
         assert_eq!(signals.take().unwrap(), Some(Received { number: Signal::SIGUSR1 as i32, from_terminal: false }));
     }
 }

@@ -1,7 +1,7 @@
 //! Layers as tables: what a file says, what comes of it, and how each mistake is told.
 
 use super::*;
-use crate::policy::{Binding, DefaultEgress, Verdict, catalogue};
+use crate::policy::{Binding, DefaultEgress, Target, Verdict, catalogue};
 use crate::secret::SecretName;
 
 fn text(path: &str, text: &str) -> PolicyText {
@@ -217,7 +217,72 @@ fn flags_win_over_files() {
     }
 }
 
+/// Lines of policy from which files are made at random; contradictions within one file are left to the parser.
+const LINES: [&[&str]; 4] = [
+    &["", "isolation = \"guarded\"", "isolation = \"none\"", "isolation = \"sealed\""],
+    &["", "on_stray = \"block\"", "on_stray = \"inert\"\ninspect = \"all\""],
+    &[
+        "",
+        "[egress]\ndefault = \"allowlist\"",
+        "[egress]\ndefault = \"web\"\nallow = [\"db.example:5432\"]",
+        "[egress]\ndefault = \"allowlist\"\nallow = [\"*.x.example\", \"db.example:5432\"]",
+        "[egress]\ndefault = \"allowlist\"\nallow = [\"a.x.example\", \"b.example\"]\nloopback = [22]",
+    ],
+    &[
+        "",
+        "[secrets.K]\nhosts = [\"*.x.example\"]\nplaintext = true",
+        "[secrets.K]\nhosts = [\"a.x.example\"]\nrules = [\"GET /v1/**\"]",
+        "[secrets.K]\nservice = \"stripe\"\nrules = [\"/v1/*\"]",
+        "[secrets.OPENAI_API_KEY]\nhosts = [\"api.openai.com\"]",
+    ],
+];
+
+fn file(picks: [usize; 4]) -> String {
+    LINES.iter().zip(picks).map(|(lines, pick)| lines[pick % lines.len()]).collect::<Vec<_>>().join("\n")
+}
+
+/// How much a verdict lets through.
+fn breadth(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Named => 2,
+        Verdict::Web => 1,
+        Verdict::Host | Verdict::Port => 0,
+    }
+}
+
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn no_project_file_widens_what_the_user_allows(
+        user in proptest::array::uniform4(0..8_usize),
+        project in proptest::array::uniform4(0..8_usize),
+    ) {
+        let (user, project) = (file(user), file(project));
+        let Ok(own) = load(&user, "") else { return Ok(()) };
+        let Ok(both) = load(&user, &project) else { return Ok(()) };
+        proptest::prop_assert!(both.isolation.value <= own.isolation.value);
+        proptest::prop_assert!(both.on_stray.value == OnStray::Block || own.on_stray.value == OnStray::Inert);
+        proptest::prop_assert!(both.egress.loopback.len() <= own.egress.loopback.len());
+        for host in ["a.x.example:443", "x.example:443", "b.example:80", "db.example:5432", "c.example:22"] {
+            let authority = crate::policy::Authority::parse(host, None).unwrap();
+            let breadth = |merged: &Merged| breadth(merged.egress(&[]).judge(&authority));
+            proptest::prop_assert!(breadth(&both) <= breadth(&own), "{}", host);
+        }
+        for name in ["K", "OPENAI_API_KEY"] {
+            let Some(narrow) = bind(&both, name, &[]) else { continue };
+            let wide = bind(&own, name, &[]).unwrap();
+            let covers = |wide: &Target, target: &Target| wide.both(target).as_ref() == Some(target);
+            let covered = |target: &Target| wide.targets.iter().any(|wide| covers(wide, target));
+            proptest::prop_assert!(narrow.targets.iter().all(covered) && narrow.plaintext <= wide.plaintext);
+            proptest::prop_assert_eq!(&narrow.slots, &wide.slots);
+            for (method, path) in [("GET", "/v1/a"), ("POST", "/v1/a"), ("GET", "/x")] {
+                let path = crate::policy::RequestPath::parse(path).unwrap();
+                proptest::prop_assert!(!narrow.allows(method, &path) || wide.allows(method, &path));
+            }
+        }
+    }
+
     #[test]
     fn no_text_makes_the_parser_panic(file in "(\\[?[a-z.\"]{0,8}\\]?( ?= ?[\\[\"{a-z0-9*./:}\\]]{0,12})?\n){0,6}") {
         let _ = load(&file, &file);
