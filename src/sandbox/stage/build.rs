@@ -63,7 +63,7 @@ pub(super) fn build<'a>(site: &'a Site) -> Result<Built<'a>, Failure> {
     let handle = Staging::handle().blame(Mechanism::MountNamespace, "keeping the staging")?;
     let devices = devices.map(|devices| devices.assemble(site, &mut staging)).transpose()?;
     Staging::detach(devices.as_deref()).blame(Mechanism::OwnDev, "mounting our own /dev")?;
-    let home_is_overlaid = overlays.layers.iter().any(|layer| site.profile.home.starts_with(&layer.path));
+    let home_is_overlaid = overlays.layers.iter().any(|layer| site.home.starts_with(&layer.path));
     let layers = Layers::keep(handle, overlays.layers);
     Ok(Built { layers, home_is_overlaid, read_only: overlays.read_only, covers })
 }
@@ -83,17 +83,16 @@ fn overlay<'a>(site: &'a Site, staging: &mut Staging) -> Result<(Overlays, Vec<&
     }
     overlays.mount(site, staging)?;
     // A layer that the kernel refused carries nothing.
-    let lost = |mask: &&Mask| overlays.read_only.iter().any(|path| mask.path.starts_with(path));
-    rest.extend(hidden.into_iter().filter(lost));
+    rest.extend(hidden.into_iter().filter(|mask| !overlays.carry(&mask.path)));
     // What lies where the seal has a directory of its own is out of sight.
-    let layered = |mask: &Mask| overlays.layers.iter().any(|layer| mask.path.starts_with(&layer.path));
-    rest.retain(|mask| site.tree_of(&mask.path).is_some() || !site.is_volatile(&mask.path) || layered(mask));
+    let is_seen = |path: &Path| site.tree_of(path).is_some() || !site.is_volatile(path) || overlays.carry(path);
+    rest.retain(|mask| is_seen(&mask.path));
     Ok((overlays, rest))
 }
 
 /// A home directory in /tmp or its like would vanish under the seal's own: its overlay is taken aside as well.
 fn take_volatile_home(site: &Site, overlays: &Overlays) -> Result<Option<Carried>, Failure> {
-    let home = &site.profile.home;
+    let home = &site.home;
     if !site.is_volatile(home) || !overlays.layers.iter().any(|layer| layer.path == *home) {
         return Ok(None);
     }

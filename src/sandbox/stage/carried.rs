@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::site::Site;
-use super::staging::WRITABLE;
+use super::staging::{WRITABLE, make_directories};
 use crate::sys::mount::{Restrictions, attach_tree, clone_tree, restrict};
 
 /// A detached copy of a place.
@@ -51,10 +51,10 @@ pub(super) fn take_trees(site: &Site) -> Result<Vec<Carried>, Failure> {
 /// Makes the directories on the way to `path`, and `path` itself to mount on, where they do not exist yet.
 fn make_way(path: &Path, is_directory: bool) -> io::Result<()> {
     if is_directory {
-        return fs::create_dir_all(path);
+        return make_directories(path);
     }
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
+        make_directories(parent)?;
     }
     if path.symlink_metadata().is_err() {
         fs::File::create_new(path)?;

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::execve;
+use nix::unistd::{execve, setsid};
 
 use super::super::channel;
 use super::super::failure::{Blame, Failure};
@@ -80,6 +80,11 @@ impl Waiting<'_> {
     fn give_up(&self) -> Result<(), Failure> {
         if !self.site.without(Mechanism::Descriptors) {
             descriptors::close_the_rest(self.site)?;
+        }
+        // Without a terminal there is no job control to share, and a session of its own keeps the command from
+        // signalling the parent's process group.
+        if std::fs::File::open("/dev/tty").is_err() {
+            setsid().blame(Mechanism::PidNamespace, "making a session")?;
         }
         if !self.site.without(Mechanism::NoNewPrivileges) {
             prctl::set_no_new_privs().blame(Mechanism::NoNewPrivileges, "setting no_new_privs")?;

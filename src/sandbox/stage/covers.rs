@@ -115,8 +115,8 @@ pub(super) fn mount(covers: &Covers, site: &Site, staging: &mut Staging) -> Resu
 fn put(cover: Cover, path: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
     match cover {
         Cover::Itself => bind(path, path, WRITABLE),
-        // On a symlink what it leads to is mounted, so that it cannot be replaced either.
-        Cover::ReadOnly(_) => bind(&fs::canonicalize(path)?, path, READ_ONLY),
+        // A symlink too: it stays one, and cannot be replaced.
+        Cover::ReadOnly(_) => bind(path, path, READ_ONLY),
         Cover::Socket => bind(&staging.file(b"", Look::own(0o600, site))?, path, READ_ONLY),
         Cover::Mask(mask) => {
             let look = Look::of(&fs::symlink_metadata(path)?, site);

@@ -10,7 +10,7 @@ use nix::mount::{MsFlags, mount};
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::site::Site;
-use super::staging::{Look, Staging, WRITABLE, bind};
+use super::staging::{Look, Staging, WRITABLE, bind, make_directories};
 use crate::sys::mount::{Restrictions, attach_tree, clone_tree, restrict};
 
 /// Nodes that are bound from the host. `tty` is whatever terminal the opener has.
@@ -54,7 +54,7 @@ impl Devices {
             let Ok(below) = path.strip_prefix("/dev") else { return Err(io::ErrorKind::InvalidInput.into()) };
             let point = directory.join(below);
             if let Some(parent) = point.parent() {
-                fs::create_dir_all(parent)?;
+                make_directories(parent)?;
             }
             fs::File::create(&point)?;
             attach_tree(node, &point)?;
@@ -64,7 +64,7 @@ impl Devices {
         }
         terminals(&directory)?;
         let shared = directory.join("shm");
-        fs::create_dir(&shared)?;
+        make_directories(&shared)?;
         // A mount of its own, because /dev itself becomes read-only.
         bind(&staging.directory(Look::own(0o1777, site))?, &shared, WRITABLE)?;
         Ok(directory)
@@ -84,7 +84,7 @@ fn take_node(path: &Path) -> io::Result<std::os::fd::OwnedFd> {
 /// A devpts instance of the seal's own: other terminals of the host have no name in it.
 fn terminals(devices: &Path) -> io::Result<()> {
     let point = devices.join("pts");
-    fs::create_dir(&point)?;
+    make_directories(&point)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     mount(Some("devpts"), &point, Some("devpts"), flags, Some("newinstance,ptmxmode=0666,mode=0620"))?;
     Ok(())

@@ -4,7 +4,7 @@
 //!
 //! **Invariants.** Upper layers are complete before they are mounted: there is no moment at which a masked file shows.
 //! A directory with a mount below it cannot be overlaid (the kernel keeps an unprivileged namespace from looking under
-//! mounts), so its entries are, one by one; what cannot be overlaid at all stays read-only, and its sockets are masked.
+//! mounts), so its parts are, one by one; what cannot be overlaid at all stays read-only, and its sockets are masked.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -15,6 +15,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
@@ -48,6 +49,10 @@ const NOT_DISKS: &[&str] = &[
     "tracefs",
 ];
 
+/// A directory of somebody else's with more parts than this is not overlaid part by part, which would take longer than
+/// all the rest: the user has no right to write there, and its sockets are masked.
+const MOST_PARTS: usize = 32;
+
 /// The layers of a seal.
 #[derive(Debug, Default)]
 pub(super) struct Overlays {
@@ -79,20 +84,25 @@ impl Overlays {
             return Ok(overlays);
         }
         overlays.split(Path::new("/"), site, staging).blame(Mechanism::Overlay, "finding directories")?;
-        if site.is_volatile(&site.profile.home) && site.profile.home.is_dir() {
-            let home = site.profile.home.clone();
-            overlays.add(&home, site, staging).blame_at(Mechanism::Overlay, "making the home layer", &home)?;
+        // It may lie in /tmp, or below a directory that has too many parts.
+        let has_home = |layer: &Layer| site.home.starts_with(&layer.path) || layer.path.starts_with(&site.home);
+        if !overlays.layers.iter().any(has_home) && site.home.is_dir() {
+            overlays.add(&site.home, site, staging).blame_at(
+                Mechanism::Overlay,
+                "making the home layer",
+                &site.home,
+            )?;
         }
         Ok(overlays)
     }
 
     fn add(&mut self, directory: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
+        if mountinfo::any_below(&site.mounts, directory) {
+            return self.split(directory, site, staging);
+        }
         let on = mountinfo::of(&site.mounts, directory);
         if on.is_some_and(|mount| mount.read_only || NOT_DISKS.contains(&mount.kind.as_str())) {
             return Ok(());
-        }
-        if mountinfo::any_below(&site.mounts, directory) {
-            return self.split(directory, site, staging);
         }
         let original = fs::symlink_metadata(directory)?;
         if !can_own(&original, site) && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none()) {
@@ -111,16 +121,21 @@ impl Overlays {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
             other => other?,
         };
+        let mut parts = Vec::new();
         for entry in entries {
             let entry = entry?;
             let (path, kind) = (entry.path(), entry.file_type()?);
             if kind.is_socket() {
                 self.sockets.push(path);
             } else if kind.is_dir() && !is_own(&path) {
-                self.add(&path, site, staging)?;
+                parts.push(path);
             }
         }
-        Ok(())
+        if parts.len() > MOST_PARTS && !can_own(&fs::symlink_metadata(directory)?, site) {
+            self.read_only.push(directory.to_owned());
+            return Ok(());
+        }
+        parts.iter().try_for_each(|part| self.add(part, site, staging))
     }
 
     /// The layer in which `path` lies.
@@ -129,6 +144,11 @@ impl Overlays {
             .iter_mut()
             .filter(|layer| path.starts_with(&layer.path))
             .max_by_key(|layer| layer.path.as_os_str().len())
+    }
+
+    /// Whether `path` lies in a layer.
+    pub(super) fn carry(&self, path: &Path) -> bool {
+        self.layers.iter().any(|layer| path.starts_with(&layer.path))
     }
 
     /// Puts `mask` into the upper layer it belongs to; false if no layer can hold it.
@@ -163,9 +183,12 @@ impl Overlays {
             }
         }
         self.layers = mounted;
-        self.sockets.extend(host_sockets().into_iter().filter(|path| {
-            site.tree_of(path).is_some() || self.read_only.iter().any(|directory| path.starts_with(directory))
-        }));
+        let shows = |path: &PathBuf| {
+            let read_only = self.read_only.iter().any(|directory| path.starts_with(directory));
+            site.tree_of(path).is_some() || read_only && !self.carry(path)
+        };
+        let shown = host_sockets().into_iter().filter(shows).collect::<Vec<_>>();
+        self.sockets.extend(shown);
         Ok(())
     }
 }
@@ -239,7 +262,8 @@ impl Layer {
         // Relative, because commas and colons in a path would end the option.
         std::env::set_current_dir(&self.path)?;
         let options = format!("lowerdir=.,upperdir={},workdir={},userxattr", self.upper.display(), work.display());
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        flags.set(MsFlags::MS_NOEXEC, statvfs(".")?.flags().contains(FsFlags::ST_NOEXEC));
         let mounted = mount(Some("overlay"), &self.path, Some("overlay"), flags, Some(options.as_str()));
         std::env::set_current_dir("/")?;
         Ok(mounted?)

@@ -12,7 +12,7 @@ use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::overlay::Overlays;
 use super::site::{Site, VOLATILE};
-use super::staging::{Look, READ_ONLY, Staging, bind, write_new};
+use super::staging::{Look, READ_ONLY, Staging, bind, make_directories, write_new};
 
 const RESOLVER: &str = "/etc/resolv.conf";
 const SWITCH: &str = "/etc/nsswitch.conf";
@@ -35,7 +35,7 @@ pub(super) fn own_directories(site: &Site, staging: &mut Staging) -> Result<(), 
     if !site.is_volatile(runtime) {
         return Ok(());
     }
-    let made = fs::create_dir_all(runtime).and_then(|()| Look::own(0o700, site).put_on(runtime));
+    let made = make_directories(runtime).and_then(|()| Look::own(0o700, site).put_on(runtime));
     made.blame_at(Mechanism::OwnRun, "making the runtime directory", runtime)
 }
 
@@ -97,7 +97,7 @@ fn put(path: &Path, bytes: &[u8], site: &Site, staging: &mut Staging) -> io::Res
     let exists = path.symlink_metadata().is_ok();
     if site.is_volatile(path) && site.tree_of(path).is_none() {
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            make_directories(parent)?;
         }
         return if exists { fs::write(path, bytes) } else { write_new(path, bytes, look) };
     }

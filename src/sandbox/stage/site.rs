@@ -37,6 +37,8 @@ pub(super) struct Site<'a> {
     pub(super) user: u32,
     /// The user's group.
     pub(super) group: u32,
+    /// The home directory, symlinks resolved.
+    pub(super) home: PathBuf,
     /// The host's mounts.
     pub(super) mounts: Vec<Mount>,
     /// What stays writable, by canonical path.
@@ -55,7 +57,8 @@ impl<'a> Site<'a> {
         let mounts = mountinfo::parse(&text)
             .ok_or_else(|| Failure::found(Mechanism::MountNamespace, "reading mounts", Some(table)))?;
         let (user, group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        let trees = trees(profile)?;
+        let home = fs::canonicalize(&profile.home).unwrap_or_else(|_| profile.home.clone());
+        let trees = trees(profile, &home)?;
         let is_writable =
             |tree: &&PathBuf| statvfs(*tree).is_ok_and(|facts| !facts.flags().contains(FsFlags::ST_RDONLY));
         let writable_on_host = trees.iter().filter(is_writable).cloned().collect();
@@ -67,7 +70,7 @@ impl<'a> Site<'a> {
             return Err(Failure::found(Mechanism::OwnState, step, Some(path)));
         }
         let masks = masks(profile, left_out, &mounts);
-        Ok(Self { profile, left_out, real_root, user, group, mounts, trees, writable_on_host, masks })
+        Ok(Self { profile, left_out, real_root, user, group, home, mounts, trees, writable_on_host, masks })
     }
 
     /// Whether `mechanism` is left out.
@@ -87,14 +90,13 @@ impl<'a> Site<'a> {
 }
 
 /// The writable trees: the project, what else was asked for and exists, and what the command line names in /tmp.
-fn trees(profile: &Profile) -> Result<Vec<PathBuf>, Failure> {
+fn trees(profile: &Profile, home: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = BTreeSet::new();
     if profile.project_is_bound {
         let step = "finding the project";
         let project = fs::canonicalize(&profile.project).blame_at(Mechanism::ReadOnlyRoot, step, &profile.project)?;
         found.insert(project);
     }
-    let home = fs::canonicalize(&profile.home).unwrap_or_else(|_| profile.home.clone());
     for path in &profile.writable {
         // What does not exist needs no binding.
         if let Ok(path) = fs::canonicalize(path) {
@@ -174,9 +176,9 @@ mod tests {
             argument_paths: vec!["/tmp".into(), home.join("none")],
             ..Profile::default()
         };
-        assert_eq!(trees(&profile(&home.join("p"))).unwrap(), [home.join("p")]);
+        assert_eq!(trees(&profile(&home.join("p")), &home).unwrap(), [home.join("p")]);
         for project in [home.as_path(), home.parent().unwrap(), Path::new("/")] {
-            assert!(trees(&profile(project)).is_err(), "{}", project.display());
+            assert!(trees(&profile(project), &home).is_err(), "{}", project.display());
         }
     }
 }
