@@ -80,7 +80,9 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let rules = policy::file_rules();
     let around = Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };
-    let named: Vec<PathBuf> = merged.writable.iter().map(|path| absolute(world, &path.value)).collect();
+    let command = order.command.first().map(Path::new).and_then(Path::file_name).unwrap_or_default();
+    let mut writable = rules.writable_places(&command.to_string_lossy(), around);
+    writable.extend(merged.writable.iter().map(|path| absolute(world, &path.value)));
     let search = Search {
         rules,
         mask: &merged.mask,
@@ -88,14 +90,11 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         home: &world.home,
         current_directory: &world.current_directory,
         variable: &variable,
-        writable: &named,
+        writable: &writable,
         uid: world.user.uid,
         mounts: &fs::read("/proc/self/mountinfo").unwrap_or_default(),
     };
     let findings = mask::find(&search).map_err(plan::PlanError::from)?;
-    let command = order.command.first().map(Path::new).and_then(Path::file_name).unwrap_or_default();
-    let mut writable = rules.writable_places(&command.to_string_lossy(), around);
-    writable.extend(named);
     let request = Request {
         run: RunId::mint(Timestamp::now())?.as_str().to_owned(),
         arguments: &order.command,
