@@ -69,7 +69,7 @@ impl Streamed {
                 return Poll::Ready(None);
             }
             let frame = match Pin::new(&mut self.upstream).poll_frame(context) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => return self.release(),
                 Poll::Ready(Some(Err(error))) => {
                     self.is_over = true;
                     self.record.finish(self.redaction.as_ref(), Some("upstream broke off"));
@@ -87,6 +87,16 @@ impl Streamed {
                 return Poll::Ready(Some(Ok(Frame::data(passed))));
             }
         }
+    }
+
+    /// While upstream is silent, what of the held bytes tells no value goes on: they may be the end of a message.
+    fn release(&mut self) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let released = self.redaction.as_mut().map(RedactionStream::release).unwrap_or_default();
+        if released.is_empty() {
+            return Poll::Pending;
+        }
+        self.record.add(released.len());
+        Poll::Ready(Some(Ok(Frame::data(released))))
     }
 
     /// What may go on now of a frame; `None` is the end.

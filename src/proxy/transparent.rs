@@ -1,6 +1,6 @@
 //! A connection that the child meant for any address: the address it dialled names nobody, the bytes do.
 //!
-//! **Invariants.** `127.0.0.0/8` and `::1` are the child's own and never ours. A name comes from the SNI, from `Host`, or from
+//! **Invariants.** `127.0.0.0/8` and `::1` are the child's own and never ours, but for the host ports that a flag opened. A name comes from the SNI, from `Host`, or from
 //! the synthetic address that stands for it; without one the target is the literal address, and no secret is bound to
 //! it unless policy names the address itself (S3).
 
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::connect::{self, PATIENCE};
 use super::hello::{self, Opening};
+use super::rulebook::Reach;
 use super::serve::{Arrival, Version, serve};
 use super::shared::Shared;
 use super::wire::{Rewind, Wire};
@@ -22,6 +23,10 @@ pub(super) async fn run(shared: &Arc<Shared>, mut stream: TcpStream) {
     let Ok(dialled) = stream.local_addr() else { return };
     let address = dialled.ip().to_canonical();
     if address.is_loopback() {
+        let site = shared.book.site(Authority { host: Host::from(address), port: dialled.port() });
+        if site.reach == Reach::HostLoopback {
+            connect::run(shared, Arc::new(site), Bytes::new(), stream, None).await;
+        }
         return;
     }
     let name = shared.names.name(address);
