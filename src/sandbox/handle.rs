@@ -206,18 +206,15 @@ impl Drop for Stage {
     fn drop(&mut self) {
         // The init ends the run at this end of file; the kill is for one that cannot.
         let _ = self.control.shutdown(Shutdown::Write);
-        match &self.init {
-            Some(init) => {
-                let _ = process::signal(init, libc::SIGKILL);
-                let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
-                // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
-                while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
-            }
-            None => {
-                // An init that has not been announced yet dies with the stage; the socket closes when both are gone.
-                let _ = self.child.kill();
-                while let Ok(Some(_)) = channel::receive::<Answer>(&self.control) {}
-            }
+        if let Some(init) = &self.init {
+            let _ = process::signal(init, libc::SIGKILL);
+            let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+            // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
+            while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
+        } else {
+            // An init that has not been announced yet dies with the stage; the socket closes when both are gone.
+            let _ = self.child.kill();
+            while let Ok(Some(_)) = channel::receive::<Answer>(&self.control) {}
         }
         let _ = self.child.wait();
     }
