@@ -6,6 +6,7 @@
 mod bare;
 mod broking;
 mod error;
+mod packages;
 mod profile;
 mod sealed;
 mod told;

@@ -27,7 +27,7 @@ pub(super) fn run(world: &World, order: &Order, mut planned: Planned, terminal: 
     let signals = Signals::block().map_err(RunError::Signals)?;
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
-    let certificates = trust::certificates(world, rules, credentials.authority.certificate_pem());
+    let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
     let files = CertificateFiles::write(&certificates).map_err(RunError::Certificates)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(RunError::Watch)?;
     listener.set_nonblocking(true).map_err(RunError::Watch)?;

@@ -66,7 +66,7 @@ fn mask_of(path: &Path, content: &MaskContent) -> Mask {
 }
 
 fn places(certificates: &Certificates) -> Vec<Place> {
-    let mut bundle_paths = certificates.system_bundles.clone();
+    let mut bundle_paths = certificates.replaced.clone();
     bundle_paths.push(BUNDLE.into());
     let wgetrc = format!("ca_certificate = {BUNDLE}\n").into_bytes();
     vec![

@@ -29,7 +29,7 @@ pub(super) fn run(world: &World, order: &Order, mut planned: Planned, terminal: 
     let mut stage = spawn::stage(&left_out(world)?)?;
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
-    let certificates = trust::certificates(world, rules, credentials.authority.certificate_pem());
+    let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
     let profile = profile::profile(world, order, &planned, &certificates);
     let Established { enforcement, doors } = stage.establish(&profile)?;
     let log = broking::open_log(world, &planned)?;
