@@ -287,7 +287,7 @@ mod tests {
             (255 << 8, Status::Exited(255)),
             (9, Status::Signaled(9)),
             (64, Status::Signaled(64)),
-            (11 | 0x80, Status::Signaled(11)),
+            (0x80 + 11, Status::Signaled(11)),
         ] {
             assert_eq!(Status::of(raw), expected, "{raw:#x}");
         }
