@@ -49,9 +49,12 @@ impl Figure {
     }
 }
 
+/// One measurement; it may give more than one figure.
+type Measurement = fn() -> Vec<Figure>;
+
 /// Measures what has one of `words` in its name; gives how many budgets were missed.
 pub(crate) fn measure(words: &[&str]) -> usize {
-    let all: &[(&str, fn() -> Vec<Figure>)] = &[
+    let all: &[(&str, Measurement)] = &[
         ("startup", startup),
         ("keep-alive", keep_alive),
         ("connections", connections),
@@ -164,7 +167,7 @@ fn status(running: &Running, field: &str) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// The CPU time of the parent so far, in seconds; proc_pid_stat(5), fields 14 and 15.
+/// The CPU time of the parent so far, in seconds; `proc_pid_stat(5)`, fields 14 and 15.
 fn processor_time(running: &Running) -> f64 {
     let text = fs::read_to_string(format!("/proc/{}/stat", running.pid())).unwrap();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();

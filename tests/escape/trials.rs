@@ -41,6 +41,9 @@ enum Who {
     Ordinary,
 }
 
+/// A name, and whether this kernel has it.
+type Need = (&'static str, fn() -> bool);
+
 /// One attack and its circumstances.
 pub(crate) struct Trial {
     pub(crate) attack: &'static str,
@@ -53,7 +56,7 @@ pub(crate) struct Trial {
     pub(crate) own_copy: bool,
     who: Who,
     /// What the kernel must have: a name for the list of what was skipped.
-    needs: Option<(&'static str, fn() -> bool)>,
+    needs: Option<Need>,
 }
 
 impl Trial {

@@ -84,7 +84,7 @@ fn bpf(_: &str) -> Outcome {
     numbered(libc::SYS_bpf, &[5, attributes.as_ptr().addr(), size_of_val(&attributes)])
 }
 
-/// Counts the process's own CPU time: PERF_TYPE_SOFTWARE, without the kernel's part.
+/// Counts the process's own CPU time, as a software event, without the kernel's part.
 fn perf(_: &str) -> Outcome {
     let mut attributes = [0_u64; 16];
     attributes[0] = 1 | 128 << 32;
