@@ -64,10 +64,17 @@ struct Outcome {
 pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, order.quiet);
     let planned = plan(world, order)?;
+    tracing::debug!(
+        run = planned.plan.run,
+        secrets = planned.secrets.len(),
+        masks = planned.plan.masks.len(),
+        "planned"
+    );
+    let upstream = broking::certificates(&order.upstream_ca)?;
     terminal.note(&report::banner(&planned.plan));
     let outcome = match planned.plan.level.value {
-        Isolation::Sealed => sealed::run(world, order, planned, terminal)?,
-        Isolation::None => bare::run(world, order, planned, terminal)?,
+        Isolation::Sealed => sealed::run(world, order, planned, upstream, terminal)?,
+        Isolation::None => bare::run(world, order, planned, upstream, terminal)?,
         Isolation::Guarded => return Err(RunError::Level),
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
