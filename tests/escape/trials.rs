@@ -224,6 +224,8 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("type-into-terminal", Evidence::Typed).needs("tiocsti", types_into_terminals),
     Trial::new("type-into-terminal-high-bits", Evidence::Typed).needs("tiocsti", types_into_terminals),
     Trial::new("block-device", Said).root(),
+    Trial::new("device-mode", Said).root(),
+    Trial::new("device-mode-by-stdin", Said).root().wrapped("exec {} \"$@\" </dev/null"),
     Trial::new("device-kernel-log", Said).root(),
     Trial::new("core-pattern", Said).root(),
     Trial::new("sysrq", Said).root().needs("sysrq", || exists("/proc/sysrq-trigger")),
