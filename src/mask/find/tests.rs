@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use super::*;
 
+mod root;
+
 static RULES: LazyLock<FileRules> = LazyLock::new(|| {
     toml::from_str(
         r#"
@@ -14,6 +16,10 @@ static RULES: LazyLock<FileRules> = LazyLock::new(|| {
 
         [hidden]
         cloud = [".config/cloud"]
+
+        [root]
+        homes = []
+        paths = []
 
         [[rendered]]
         id = "tool-login"
@@ -86,6 +92,7 @@ impl Tree {
             current_directory: &self.path("project"),
             variable: &variable,
             writable: &[self.path("cache")],
+            needed: &[],
             uid: nix::unistd::geteuid().as_raw(),
             mounts: mounts.as_bytes(),
         })
@@ -197,6 +204,7 @@ fn parents_are_searched_up_to_the_repository_and_no_further() {
         current_directory: &project,
         variable: &|_| None,
         writable: &[],
+        needed: &[],
         uid: 0,
         mounts: b"",
     })
@@ -320,6 +328,7 @@ fn what_the_user_could_open_up_must_be_readable() {
             current_directory: &project,
             variable: &variable,
             writable: &[],
+            needed: &[],
             uid,
             mounts: b"",
         })
