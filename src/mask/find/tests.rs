@@ -225,6 +225,34 @@ fn hard_links_are_found_in_the_project_and_counted_elsewhere() {
 }
 
 #[test]
+fn hard_links_of_rendered_files_are_counted_whoever_owns_them() {
+    let tree = Tree::new();
+    for (name, at) in [(".env", "project"), ("a.key", "project/config")] {
+        let file = tree.file(&format!("{at}/{name}"), "A=1");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::hard_link(file, tree.path("project").join(format!("copy of {name}"))).unwrap();
+    }
+    let (project, home) = (tree.path("project"), tree.path(""));
+    let somebody_else = nix::unistd::geteuid().as_raw() + 1;
+    let findings = find(&Search {
+        rules: &RULES,
+        mask: &[],
+        project: &project,
+        home: &home,
+        current_directory: &project,
+        variable: &|_| None,
+        writable: &[],
+        needed: &[],
+        uid: somebody_else,
+        mounts: b"",
+    })
+    .unwrap();
+    assert_eq!(tree.found(&findings), ["project/.env", "project/config/a.key"]);
+    assert_eq!(findings.found[0].aliases, [tree.path("project/copy of .env")]);
+    assert!(findings.found[1].aliases.is_empty());
+}
+
+#[test]
 fn a_second_mount_is_an_alias_when_it_shows_the_same_file() {
     let tree = Tree::new();
     let env = tree.file("project/.env", "A=1");
