@@ -103,6 +103,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         current_directory: &world.current_directory,
         variable: &variable,
         writable: &writable,
+        needed: &needed(world, order),
         uid: world.user.uid,
         mounts: &fs::read("/proc/self/mountinfo").unwrap_or_default(),
     };
@@ -119,6 +120,18 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         now: Timestamp::now(),
     };
     Ok(plan::build(request, &merged)?)
+}
+
+/// Our own executable and the command's, wherever `PATH` finds it.
+fn needed(world: &World, order: &Order) -> Vec<PathBuf> {
+    let mut needed = vec![world.executable.clone()];
+    if let Some(command) = order.command.first() {
+        let path = world.variable("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(path).chain([PathBuf::new()]);
+        let places = folders.map(|folder| world.current_directory.join(folder).join(command));
+        needed.extend(places.filter_map(|place| place.canonicalize().ok()).filter(|place| place.is_file()));
+    }
+    needed
 }
 
 /// Places that lie in no other one and not in the project, by their names: what lies there is writable already, and a

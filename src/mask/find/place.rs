@@ -46,7 +46,7 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     Ok(Some(Found {
         path: real,
         aliases: Vec::new(),
-        unseen_links: unseen_links(search, &metadata),
+        unseen_links: unseen_links(search, &metadata, wanted.action),
         realm: wanted.realm,
         id: wanted.id.map(ToOwned::to_owned),
         render,
@@ -56,10 +56,10 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     }))
 }
 
-/// How many further names the file has. A file of somebody else that all may read is no secret, and its names are legion
-/// where a package store links equal files.
-fn unseen_links(search: &Search<'_>, metadata: &Metadata) -> u64 {
-    let is_public = metadata.uid() != search.uid && metadata.mode() & 0o004 != 0;
+/// How many further names the file has. A hidden file of somebody else that all may read is no secret, and its names are
+/// legion where a package store links equal files; a rendered one is judged by what stands in it.
+fn unseen_links(search: &Search<'_>, metadata: &Metadata, action: &Action) -> u64 {
+    let is_public = metadata.uid() != search.uid && metadata.mode() & 0o004 != 0 && *action == Action::Hide;
     if metadata.is_dir() || is_public { 0 } else { metadata.nlink().saturating_sub(1) }
 }
 

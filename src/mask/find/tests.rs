@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use super::*;
 
+mod root;
+
 static RULES: LazyLock<FileRules> = LazyLock::new(|| {
     toml::from_str(
         r#"
@@ -14,6 +16,10 @@ static RULES: LazyLock<FileRules> = LazyLock::new(|| {
 
         [hidden]
         cloud = [".config/cloud"]
+
+        [root]
+        homes = []
+        paths = []
 
         [[rendered]]
         id = "tool-login"
@@ -86,6 +92,7 @@ impl Tree {
             current_directory: &self.path("project"),
             variable: &variable,
             writable: &[self.path("cache")],
+            needed: &[],
             uid: nix::unistd::geteuid().as_raw(),
             mounts: mounts.as_bytes(),
         })
@@ -197,6 +204,7 @@ fn parents_are_searched_up_to_the_repository_and_no_further() {
         current_directory: &project,
         variable: &|_| None,
         writable: &[],
+        needed: &[],
         uid: 0,
         mounts: b"",
     })
@@ -214,6 +222,34 @@ fn hard_links_are_found_in_the_project_and_counted_elsewhere() {
     assert_eq!(findings.found[0].unseen_links, 0);
     fs::hard_link(&env, tree.path("elsewhere")).unwrap();
     assert_eq!(tree.find().unwrap().found[0].unseen_links, 1);
+}
+
+#[test]
+fn hard_links_of_rendered_files_are_counted_whoever_owns_them() {
+    let tree = Tree::new();
+    for (name, at) in [(".env", "project"), ("a.key", "project/config")] {
+        let file = tree.file(&format!("{at}/{name}"), "A=1");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::hard_link(file, tree.path("project").join(format!("copy of {name}"))).unwrap();
+    }
+    let (project, home) = (tree.path("project"), tree.path(""));
+    let somebody_else = nix::unistd::geteuid().as_raw() + 1;
+    let findings = find(&Search {
+        rules: &RULES,
+        mask: &[],
+        project: &project,
+        home: &home,
+        current_directory: &project,
+        variable: &|_| None,
+        writable: &[],
+        needed: &[],
+        uid: somebody_else,
+        mounts: b"",
+    })
+    .unwrap();
+    assert_eq!(tree.found(&findings), ["project/.env", "project/config/a.key"]);
+    assert_eq!(findings.found[0].aliases, [tree.path("project/copy of .env")]);
+    assert!(findings.found[1].aliases.is_empty());
 }
 
 #[test]
@@ -320,6 +356,7 @@ fn what_the_user_could_open_up_must_be_readable() {
             current_directory: &project,
             variable: &variable,
             writable: &[],
+            needed: &[],
             uid,
             mounts: b"",
         })

@@ -66,6 +66,10 @@ pub(super) fn plan<'a>(site: &'a Site, masks: &[&'a Mask], sockets: &[PathBuf]) 
     for mask in masks {
         covers.insert(mask.path.clone(), Cover::Mask(mask));
     }
+    // Nothing is left in an emptied directory to be covered.
+    let emptied = masks.iter().filter(|mask| matches!(mask.kind, MaskKind::EmptyDirectory {})).map(|mask| &mask.path);
+    let emptied: Vec<&PathBuf> = emptied.collect();
+    covers.retain(|path, _| !emptied.iter().any(|directory| path != *directory && path.starts_with(directory)));
     covers
         .retain(|path, cover| !site.without(cover.mechanism()) && (is_mask(*cover) || path.symlink_metadata().is_ok()));
     let ancestors = if site.without(Mechanism::AncestorBinds) { Vec::new() } else { ancestors(site, &covers) };

@@ -216,6 +216,10 @@ fn is_own(path: &Path) -> bool {
 impl Layer {
     fn hide(&mut self, mask: &Mask, site: &Site) -> io::Result<bool> {
         let Ok(below) = mask.path.strip_prefix(&self.path) else { return Ok(false) };
+        if below.as_os_str().is_empty() {
+            // The layer's own directory is mounted over.
+            return Ok(false);
+        }
         let original = fs::symlink_metadata(&mask.path)?;
         if !self.make_parents(below, site)? || !can_own(&original, site) {
             return Ok(false);
