@@ -15,14 +15,15 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{LazyLock, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
-use crate::support::deadline::poll;
+use crate::support::deadline::{Watched, poll};
 use crate::support::place;
 
 /// An address of the internet.
@@ -45,16 +46,16 @@ pub(crate) const ABSTRACT: &str = "a-service-of-the-host";
 pub(crate) const SEGMENT: i32 = 0x6167_7374;
 
 /// Everything that reached a listener.
-static ARRIVED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static ARRIVED: LazyLock<Watched<Vec<u8>>> = LazyLock::new(Watched::default);
 static SOCKETS: OnceLock<PathBuf> = OnceLock::new();
 
-/// Whether these bytes reached the host.
-pub(crate) fn has_arrived(bytes: &[u8]) -> bool {
-    memchr::memmem::find(&ARRIVED.lock().unwrap(), bytes).is_some()
+/// Whether these bytes reach the host within `patience`.
+pub(crate) fn arrives(bytes: &[u8], patience: Duration) -> bool {
+    ARRIVED.wait(patience, |all| memchr::memmem::find(all, bytes).map(drop)).is_some()
 }
 
 fn arrived(bytes: &[u8]) {
-    ARRIVED.lock().unwrap().extend_from_slice(bytes);
+    ARRIVED.change(|all| all.extend_from_slice(bytes));
 }
 
 /// Where the host's Unix sockets are, outside home and project.
