@@ -5,19 +5,20 @@
 //! it holds upstream.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
 use hyper::body::Incoming;
 
 use super::answer::{Answer, redact_headers};
-use super::head::{self, Wishes};
+use super::head;
 use super::inject::{Injected, inject};
 use super::notice::Notice;
 use super::record::Record;
 use super::refusal::Refused;
-use super::request_body::{RequestBody, gate};
+use super::request_body::{Opener, RequestBody, gate};
 use super::respond;
 use super::route::{Allowed, Security, decide};
 use super::rulebook::Site;
@@ -76,16 +77,24 @@ pub(super) async fn run(
     if socket.is_some() {
         noted.scheme = security.socket_word();
     }
-    let judged = match judge(shared, site, security, request) {
+    let (parts, body) = request.into_parts();
+    let sent = Arc::default();
+    let mut body = RequestBody::new(body, parts.version, &sent, &shared.tasks);
+    let expects = (!body.is_empty() && head::expects(parts.version, &parts.headers)).then(|| {
+        let (opener, gate) = gate();
+        body.close(gate);
+        opener
+    });
+    let judged = match judge(shared, site, security, parts) {
         Ok(judged) => judged,
         Err(refused) => return refuse(shared, &noted, &refused),
     };
-    let Some(record) = begin(shared, &noted, &judged) else {
+    let Some(record) = begin(shared, &noted, &judged, sent) else {
         return refuse(shared, &noted, &Refused::log());
     };
     match socket {
         Some(socket) => upgrade(shared, &noted, judged, socket, record).await,
-        None => forward(shared, &noted, judged, record).await,
+        None => forward(shared, &noted, judged, Body { body, expects }, record).await,
     }
 }
 
@@ -95,30 +104,29 @@ struct Judged {
     injected: Injected,
     target: PathAndQuery,
     headers: HeaderMap,
-    wishes: Wishes,
-    body: Incoming,
+    wants_trailers: bool,
 }
 
-fn judge(
-    shared: &Arc<Shared>,
-    site: &Arc<Site>,
-    security: Security,
-    request: Request<Incoming>,
-) -> Result<Judged, Refused> {
-    let (parts, body) = request.into_parts();
+/// The child's body, and what tells it to go on.
+struct Body {
+    body: RequestBody,
+    expects: Option<Opener>,
+}
+
+fn judge(shared: &Arc<Shared>, site: &Arc<Site>, security: Security, parts: request::Parts) -> Result<Judged, Refused> {
     let mut headers = parts.headers;
     if parts.method == Method::CONNECT {
         return Err(Refused::malformed("CONNECT is for the proxy, not for a tunnel inside it"));
     }
     head::check(parts.version, &headers)?;
     let allowed = decide(site, security, &parts.method, &parts.uri, &headers)?;
-    let wishes = head::strip_request(parts.version, &mut headers);
+    let wants_trailers = head::strip_request(&mut headers);
     let injected = inject(&allowed, &parts.uri, &mut headers, &shared.book)?;
     if site.redact {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     let target = target(&allowed, &parts.uri)?;
-    Ok(Judged { allowed, injected, target, headers, wishes, body })
+    Ok(Judged { allowed, injected, target, headers, wants_trailers })
 }
 
 /// The judged path with the query as it came.
@@ -137,7 +145,7 @@ fn target(allowed: &Allowed, uri: &Uri) -> Result<PathAndQuery, Refused> {
 }
 
 /// Writes the decision; `None` when the log is broken.
-fn begin(shared: &Arc<Shared>, noted: &Noted, judged: &Judged) -> Option<Record> {
+fn begin(shared: &Arc<Shared>, noted: &Noted, judged: &Judged, sent: Arc<AtomicU64>) -> Option<Record> {
     let injected = &judged.injected;
     let verdict = match (injected.placed.is_empty(), injected.inert.is_empty()) {
         (false, _) => Verdict::Injected,
@@ -154,7 +162,7 @@ fn begin(shared: &Arc<Shared>, noted: &Noted, judged: &Judged) -> Option<Record>
         decision.placements.push("inert".into());
         shared.notices.tell(Notice::Inert { secret: name.clone(), authority: noted.authority.clone() });
     }
-    let record = Record::begin(shared, decision)?;
+    let record = Record::begin(shared, decision)?.counting(sent);
     shared.counters.allowed(&noted.authority.host, injected.placed.iter().map(|(id, ..)| *id));
     if !injected.inert.is_empty() {
         shared.counters.inert();
@@ -162,17 +170,16 @@ fn begin(shared: &Arc<Shared>, noted: &Noted, judged: &Judged) -> Option<Record>
     Some(record)
 }
 
-async fn forward(shared: &Arc<Shared>, noted: &Noted, judged: Judged, record: Record) -> Response<Answer> {
-    let Judged { allowed, target, headers, wishes, body, .. } = judged;
-    let mut body = RequestBody::new(body, record.sent());
-    let mut expects = None;
-    if wishes.continues && !body.is_empty() {
-        let (opener, gate) = gate();
-        body = body.behind(gate);
-        expects = Some(opener);
-    }
+async fn forward(
+    shared: &Arc<Shared>,
+    noted: &Noted,
+    judged: Judged,
+    Body { body, expects }: Body,
+    record: Record,
+) -> Response<Answer> {
+    let Judged { allowed, target, headers, wants_trailers, .. } = judged;
     let method = allowed.method.clone();
-    let outgoing = Outgoing { method, target, headers, body, wants_trailers: wishes.trailers, expects };
+    let outgoing = Outgoing { method, target, headers, body, wants_trailers, expects };
     match shared.upstream.send(allowed.site(), allowed.security, outgoing).await {
         Ok(response) => answer(shared, allowed.site(), &noted.method, response, record),
         Err(error) => failed(shared, noted, &error, record),

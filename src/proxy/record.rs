@@ -40,6 +40,12 @@ impl Record {
         })
     }
 
+    /// Reads what is sent upstream from a count that began before.
+    pub(super) fn counting(mut self, sent: Arc<AtomicU64>) -> Self {
+        self.sent = sent;
+        self
+    }
+
     /// Where bytes sent upstream are counted.
     pub(super) fn sent(&self) -> &Arc<AtomicU64> {
         &self.sent

@@ -7,14 +7,22 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::tasks::Tasks;
 
 /// How long a body with `Expect: 100-continue` waits for upstream's word (RFC 9110 §10.1.1: a client does not wait
 /// for ever; curl waits as long).
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much of a dropped body is read off, and for how long.
+const DRAINED: usize = 64 << 20;
+const DRAINED_FOR: Duration = Duration::from_secs(5);
 
 /// What is sent upstream.
 pub(super) enum RequestBody {
@@ -24,9 +32,12 @@ pub(super) enum RequestBody {
 
 /// A body that the child streams.
 pub(super) struct Streamed {
-    incoming: Incoming,
+    /// `None` once it has ended or is being drained.
+    incoming: Option<Incoming>,
     sent: Arc<AtomicU64>,
     gate: Option<Gate>,
+    /// Where the rest of an HTTP/1 body is read off to.
+    drain: Option<Tasks>,
 }
 
 /// Closed until upstream says `100 Continue` or patience ends. Until then the child's body is not asked for, so the
@@ -61,26 +72,41 @@ pub(super) fn gate() -> (Opener, Gate) {
 
 impl RequestBody {
     /// Streams `incoming`, adding what passes to `sent`.
-    pub(super) fn new(incoming: Incoming, sent: &Arc<AtomicU64>) -> Self {
+    ///
+    /// A body that is dropped before its end, because it was refused or answered early, is read off for a while, as
+    /// RFC 9112 §9.6 advises: closing a socket on unread bytes resets it, and the child would lose its answer. HTTP/2 has
+    /// a frame for that.
+    pub(super) fn new(incoming: Incoming, version: Version, sent: &Arc<AtomicU64>, tasks: &Tasks) -> Self {
         if incoming.is_end_stream() {
             return Self::Empty;
         }
-        Self::Stream(Box::new(Streamed { incoming, sent: Arc::clone(sent), gate: None }))
+        let drain = (version < Version::HTTP_2).then(|| tasks.clone());
+        Self::Stream(Box::new(Streamed { incoming: Some(incoming), sent: Arc::clone(sent), gate: None, drain }))
     }
 
     /// Holds the body back until `gate` opens.
-    pub(super) fn behind(self, gate: Gate) -> Self {
-        match self {
-            Self::Empty => Self::Empty,
-            Self::Stream(mut streamed) => {
-                streamed.gate = Some(gate);
-                Self::Stream(streamed)
-            }
+    pub(super) fn close(&mut self, gate: Gate) {
+        if let Self::Stream(streamed) = self {
+            streamed.gate = Some(gate);
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        let (Some(incoming), Some(tasks), None) = (self.incoming.take(), &self.drain, &self.gate) else { return };
+        if incoming.is_end_stream() {
+            return;
+        }
+        tasks.spawn(async move {
+            let mut rest = Limited::new(incoming, DRAINED);
+            // The end, the limit, the child's departure: whichever comes first.
+            let _ = timeout(DRAINED_FOR, async { while let Some(Ok(_)) = rest.frame().await {} }).await;
+        });
     }
 }
 
@@ -96,11 +122,15 @@ impl Body for RequestBody {
             }
             streamed.gate = None;
         }
-        let polled = Pin::new(&mut streamed.incoming).poll_frame(context);
+        let Some(incoming) = &mut streamed.incoming else { return Poll::Ready(None) };
+        let polled = Pin::new(incoming).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
             streamed.sent.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            streamed.incoming = None;
         }
         polled
     }
@@ -108,14 +138,16 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Stream(streamed) => streamed.incoming.is_end_stream(),
+            Self::Stream(streamed) => streamed.incoming.as_ref().is_none_or(Body::is_end_stream),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Stream(streamed) => streamed.incoming.size_hint(),
+            Self::Stream(streamed) => {
+                streamed.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+            }
         }
     }
 }

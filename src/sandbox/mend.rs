@@ -61,6 +61,10 @@ fn advice(failure: &Failure, obstacle: Option<Obstacle>) -> &'static str {
         M::MaskBinds | M::HiddenPlaces if matches!(failure.errno, Some(libc::ENOENT | libc::ENOTDIR)) => {
             "a file changed while the seal was built: run it again"
         }
+        M::OwnDev if failure.path.is_some() => "name a device node below /dev with --device",
+        M::MountNamespace if failure.errno == Some(libc::ENOENT) => {
+            "start it in the project, or name the directory with --writable"
+        }
         M::OwnState => "make the directory, or take it out of the writable directories",
         _ if matches!(failure.errno, Some(libc::ENOSYS | libc::EINVAL)) => KERNEL,
         _ if obstacle == Some(Obstacle::NoNamespaces) => LIMIT,

@@ -201,7 +201,7 @@ mod tests {
         data.extend(u32::try_from(number).unwrap().to_ne_bytes());
         data.extend(architecture.to_ne_bytes());
         data.extend(0_u64.to_ne_bytes());
-        arguments.iter().for_each(|argument| data.extend(argument.to_ne_bytes()));
+        data.extend(arguments.iter().flat_map(|argument| argument.to_ne_bytes()));
         data.extend([0; 24]);
         run(&program(&LeftOut::default()).unwrap(), &data, Order::Machine)
     }
@@ -240,8 +240,8 @@ mod tests {
             (libc::SYS_ioctl, [0, 0x5413, 0], allowed),
             (libc::SYS_ioctl, [0, 0x5000_9417, 0], refusal(EPERM)),
             (libc::SYS_socket, [1, 1, 0], allowed),
-            (libc::SYS_socket, [2, 1 | 0x80800, 6], allowed),
-            (libc::SYS_socket, [10 | HIGH, 2, 17], allowed),
+            (libc::SYS_socket, [2, 0x80801, 6], allowed),
+            (libc::SYS_socket, [HIGH + 10, 2, 17], allowed),
             (libc::SYS_socket, [2, 3, 1], family),
             (libc::SYS_socket, [10, 3, 58], family),
             (libc::SYS_socket, [16, 3, 0], allowed),

@@ -15,7 +15,7 @@ const SOCKET_DEPTH: usize = 4;
 pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
     let around = search.surroundings();
     for place in search.rules.places(around) {
-        let reason = format!("{} credentials", place.entry.group);
+        let reason = format!("listed under `{}`", place.entry.group);
         add(search, findings, &place.path, place.entry.id.as_deref(), &place.entry.action, reason)?;
     }
     for (path, variable) in search.rules.named_files(around) {

@@ -111,6 +111,16 @@ impl World {
         exchange(stream.as_mut().unwrap(), request).await.unwrap()
     }
 
+    /// Waits until the upstream saw exactly `text`.
+    pub(super) async fn saw(&self, text: &str) {
+        let waiting = async {
+            while self.last_seen() != text {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.unwrap();
+    }
+
     pub(super) fn last_seen(&self) -> String {
         self.seen.lock().unwrap().last().cloned().unwrap_or_default()
     }
@@ -195,10 +205,23 @@ fn accept(key: &[u8]) -> String {
 
 /// `/echo` answers with what it got, the value included; `/cut` breaks off; `/gzip` claims an encoding; `/stream` sends
 /// the value in two pieces; `/ws` is a socket that sends the value in a frame,
-/// reads four bytes and sends them back.
+/// reads four bytes and sends them back; `/early` answers before it reads.
 async fn respond(seen: &Seen, tasks: &Tasks, mut request: Request<Incoming>) -> Response<Body> {
     let upgrade = (request.uri().path() == "/ws").then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
+    if parts.uri.path() == "/early" {
+        let seen = Arc::clone(seen);
+        tasks.spawn(async move {
+            let (mut body, mut text) = (body, String::new());
+            // hyper tells the end of a body behind an early answer by its length alone.
+            while !http_body::Body::is_end_stream(&body) {
+                let frame = body.frame().await.unwrap().unwrap();
+                text.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap()));
+            }
+            seen.lock().unwrap().push(text);
+        });
+        return Response::new(full("early"));
+    }
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let mut text = format!("{} {}\n", parts.method, parts.uri);
     for (name, value) in &parts.headers {

@@ -1,5 +1,6 @@
 //! The broker over loopback, against a local upstream: the whole way of a request, where units cannot show it.
 
+mod bodies;
 mod harness;
 mod requests;
 mod sockets;

@@ -2,6 +2,8 @@
 //!
 //! **Trade-off.** Every target is reached by CONNECT, plaintext ones too, and only `http://` proxies are spoken to.
 
+use std::net::IpAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -26,6 +28,8 @@ enum Exempt {
     /// The name itself and all below it, whether written with a leading dot or not.
     Domain(String),
     Exact(Host),
+    /// `10.0.0.0/8`.
+    Network(IpAddr, u32),
     Port(Host, u16),
 }
 
@@ -61,6 +65,9 @@ impl UpstreamProxy {
                 name.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }),
             Exempt::Exact(host) => *host == target.host,
+            Exempt::Network(network, length) => {
+                matches!(&target.host, Host::Address(address) if is_within(*address, *network, *length))
+            }
             Exempt::Port(host, port) => *host == target.host && *port == target.port,
         })
     }
@@ -97,12 +104,32 @@ fn authorization(userinfo: &str) -> Secret {
     Secret::new([b"Basic ", encoded.as_bytes()].concat())
 }
 
+fn is_within(address: IpAddr, network: IpAddr, length: u32) -> bool {
+    match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) => {
+            (address.to_bits() ^ network.to_bits()).checked_shr(32 - length).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(address), IpAddr::V6(network)) => {
+            (address.to_bits() ^ network.to_bits()).checked_shr(128 - length).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
+}
+
+fn network(entry: &str) -> Option<Exempt> {
+    let (address, length) = entry.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let length = length.parse().ok().filter(|length| *length <= if address.is_ipv4() { 32 } else { 128 })?;
+    Some(Exempt::Network(address, length))
+}
+
 fn exempt(entry: &str) -> Option<Exempt> {
     let entry = entry.trim();
     let bare = entry.trim_start_matches("*.").trim_start_matches('.');
     match entry {
         "" => None,
         "*" => Some(Exempt::All),
+        _ if entry.contains('/') => network(entry),
         _ => match Host::parse(bare) {
             Ok(Host::Name(name)) => Some(Exempt::Domain(name)),
             Ok(address) => Some(Exempt::Exact(address)),
@@ -117,10 +144,12 @@ mod tests {
 
     #[test]
     fn exempts_as_curl_and_go_do() {
-        let proxy =
-            UpstreamProxy::parse("http://proxy.example:3128", "localhost, .corp.example,10.0.0.1,b.example:8443")
-                .unwrap()
-                .unwrap();
+        let proxy = UpstreamProxy::parse(
+            "http://proxy.example:3128",
+            "localhost, .corp.example,10.0.0.1,b.example:8443,172.16.0.0/12,fd00::/8,9.9.9.9/99",
+        )
+        .unwrap()
+        .unwrap();
         for (target, served) in [
             ("a.example:443", true),
             ("corp.example:443", false),
@@ -128,6 +157,11 @@ mod tests {
             ("xcorp.example:443", true),
             ("10.0.0.1:443", false),
             ("10.0.0.2:443", true),
+            ("172.31.0.1:443", false),
+            ("172.32.0.1:443", true),
+            ("[fd12::1]:443", false),
+            ("[fe80::1]:443", true),
+            ("9.9.9.9:443", true),
             ("b.example:8443", false),
             ("b.example:443", true),
         ] {

@@ -56,6 +56,17 @@ impl Http1 {
         self.connection.is_some() && self.sender.is_ready()
     }
 
+    /// Whether it has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.connection.is_none()
+    }
+
+    /// Ready when another request can be sent, or never again.
+    pub(super) fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.drive(context);
+        if self.is_over() || self.sender.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// Sends `request` and waits for the head of its answer.
     pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Failed> {
         let mut answer = pin!(self.sender.try_send_request(request));

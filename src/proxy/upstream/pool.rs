@@ -4,15 +4,18 @@
 //! used. The number of idle connections is bounded.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http2::SendRequest;
+use tokio::time::timeout;
 
 use super::h1::Http1;
 use crate::policy::Authority;
 use crate::proxy::request_body::RequestBody;
 use crate::proxy::route::Security;
+use crate::proxy::tasks::Tasks;
 
 /// Idle connections kept for one target.
 const KEPT: usize = 32;
@@ -32,9 +35,9 @@ pub(super) enum Connection {
     Http2(SendRequest<RequestBody>),
 }
 
-#[derive(Default)]
 pub(super) struct Pool {
     entries: Mutex<HashMap<Key, Entry>>,
+    tasks: Tasks,
 }
 
 #[derive(Default)]
@@ -53,6 +56,10 @@ struct Idle {
 }
 
 impl Pool {
+    pub(super) fn new(tasks: Tasks) -> Self {
+        Self { entries: Mutex::default(), tasks }
+    }
+
     /// A kept connection that is still good.
     pub(super) fn take(&self, key: &Key) -> Option<Connection> {
         loop {
@@ -87,8 +94,11 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange is over, for as long as upstream said it would (`Keep-Alive: timeout=5`).
-    pub(super) fn put(&self, key: Key, mut connection: Box<Http1>, hint: Option<Duration>) {
+    pub(super) fn put(self: &Arc<Self>, key: Key, mut connection: Box<Http1>, hint: Option<Duration>) {
         if !connection.is_ready() {
+            if !connection.is_over() {
+                self.finish(key, connection, hint);
+            }
             return;
         }
         let idle = hint.map_or(IDLE, |hint| hint.saturating_sub(Duration::from_secs(1)).min(IDLE));
@@ -97,6 +107,17 @@ impl Pool {
         if entry.idle.len() < KEPT {
             entry.idle.push(Idle { connection, until: Instant::now() + idle });
         }
+    }
+
+    /// Upstream answered before it had read the whole request: what is left of it still goes there.
+    fn finish(self: &Arc<Self>, key: Key, mut connection: Box<Http1>, hint: Option<Duration>) {
+        let pool = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let _ = timeout(IDLE, poll_fn(|context| connection.poll_idle(context))).await;
+            if connection.is_ready() {
+                pool.put(key, connection, hint);
+            }
+        });
     }
 
     /// Drops what has waited too long or was closed by upstream.

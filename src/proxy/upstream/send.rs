@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, TE, UPGRADE};
+use http::header::{CONNECTION, COOKIE, HOST, TE, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, uri};
 use hyper::client::conn::http2;
@@ -64,7 +64,7 @@ impl Upstream {
         let redirects: Vec<ConnectTo> = settings.connect_to.clone();
         let proxy: Option<UpstreamProxy> = settings.upstream_proxy.take();
         let loopback: Option<Arc<dyn LoopbackSockets>> = settings.loopback.clone();
-        let pool = Arc::new(Pool::default());
+        let pool = Arc::new(Pool::new(tasks.clone()));
         let swept = Arc::clone(&pool);
         tasks.spawn(async move {
             loop {
@@ -264,6 +264,7 @@ impl Outgoing {
         *request.method_mut() = self.method;
         *request.uri_mut() = Uri::from(self.target);
         *request.headers_mut() = self.headers;
+        join_cookies(request.headers_mut());
         if let Ok(host) = HeaderValue::from_maybe_shared(Bytes::from(host_of(key))) {
             request.headers_mut().insert(HOST, host);
         }
@@ -297,6 +298,18 @@ impl Outgoing {
             request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         }
         request
+    }
+}
+
+/// HTTP/2 may split a cookie field; HTTP/1.1 has one (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(COOKIE).iter();
+    if values.next().is_none() || values.next().is_none() {
+        return;
+    }
+    let joined = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(joined) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        headers.insert(COOKIE, joined);
     }
 }
 

@@ -187,8 +187,8 @@ impl Overlays {
             let read_only = self.read_only.iter().any(|directory| path.starts_with(directory));
             site.tree_of(path).is_some() || read_only && !self.carry(path)
         };
-        let shown = host_sockets().into_iter().filter(shows).collect::<Vec<_>>();
-        self.sockets.extend(shown);
+        let found = host_sockets().into_iter().filter(shows).collect::<Vec<_>>();
+        self.sockets.extend(found);
         Ok(())
     }
 }
