@@ -67,8 +67,9 @@ fn a_key_typed_at_the_terminal_reaches_the_command_once() {
         let path = nix::unistd::ttyname(&terminal.slave).unwrap();
         let program =
             format!("exec setsid --ctty --wait '{}' \"$@\" <{}", place::agentsecrets().display(), path.display());
-        let script =
-            format!("trap 'echo caught; n=$((n+1))' {name}; echo ready; while read line; do exit $((40 + n)); done");
+        let script = format!(
+            "trap 'echo caught; n=$((n+1))' {name}; echo ready; while :; do read line && exit $((40 + n)); done"
+        );
         let running = Run::new().unobserved().stand_in(&program).shell(&script).start();
         running.wait_for("ready");
         nix::unistd::write(&terminal.master, &[key]).unwrap();
