@@ -1,9 +1,10 @@
 //! Root certificates that Python packages bring along and read before any variable: the run's bundle stands in for them.
 //!
-//! **Trade-off.** Looked for where packages of the command's own Python can be, not everywhere: beside the command, beside
-//! every program directory of PATH, in the active and the project's virtual environments, and in the user's own packages.
+//! **Trade-off.** Looked for where packages of the command's own Python can be, not everywhere: beside the programs that
+//! the command line names, beside every program directory of PATH, in the active and the project's virtual environments,
+//! and in the user's own packages.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use crate::world::World;
 const ENVIRONMENTS: [&str; 3] = [".venv", "venv", "env"];
 
 /// The bundles that exist, each real path once.
-pub(super) fn bundles(world: &World, command: Option<&OsStr>, project: &Path, rules: &TrustRules) -> Vec<PathBuf> {
+pub(super) fn bundles(world: &World, command: &[OsString], project: &Path, rules: &TrustRules) -> Vec<PathBuf> {
     let mut bundles = Vec::new();
     for packages in package_directories(world, command, project) {
         for bundle in &rules.package_bundles {
@@ -29,12 +30,14 @@ pub(super) fn bundles(world: &World, command: Option<&OsStr>, project: &Path, ru
 }
 
 /// `site-packages` and its kin.
-fn package_directories(world: &World, command: Option<&OsStr>, project: &Path) -> Vec<PathBuf> {
+fn package_directories(world: &World, command: &[OsString], project: &Path) -> Vec<PathBuf> {
     let list = |variable: &str| std::env::split_paths(world.variable(variable).unwrap_or_default()).collect::<Vec<_>>();
     let mut prefixes: Vec<PathBuf> = Vec::new();
-    let program = command.map(|command| world.current_directory.join(command));
-    for program in program.iter().flat_map(|program| [Some(program.clone()), program.canonicalize().ok()]).flatten() {
-        prefixes.extend(program.parent().and_then(Path::parent).map(Path::to_path_buf));
+    let is_program = |path: &PathBuf| path.parent().and_then(Path::file_name).is_some_and(|name| name == "bin");
+    for program in command.iter().map(|argument| world.current_directory.join(argument)).filter(is_program) {
+        let real = program.canonicalize().ok();
+        let both = [Some(program), real].into_iter().flatten();
+        prefixes.extend(both.filter_map(|program| Some(program.parent()?.parent()?.to_path_buf())));
     }
     for directory in list("PATH").into_iter().filter(|directory| directory.is_absolute()) {
         let python = directory.join("python3").canonicalize().ok();

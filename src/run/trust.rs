@@ -1,6 +1,5 @@
 //! The certificates that the child is to trust: the user's own roots and the run's authority, as PEM.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,8 +34,7 @@ pub(super) fn certificates(world: &World, plan: &Plan, rules: &TrustRules, autho
             read.push(path);
         }
     }
-    let command = plan.arguments.first().map(OsString::as_os_str);
-    let packages = packages::bundles(world, command, &plan.project, rules);
+    let packages = packages::bundles(world, &plan.arguments, &plan.project, rules);
     if let Some(path) = packages.first().filter(|_| bundle.is_empty()) {
         // A machine without roots of its own, as small containers are: those of a package are better than none.
         append(&mut bundle, path);
