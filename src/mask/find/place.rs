@@ -20,9 +20,19 @@ pub(super) struct Wanted<'a> {
     pub(super) directories: bool,
 }
 
-/// Where `path` really is, if it exists.
-pub(super) fn existing(path: &Path) -> Option<PathBuf> {
-    fs::symlink_metadata(path).and_then(|_| fs::canonicalize(path)).ok()
+/// What is guarded where a rule names `path`: what stands there, by a name without symlinks on the way, and what a symlink
+/// there leads to, unless the project lies in that. The symlink is guarded as well, since it could be replaced.
+pub(super) fn guarded(search: &Search<'_>, path: &Path) -> Vec<PathBuf> {
+    let target = fs::canonicalize(path).ok().filter(|target| !search.project.starts_with(target));
+    let mut guarded: Vec<PathBuf> = itself(path).into_iter().chain(target).collect();
+    guarded.dedup();
+    guarded
+}
+
+/// `path` without symlinks on the way, if something stands there.
+pub(super) fn itself(path: &Path) -> Option<PathBuf> {
+    fs::symlink_metadata(path).ok()?;
+    Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
 }
 
 /// Looks at `path`, through symlinks. `None` where nothing is there that could show a secret.

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use super::*;
 
+mod git;
 mod root;
 
 static RULES: LazyLock<FileRules> = LazyLock::new(|| {
@@ -300,18 +301,6 @@ fn a_variable_that_names_the_home_hides_nothing() {
     let tree = Tree::new();
     let findings = tree.find_with(&[("CREDENTIALS_FILE", tree.path(""))], &[], "").unwrap();
     assert!(findings.found.is_empty());
-}
-
-#[test]
-fn guards_what_exists_in_every_repository() {
-    let tree = Tree::new();
-    tree.file(".bashrc", "");
-    tree.file("project/.git/hooks/pre-commit", "");
-    tree.file("project/sub/.git/hooks/pre-push", "");
-    tree.file("project/.git/modules/x/config", "");
-    let findings = tree.find().unwrap();
-    let expected = [".bashrc", "project/.git/hooks", "project/.git/modules/x/config", "project/sub/.git/hooks"];
-    assert_eq!(findings.guarded, expected.map(|path| tree.path(path)));
 }
 
 #[test]

@@ -250,6 +250,23 @@ mod tests {
     }
 
     #[test]
+    fn the_family_of_dotenv_files_leaves_out_examples() {
+        let rendered = |name: &str| {
+            let covers = |entry: &&ProjectEntry| {
+                let covers = |glob: &crate::policy::FileGlob| glob.matches(name.as_bytes());
+                covers(&entry.pattern) && !entry.except.iter().any(covers)
+            };
+            file_rules().project.iter().find(covers).is_some_and(|entry| entry.action != Action::Hide)
+        };
+        for name in [".env", ".env.local", "prod.env", "a/prod.env", ".env~", ".env.local~", ".env.bak", ".envrc"] {
+            assert!(rendered(name), "{name}");
+        }
+        for name in [".env.example", ".env.prod.sample", "prod.env.example", "prod.env.template", "env", "a.envy"] {
+            assert!(!rendered(name), "{name}");
+        }
+    }
+
+    #[test]
     fn variables_that_name_files_are_kept() {
         let moves = file_rules().moves.iter().map(|rule| &rule.variable);
         for variable in file_rules().named.iter().chain(moves) {
