@@ -40,7 +40,7 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     let Some((real, metadata)) = resolve(path)? else { return Ok(None) };
     let kind = metadata.file_type();
     // A history that leads to `/dev/null` holds nothing, and sockets are found by their kind.
-    if kind.is_char_device() || kind.is_block_device() || kind.is_socket() {
+    if kind.is_char_device() || kind.is_block_device() || kind.is_socket() || is_kernels(&real) {
         return Ok(None);
     }
     let render = match wanted.action {
@@ -64,6 +64,12 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
         reason: wanted.reason,
         origin: wanted.origin,
     }))
+}
+
+/// Whether a path is in one of the kernel's own trees, which the child has its own of: what a name there shows differs
+/// from process to process. Of those, only /dev/shm holds files of users.
+fn is_kernels(path: &Path) -> bool {
+    ["/proc", "/sys", "/dev"].iter().any(|tree| path.starts_with(tree)) && !path.starts_with("/dev/shm")
 }
 
 /// How many further names the file has. A hidden file of somebody else that all may read is no secret, and its names are

@@ -167,6 +167,22 @@ fn odd_inodes_are_hidden_without_being_opened() {
 }
 
 #[test]
+fn what_leads_to_the_kernels_own_trees_is_none_of_ours() {
+    let tree = Tree::new();
+    tree.file("project/.env", "A=1");
+    for (name, target) in [("one", "/proc/self/environ"), ("two", "/sys/kernel/uevent_seqnum"), ("three", "/dev/zero")]
+    {
+        symlink(target, tree.path(&format!("project/.env.{name}"))).unwrap();
+    }
+    let shared = tempfile::Builder::new().tempdir_in("/dev/shm").unwrap();
+    let env = fs::canonicalize(shared.path()).unwrap().join(".env");
+    fs::write(&env, "B=2").unwrap();
+    symlink(&env, tree.path("project/.env.shared")).unwrap();
+    let findings = tree.find().unwrap();
+    assert_eq!(tree.found(&findings), [&*env.to_string_lossy(), "project/.env"]);
+}
+
+#[test]
 fn sockets_in_other_writable_trees_are_found() {
     let tree = Tree::new();
     fs::create_dir_all(tree.path("cache/git/credential")).unwrap();
