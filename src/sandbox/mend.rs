@@ -57,6 +57,7 @@ fn advice(failure: &Failure, obstacle: Option<Obstacle>) -> &'static str {
     let refused = matches!(failure.errno, Some(libc::EPERM | libc::EACCES));
     match failure.mechanism {
         M::DirectoryDescriptors => "redirect it from a file, or add </dev/null",
+        M::SocketDescriptors => "put a pipe between: cat | agentsecrets run … | cat",
         M::MaskedDescriptors => "let the command open the file by its name: it sees placeholders there",
         M::MaskBinds | M::HiddenPlaces if matches!(failure.errno, Some(libc::ENOENT | libc::ENOTDIR)) => {
             "a file changed while the seal was built: run it again"

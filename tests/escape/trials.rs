@@ -173,6 +173,8 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("packet-socket", Said).root(),
     Trial::new("vsock", Said),
     Trial::new("netlink-audit", Said),
+    Trial::new("host-network-by-stdin", Said)
+        .wrapped("exec bash -c 'exec \"$0\" \"$@\" </dev/udp/127.0.0.1/9' {} \"$@\""),
     Trial::new("unix-abstract", Arrived),
     Trial::new("unix-in-tmp", Arrived),
     Trial::new("unix-in-run", Arrived).root(),
@@ -198,6 +200,7 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("read-by-inherited-directory", Said).wrapped("exec 7<.; exec {} \"$@\""),
     Trial::new("read-by-inherited-file", Said).wrapped("exec 7<.env; exec {} \"$@\""),
     Trial::new("read-by-stdin-directory", Said).wrapped("exec {} \"$@\" <."),
+    Trial::new("read-by-stdin-hidden-file", Said).wrapped("exec {} \"$@\" <\"$HOME/.ssh/id_ed25519\""),
     Trial::new("read-by-stdin-file", Said).wrapped("exec {} \"$@\" <.env"),
     // Files that outlive the run.
     Trial::new("write-dotenv", Planted("project/.env")),

@@ -1,7 +1,8 @@
 //! The descriptors that the command inherits: none may lead past a mask.
 //!
 //! A directory of the host's mount tree does: from it, `openat` walks the host's own files, unmasked and writable. So
-//! does a masked file that is open already.
+//! does a masked file that is open already, or one of a hidden directory. A socket of the host's network namespace stays
+//! in that one: unless it has one peer for good, the command could connect it to whom it likes.
 
 use std::fs;
 use std::io;
@@ -19,6 +20,7 @@ use super::super::profile::MaskKind;
 use super::devices::NODES;
 use super::site::Site;
 use crate::sys::descriptor::close_on_exec;
+use crate::sys::socket::is_connected_local_stream;
 
 /// Looks at standard input, output and error and at what else is kept, before anything is masked.
 pub(super) fn check(site: &Site) -> Result<(), Failure> {
@@ -29,6 +31,8 @@ pub(super) fn check(site: &Site) -> Result<(), Failure> {
         .filter_map(|mask| fs::metadata(&mask.path).ok())
         .map(|metadata| (metadata.dev(), metadata.ino()))
         .collect();
+    let hidden = site.masks.iter().filter(|mask| matches!(mask.kind, MaskKind::EmptyDirectory {}));
+    let hidden: Vec<&Path> = hidden.map(|mask| mask.path.as_path()).collect();
     for number in [0, 1, 2].iter().chain(&site.profile.kept_descriptors) {
         // A number that is not open leads nowhere.
         let Ok(metadata) = fs::metadata(descriptor_path(*number)) else { continue };
@@ -38,6 +42,14 @@ pub(super) fn check(site: &Site) -> Result<(), Failure> {
         {
             let step = "the command would inherit a directory, which leads out of the seal";
             return Err(Failure::found(Mechanism::DirectoryDescriptors, step, Some(&shown(*number))));
+        }
+        if kind.is_socket() && !is_connected_local_stream(*number) && !site.without(Mechanism::SocketDescriptors) {
+            let step = "the command would inherit a socket of the host's network, which leads out of the seal";
+            return Err(Failure::found(Mechanism::SocketDescriptors, step, Some(&shown(*number))));
+        }
+        if lies_in(&hidden, &shown(*number)) && !site.without(Mechanism::MaskedDescriptors) {
+            let step = "the command would inherit a file of a hidden directory";
+            return Err(Failure::found(Mechanism::MaskedDescriptors, step, Some(&shown(*number))));
         }
         if masked.contains(&(metadata.dev(), metadata.ino())) && !site.without(Mechanism::MaskedDescriptors) {
             let step = "the command would inherit a masked file";
@@ -101,7 +113,11 @@ fn descriptor_path(number: RawFd) -> PathBuf {
     Path::new("/proc/self/fd").join(number.to_string())
 }
 
-/// What the descriptor stands for, for the message.
+fn lies_in(directories: &[&Path], path: &Path) -> bool {
+    directories.iter().any(|directory| path.starts_with(directory))
+}
+
+/// What the descriptor stands for.
 fn shown(number: RawFd) -> PathBuf {
     fs::read_link(descriptor_path(number)).unwrap_or_else(|_| descriptor_path(number))
 }
@@ -125,6 +141,19 @@ mod tests {
         assert_eq!(node("/dev/full"), Some("/dev/full".into()));
         assert_eq!(node("/"), None);
         assert_eq!(node("/proc/self/status"), None);
+    }
+
+    #[test]
+    fn knows_what_lies_in_a_hidden_directory() {
+        let hidden = [Path::new("/home/u/.ssh"), Path::new("/home/u/.aws")];
+        for (path, expected) in [
+            ("/home/u/.ssh/id", true),
+            ("/home/u/.aws/sso/cache/x (deleted)", true),
+            ("/home/u/.sshx/id", false),
+            ("socket:[12]", false),
+        ] {
+            assert_eq!(lies_in(&hidden, Path::new(path)), expected, "{path}");
+        }
     }
 
     #[test]

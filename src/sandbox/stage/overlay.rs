@@ -19,7 +19,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
-use super::super::mountinfo;
+use super::super::mountinfo::{self, Mount};
 use super::super::profile::{Mask, MaskKind};
 use super::site::{Site, VOLATILE};
 use super::staging::{Look, Staging, write_new};
@@ -60,6 +60,9 @@ pub(super) struct Overlays {
     pub(super) layers: Vec<Layer>,
     /// Directories that could not be overlaid.
     pub(super) read_only: Vec<PathBuf>,
+    /// Directories of file systems that nobody writes to, which need no layer. Sockets in them are alive all the same:
+    /// a file system may have become read-only after they were made.
+    bare: Vec<PathBuf>,
     /// Sockets in directories that are not overlaid themselves.
     pub(super) sockets: Vec<PathBuf>,
 }
@@ -102,6 +105,7 @@ impl Overlays {
         }
         let on = mountinfo::of(&site.mounts, directory);
         if on.is_some_and(|mount| mount.read_only || NOT_DISKS.contains(&mount.kind.as_str())) {
+            self.bare.push(directory.to_owned());
             return Ok(());
         }
         let original = fs::symlink_metadata(directory)?;
@@ -184,10 +188,11 @@ impl Overlays {
         }
         self.layers = mounted;
         let shows = |path: &PathBuf| {
-            let read_only = self.read_only.iter().any(|directory| path.starts_with(directory));
+            let mut without_layer = self.read_only.iter().chain(&self.bare);
+            let read_only = without_layer.any(|directory| path.starts_with(directory));
             site.tree_of(path).is_some() || read_only && !self.carry(path)
         };
-        let found = host_sockets().into_iter().filter(shows).collect::<Vec<_>>();
+        let found = seen(host_sockets(), &site.mounts).into_iter().filter(shows).collect::<Vec<_>>();
         self.sockets.extend(found);
         Ok(())
     }
@@ -205,6 +210,13 @@ fn host_sockets() -> Vec<PathBuf> {
     // The eighth field is the path, which may hold spaces; abstract names begin with `@`.
     let names = lines.filter_map(|line| line.iter().position(|&byte| byte == b'/').map(|at| &line[at..]));
     names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect()
+}
+
+/// The paths at which these sockets can be seen, second mounts included. A name may be that of another mount namespace.
+fn seen(sockets: Vec<PathBuf>, mounts: &[Mount]) -> Vec<PathBuf> {
+    let aliases = sockets.iter().flat_map(|socket| mountinfo::aliases(mounts, socket)).collect::<Vec<_>>();
+    let is_socket = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket());
+    sockets.into_iter().chain(aliases).filter(is_socket).collect()
 }
 
 /// Whether the seal has a directory of its own there, or a kernel file system.
@@ -277,4 +289,32 @@ impl Layer {
 /// Whether a copy can belong to whom the original belongs to.
 fn can_own(original: &fs::Metadata, site: &Site) -> bool {
     site.real_root || original.uid() == site.user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_sockets_at_every_mount() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().canonicalize().unwrap();
+        for name in ["one", "two"] {
+            fs::create_dir(base.join(name)).unwrap();
+        }
+        let socket = base.join("two/s");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        fs::write(base.join("one/file"), "").unwrap();
+        let mount = |point: &str| Mount {
+            device: "0:9".into(),
+            root: "/".into(),
+            point: base.join(point),
+            kind: "tmpfs".into(),
+            read_only: true,
+        };
+        let mounts = [mount("one"), mount("two")];
+        // Bound by the name at the other mount; the second is a file here, the third is nothing.
+        let bound = ["one/s", "one/file", "none"].map(|name| base.join(name)).to_vec();
+        assert_eq!(seen(bound, &mounts), [socket]);
+    }
 }

@@ -27,6 +27,7 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("read-by-inherited-directory", |_| read("/proc/self/fd/7/.env".into())),
     ("read-by-inherited-file", |_| read_descriptor(7)),
     ("read-by-stdin-directory", |_| read("/proc/self/fd/0/.env".into())),
+    ("read-by-stdin-hidden-file", |_| read_descriptor(0)),
     ("read-by-stdin-file", |_| read_descriptor(0)),
     ("write-dotenv", |mark| append(".env", mark)),
     ("write-shell-start", |mark| append(home(".bashrc"), mark)),
