@@ -65,9 +65,9 @@ pub(super) fn renew_devices(site: &Site) -> Result<(), Failure> {
     if site.without(Mechanism::OwnDev) {
         return Ok(());
     }
-    renew(&io::stdin(), 0, |device| dup2_stdin(device))?;
-    renew(&io::stdout(), 1, |device| dup2_stdout(device))?;
-    renew(&io::stderr(), 2, |device| dup2_stderr(device))
+    renew(&io::stdin(), 0, dup2_stdin)?;
+    renew(&io::stdout(), 1, dup2_stdout)?;
+    renew(&io::stderr(), 2, dup2_stderr)
 }
 
 fn renew(stream: &impl AsFd, number: RawFd, put: impl Fn(OwnedFd) -> nix::Result<()>) -> Result<(), Failure> {
