@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
 use hyper::body::Incoming;
@@ -124,6 +124,9 @@ fn judge(shared: &Arc<Shared>, site: &Arc<Site>, security: Security, parts: requ
     let injected = inject(&allowed, &parts.uri, &mut headers, &shared.book)?;
     if site.redact {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        // A child that chooses where an answer is cut can have a value in two halves, neither of which is one.
+        headers.remove(RANGE);
+        headers.remove(IF_RANGE);
     }
     let target = target(&allowed, &parts.uri)?;
     Ok(Judged { allowed, injected, target, headers, wants_trailers })
@@ -241,6 +244,13 @@ fn answer(
 ) -> Response<Answer> {
     let (mut parts, mut body) = response.into_parts();
     record.answered(parts.status);
+    // The reason phrase is upstream's text and would pass beside the redactor; RFC 9112 §4 lets a proxy drop it.
+    parts.extensions.clear();
+    if let Some(refused) = head::transfer_coding(&parts.headers).then(|| Refused::encoded(&site.authority, "transfer"))
+    {
+        record.finish(None, Some(refused.code));
+        return respond::refusal(&refused, method);
+    }
     head::strip_response(&mut parts.headers);
     let has_body = !http_body::Body::is_end_stream(&body);
     let mut redaction = site.redact.then(|| shared.redactor.stream());
@@ -275,12 +285,18 @@ fn answer(
     Response::from_parts(parts, Answer::streamed(body, redaction, changes_length, record))
 }
 
+/// Codings that a refusal may name.
+const CODINGS: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "zstd"];
+
 /// The encoding that hides the body from us, if any.
-fn encoding(headers: &HeaderMap) -> Option<&str> {
+fn encoding(headers: &HeaderMap) -> Option<&'static str> {
     let mut values = headers.get_all(CONTENT_ENCODING).iter();
     values.find_map(|value| match value.to_str() {
         Ok(text) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case("identity") => None,
-        Ok(text) => Some(text),
+        // Named only where it is known: the field's text is upstream's, and an echo of the value could stand in it.
+        Ok(text) => {
+            Some(CODINGS.into_iter().find(|known| text.trim().eq_ignore_ascii_case(known)).unwrap_or("unknown"))
+        }
         Err(_) => Some("unknown"),
     })
 }

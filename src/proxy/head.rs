@@ -50,6 +50,13 @@ pub(super) fn strip_request(headers: &mut HeaderMap) -> bool {
     wants_trailers
 }
 
+/// Whether an answer is in a transfer coding besides `chunked`, which would hide its body from the redactor.
+pub(super) fn transfer_coding(headers: &HeaderMap) -> bool {
+    let codings =
+        headers.get_all(TRANSFER_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"chunked"))
+}
+
 /// Removes the fields of one hop from an answer.
 pub(super) fn strip_response(headers: &mut HeaderMap) {
     strip_hop(headers);

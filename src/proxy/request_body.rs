@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Version;
+use http::header::PROXY_AUTHORIZATION;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -123,11 +124,15 @@ impl Body for RequestBody {
             streamed.gate = None;
         }
         let Some(incoming) = &mut streamed.incoming else { return Poll::Ready(None) };
-        let polled = Pin::new(incoming).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            streamed.sent.fetch_add(data.len() as u64, Ordering::Relaxed);
+        let mut polled = Pin::new(incoming).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
+            if let Some(data) = frame.data_ref() {
+                streamed.sent.fetch_add(data.len() as u64, Ordering::Relaxed);
+            }
+            if let Some(trailers) = frame.trailers_mut() {
+                // The run's token stays here, wherever the child puts it.
+                trailers.remove(PROXY_AUTHORIZATION);
+            }
         }
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             streamed.incoming = None;

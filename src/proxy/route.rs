@@ -106,10 +106,63 @@ pub(super) fn decide(
         path => RequestPath::parse(path),
     };
     let path = path.map_err(|error| Refused::path(&error))?;
-    if site.token_rules.iter().any(|minting| minting.matches(method.as_str(), &path)) {
+    if mints(site, method, headers, &path) {
         return Err(Refused::token_endpoint(&site.authority, path.as_str()));
     }
     Ok(Allowed { host, security, method: method.clone(), path })
+}
+
+/// Whether a server may take the request for one for a token, however it reads the path: what is refused is matched more
+/// widely than what is allowed.
+fn mints(site: &Site, method: &Method, headers: &HeaderMap, path: &RequestPath) -> bool {
+    if site.token_rules.is_empty() {
+        return false;
+    }
+    let only_reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && !overrides_method(headers);
+    let method = if only_reads { method.as_str() } else { "POST" };
+    let folded = RequestPath::parse(&folded(path.as_str()));
+    site.token_rules
+        .iter()
+        .any(|rule| rule.matches(method, path) || folded.as_ref().is_ok_and(|folded| rule.matches(method, folded)))
+}
+
+fn overrides_method(headers: &HeaderMap) -> bool {
+    ["x-http-method-override", "x-http-method", "x-method-override"].iter().any(|name| headers.contains_key(*name))
+}
+
+/// A path as the most lenient server reads it: decoded to the end, without parameters, white space, a last extension or
+/// doubled slashes, in lower case.
+fn folded(path: &str) -> String {
+    let mut text = path.as_bytes().to_vec();
+    while let Some(decoded) = decoded_once(&text) {
+        text = decoded;
+    }
+    let text = String::from_utf8_lossy(&text).to_lowercase().replace('\\', "/");
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let segments = text.split('/').map(|segment| segment.split(';').next().unwrap_or_default().trim());
+    let kept: Vec<&str> = segments.filter(|segment| !segment.is_empty() && *segment != ".").collect();
+    let joined = format!("/{}", kept.join("/"));
+    joined.strip_suffix(".json").map_or(joined.clone(), str::to_owned)
+}
+
+/// `None` where nothing is encoded.
+fn decoded_once(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        match (first, after) {
+            (b'%', [high, low, behind @ ..]) if digit(high).is_some() && digit(low).is_some() => {
+                decoded.push(digit(high)? << 4 | digit(low)?);
+                rest = behind;
+            }
+            _ => {
+                decoded.push(*first);
+                rest = after;
+            }
+        }
+    }
+    (decoded.len() < text.len()).then_some(decoded)
 }
 
 /// The authority that a request without a named connection is for: absolute-form, or `Host` on a transparent port.
@@ -216,6 +269,27 @@ mod tests {
         assert_eq!(decide("127.0.0.1:22", "/"), Err("loopback_not_open"));
         assert_eq!(decide("login.example:443", "/oauth/token"), Err("token_endpoint"));
         assert_eq!(decide("login.example:443", "/oauth/authorize"), Ok(()));
+    }
+
+    #[test]
+    fn paths_are_folded_as_lenient_servers_read_them() {
+        for path in [
+            "/oauth/token",
+            "/oauth/%74oken",
+            "/%6fauth/token",
+            "/oauth%2ftoken",
+            "/oauth%252ftoken",
+            "/oauth/token/",
+            "//oauth//token",
+            "/OAuth/Token",
+            "/oauth/token;a=b",
+            "/oauth/token%20",
+            "/oauth/token%3fx",
+            "/oauth/token.json",
+        ] {
+            assert_eq!(folded(path), "/oauth/token", "{path}");
+        }
+        assert_eq!(folded("/oauth/tokens"), "/oauth/tokens");
     }
 
     #[test]

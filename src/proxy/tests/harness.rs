@@ -1,6 +1,7 @@
 //! A broker, an upstream that says what it got, and a client that speaks bytes.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -166,21 +167,18 @@ async fn serve(tasks: &Tasks, seen: &Seen, authority: Option<CertificateAuthorit
                     let (seen, sockets) = (Arc::clone(&seen), sockets.clone());
                     async move { Ok::<_, Infallible>(respond(&seen, &sockets, request).await) }
                 });
-                match acceptor {
-                    Some(acceptor) => {
-                        let Ok(stream) = acceptor.accept(stream).await else { return };
-                        let io = TokioIo::new(stream);
-                        if http2 {
-                            let _ = hyper::server::conn::http2::Builder::new(tasks).serve_connection(io, service).await;
-                        } else {
-                            let builder = hyper::server::conn::http1::Builder::new();
-                            let _ = builder.serve_connection(io, service).with_upgrades().await;
-                        }
-                    }
-                    None => {
-                        let io = TokioIo::new(stream);
-                        let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
-                    }
+                let Some(acceptor) = acceptor else {
+                    let io = TokioIo::new(stream);
+                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+                    return;
+                };
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let io = TokioIo::new(stream);
+                if http2 {
+                    let _ = hyper::server::conn::http2::Builder::new(tasks).serve_connection(io, service).await;
+                } else {
+                    let builder = hyper::server::conn::http1::Builder::new();
+                    let _ = builder.serve_connection(io, service).with_upgrades().await;
                 }
             });
         }
@@ -222,10 +220,10 @@ async fn respond(seen: &Seen, tasks: &Tasks, mut request: Request<Incoming>) -> 
         });
         return Response::new(full("early"));
     }
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut text = format!("{} {}\n", parts.method, parts.uri);
     for (name, value) in &parts.headers {
-        text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+        let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
     }
     text.push_str(&String::from_utf8_lossy(&body));
     seen.lock().unwrap().push(text.clone());

@@ -79,15 +79,30 @@ impl UpstreamError {
         Refused { code, status, error, sentence: format!("`{authority}`: {}", self.chain()), hint }
     }
 
-    /// The message with its causes.
+    /// The message with its cause, in words of ours and the kernel's alone: what upstream wrote (a certificate's names, the
+    /// debug data of a GOAWAY) can hold a value and goes nowhere.
     pub(in crate::proxy) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
+        match self {
+            Self::Lookup(error) | Self::Connect(error) if error.get_ref().is_none() => format!("{self}: {error}"),
+            Self::Tls(error) => format!("{self}: {}", certificate_fault(error)),
+            _ => self.to_string(),
         }
-        text
+    }
+}
+
+/// What was wrong in a handshake, without upstream's own words.
+fn certificate_fault(error: &io::Error) -> &'static str {
+    use rustls::CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return "the connection broke off";
+    };
+    match error {
+        rustls::Error::InvalidCertificate(UnknownIssuer) => "no trusted authority issued its certificate",
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "its certificate has expired",
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            "its certificate is for other names"
+        }
+        rustls::Error::InvalidCertificate(_) => "its certificate is not valid",
+        _ => "it does not speak TLS as expected",
     }
 }
