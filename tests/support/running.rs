@@ -42,6 +42,9 @@ impl Stream {
                 shared.change(|said| said.ended = true);
             })
         });
+        if reader.is_none() {
+            said.change(|said| said.ended = true);
+        }
         Self { said, reader }
     }
 

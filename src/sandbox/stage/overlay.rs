@@ -100,7 +100,7 @@ impl Overlays {
     }
 
     fn add(&mut self, directory: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
-        if mountinfo::any_below(&site.mounts, directory) {
+        if mountinfo::any_below(&site.mounts, directory) || leads_home_through_others(directory, site) {
             return self.split(directory, site, staging);
         }
         let on = mountinfo::of(&site.mounts, directory);
@@ -284,6 +284,15 @@ impl Layer {
         std::env::set_current_dir("/")?;
         Ok(mounted?)
     }
+}
+
+/// Whether the home directory lies below `directory` in one that a layer cannot copy up, so that a write in the home
+/// through this layer would fail: `/var` for a home in `/var/lib`.
+fn leads_home_through_others(directory: &Path, site: &Site) -> bool {
+    let Ok(below) = site.home.strip_prefix(directory) else { return false };
+    let mut steps = below.components();
+    let (Some(next), Some(_)) = (steps.next(), steps.next()) else { return false };
+    fs::symlink_metadata(directory.join(next)).is_ok_and(|next| !can_own(&next, site))
 }
 
 /// Whether a copy can belong to whom the original belongs to.
