@@ -15,7 +15,6 @@ use std::sync::Arc;
 use crate::secret::Table;
 use matcher::Matcher;
 
-pub use forms::is_searchable;
 pub use stream::Stream;
 
 /// Finds the values of a run; cheap to clone.
@@ -25,7 +24,7 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor of the secrets that are distinct enough to be looked for anywhere ([`is_searchable`]).
+    /// A redactor of the secrets that are distinct enough to be looked for anywhere ([`crate::secret::is_distinctive`]).
     pub fn new(secrets: &Table) -> Self {
         Self { matcher: Arc::new(Matcher::new(forms::of(secrets))) }
     }
