@@ -151,8 +151,13 @@ fn joined(first: Bytes, second: Bytes) -> Bytes {
     }
 }
 
-/// Replaces values in the head or the trailers.
+/// Replaces values in the head or the trailers; a field that has one in its name is dropped.
 pub(super) fn redact_headers(redaction: &mut RedactionStream, headers: &mut HeaderMap) {
+    let dropped: Vec<_> =
+        headers.keys().filter(|name| redaction.must_drop(name.as_str().as_bytes())).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
     for value in headers.values_mut() {
         if let Some(replaced) = redaction.headers(value.as_bytes()) {
             // A placeholder is ASCII, so what was a header value stays one; and if not, it is dropped.
@@ -188,5 +193,27 @@ impl Body for Answer {
             Self::Streamed(streamed) if streamed.changes_length => SizeHint::default(),
             Self::Streamed(streamed) => streamed.upstream.size_hint(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Redactor;
+    use super::super::rulebook::tests::{VALUE, settings};
+    use super::*;
+
+    #[test]
+    fn a_field_named_after_a_value_is_dropped_and_counted() {
+        let mut headers = HeaderMap::new();
+        for name in [VALUE.to_owned(), format!("x-{VALUE}-y"), "x-kept".into()] {
+            headers.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static("1"));
+        }
+        headers.insert(http::header::TRAILER, HeaderValue::from_str(&VALUE.to_ascii_lowercase()).unwrap());
+        let mut redaction = Redactor::new(&settings().secrets).stream();
+        redact_headers(&mut redaction, &mut headers);
+        assert_eq!(headers.len(), 2);
+        assert_eq!(headers["x-kept"], "1");
+        assert!(!headers["trailer"].to_str().unwrap().eq_ignore_ascii_case(VALUE));
+        assert_eq!(redaction.counts().map(|(_, count)| count).sum::<u64>(), 3);
     }
 }

@@ -27,6 +27,7 @@ use super::upstream::{Outgoing, UpstreamBody, UpstreamError};
 use super::websocket::{self, Socket};
 use crate::audit::{Decision, Verdict, recorded_path};
 use crate::policy::Authority;
+use crate::secret::SecretName;
 
 /// What the log says of a request whatever becomes of it.
 pub(super) struct Noted {
@@ -61,7 +62,7 @@ pub(super) fn noted<B>(shared: &Shared, authority: &Authority, security: Securit
         method: request.method().clone(),
         scheme: security.word(),
         authority: authority.clone(),
-        path: recorded_path(target, shared.book.placeholders().pairs()),
+        path: recorded_path(target, |text| shared.secret_in(text).map(SecretName::as_str)),
     }
 }
 
@@ -208,7 +209,7 @@ async fn upgrade(
             record.answered(response.status());
             socket
                 .switch(shared, &site, response, switched, record)
-                .unwrap_or_else(|refused| respond::refusal(&refused, &noted.method))
+                .unwrap_or_else(|refused| respond::refusal(&refused.named(&shared.redactor), &noted.method))
         }
         Ok((response, None)) => answer(shared, &site, &noted.method, response, record),
         Err(error) => failed(shared, noted, &error, record),
@@ -221,7 +222,7 @@ pub(super) fn failed(shared: &Shared, noted: &Noted, error: &UpstreamError, mut 
     tell_failure(shared, &noted.authority, error);
     record.answered(refused.status);
     record.finish(None, Some(refused.code));
-    respond::refusal(&refused, &noted.method)
+    respond::refusal(&refused.named(&shared.redactor), &noted.method)
 }
 
 /// Tells the user that a target could not be reached.
@@ -258,7 +259,7 @@ fn answer(
         if let Some(encoding) = encoding(&parts.headers).filter(|_| has_body) {
             let refused = Refused::encoded(&site.authority, encoding);
             record.finish(None, Some(refused.code));
-            return respond::refusal(&refused, method);
+            return respond::refusal(&refused.named(&shared.redactor), method);
         }
         redact_headers(redaction, &mut parts.headers);
     }
@@ -269,7 +270,7 @@ fn answer(
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         let refused = Refused::malformed("the target switched protocols without being asked");
         record.finish(None, Some(refused.code));
-        return respond::refusal(&refused, method);
+        return respond::refusal(&refused.named(&shared.redactor), method);
     }
     if let Some(redaction) = &mut redaction
         && has_body
@@ -304,7 +305,7 @@ fn encoding(headers: &HeaderMap) -> Option<&'static str> {
 /// Records a refusal, tells the user once, and answers the child.
 pub(super) fn refuse(shared: &Arc<Shared>, noted: &Noted, refused: &Refused) -> Response<Answer> {
     record_refusal(shared, noted, refused);
-    respond::refusal(refused, &noted.method)
+    respond::refusal(&refused.named(&shared.redactor), &noted.method)
 }
 
 /// Records a refusal and tells the user once.

@@ -85,7 +85,7 @@ async fn plain(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Ans
     let named = route::named(request.uri(), request.headers(), Security::Plain.default_port());
     let site = match named {
         Ok(authority) => Arc::new(shared.book.site(meant(shared, authority))),
-        Err(refused) => return respond::refusal(&refused, request.method()),
+        Err(refused) => return respond::refusal(&refused.named(&shared.redactor), request.method()),
     };
     if request.uri().scheme() != Some(&uri::Scheme::HTTP) {
         let refused = Refused::malformed("https goes through this proxy by CONNECT");
@@ -120,7 +120,7 @@ async fn tunnel(shared: &Arc<Shared>, slot: &Slot, is_inner: bool, mut request: 
         let dialled = if connect::is_opaque(&site) {
             match dial(shared, &site).await {
                 Ok(dialled) => Some(dialled),
-                Err(refused) => return respond::refusal(&refused, &Method::GET),
+                Err(refused) => return respond::refusal(&refused.named(&shared.redactor), &Method::GET),
             }
         } else {
             None

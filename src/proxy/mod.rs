@@ -50,7 +50,7 @@ pub use ca::CertificateAuthority;
 pub use error::ProxyError;
 pub use judge::{AddressRefusal, Kind as AddressKind, judge};
 pub use notice::Notice;
-pub use redact::{Redactor, Stream as RedactionStream, is_searchable};
+pub use redact::{Redactor, Stream as RedactionStream};
 pub use settings::{Listeners, LoopbackSockets, Settings};
 pub use token::{Presented, Token};
 pub use totals::Totals;

@@ -2,12 +2,14 @@
 //!
 //! **Invariants.** Each notice is sent once; telling never blocks and never fails a request.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::policy::Authority;
+use super::Redactor;
+use crate::policy::{Authority, Host};
 use crate::secret::SecretName;
 
 /// Notices remembered, so that a child that dials at random fills no memory.
@@ -57,20 +59,48 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// The same with `{NAME}` for each value that stands in a text which the child or upstream chose.
+    fn named(mut self, redactor: &Redactor) -> Self {
+        let (authority, reason) = match &mut self {
+            Self::HostRefused { authority } | Self::PortRefused { authority } | Self::Inert { authority, .. } => {
+                (authority, None)
+            }
+            Self::AddressRefused { authority, why: reason }
+            | Self::HandshakeFailed { authority, reason }
+            | Self::UpstreamFailed { authority, reason } => (authority, Some(reason)),
+        };
+        if let Host::Name(name) = &mut authority.host {
+            rename(name, redactor);
+        }
+        if let Some(reason) = reason {
+            rename(reason, redactor);
+        }
+        self
+    }
+}
+
+fn rename(text: &mut String, redactor: &Redactor) {
+    if let Cow::Owned(named) = redactor.named(text) {
+        *text = named;
+    }
+}
+
 /// The sending end that forgets repetitions.
-#[derive(Debug)]
 pub(super) struct Notices {
+    redactor: Redactor,
     sender: mpsc::Sender<Notice>,
     told: Mutex<HashSet<Notice>>,
 }
 
 impl Notices {
-    pub(super) fn new(sender: mpsc::Sender<Notice>) -> Self {
-        Self { sender, told: Mutex::default() }
+    pub(super) fn new(sender: mpsc::Sender<Notice>, redactor: Redactor) -> Self {
+        Self { redactor, sender, told: Mutex::default() }
     }
 
     /// Tells `notice` unless it was told before.
     pub(super) fn tell(&self, notice: Notice) {
+        let notice = notice.named(&self.redactor);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() < REMEMBERED && told.insert(notice.clone()) {
             // A full channel means that nobody reads notices as fast as they come; the audit log has them all.
@@ -83,14 +113,33 @@ impl Notices {
 mod tests {
     use super::*;
 
+    use super::super::rulebook::tests::{VALUE, settings};
+
+    fn notices() -> (Notices, mpsc::Receiver<Notice>) {
+        let (sender, receiver) = mpsc::channel(8);
+        (Notices::new(sender, Redactor::new(&settings().secrets)), receiver)
+    }
+
     #[test]
     fn each_is_told_once() {
-        let (sender, mut receiver) = mpsc::channel(8);
-        let notices = Notices::new(sender);
+        let (notices, mut receiver) = notices();
         let notice = Notice::HostRefused { authority: Authority::parse("a.example:443", None).unwrap() };
         notices.tell(notice.clone());
         notices.tell(notice.clone());
         assert_eq!(receiver.try_recv(), Ok(notice));
         receiver.try_recv().unwrap_err();
+    }
+
+    #[test]
+    fn a_value_is_named_and_not_told() {
+        let (notices, mut receiver) = notices();
+        let authority = Authority::parse(&format!("{VALUE}.example:443"), None).unwrap();
+        notices.tell(Notice::UpstreamFailed { authority, reason: format!("said {VALUE}") });
+        let told = receiver.try_recv().unwrap();
+        let Notice::UpstreamFailed { authority, reason } = &told else { panic!("{told:?}") };
+        assert_eq!(
+            (authority.to_string().as_str(), reason.as_str()),
+            ("{STRIPE_KEY}.example:443", "said {STRIPE_KEY}")
+        );
     }
 }

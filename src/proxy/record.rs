@@ -3,6 +3,7 @@
 //! **Invariants.** Nothing is sent before the decision is written (L4). A [`Record`] that is dropped unfinished, because
 //! the child went away or the run ended, still writes its end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +28,13 @@ pub(super) struct Record {
 
 impl Record {
     /// Writes the decision. `None`: the log is broken and nothing may be sent.
-    pub(super) fn begin(shared: &Arc<Shared>, decision: Decision) -> Option<Self> {
+    pub(super) fn begin(shared: &Arc<Shared>, mut decision: Decision) -> Option<Self> {
+        // The child chose these, and may know a value from elsewhere.
+        for text in [&mut decision.method, &mut decision.host] {
+            if let Cow::Owned(named) = shared.redactor.named(text) {
+                *text = named;
+            }
+        }
         let ticket = shared.audit.decision(decision).ok()?;
         Some(Self {
             ticket: Some(ticket),

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::Redactor;
 use crate::policy::{Authority, PathError, Verdict};
 use crate::secret::SecretName;
 
@@ -20,6 +21,12 @@ pub(super) struct Refused {
 }
 
 impl Refused {
+    /// The same with `{NAME}` for each value that stands in its texts: they quote what the child or upstream sent.
+    pub(super) fn named(&self, redactor: &Redactor) -> Self {
+        let named = |text: &String| redactor.named(text).into_owned();
+        Self { sentence: named(&self.sentence), hint: self.hint.as_ref().map(named), ..*self }
+    }
+
     fn denied(code: &'static str, sentence: String, hint: Option<String>) -> Self {
         Self { code, status: StatusCode::FORBIDDEN, error: "http_request_denied", sentence, hint }
     }

@@ -98,7 +98,6 @@ pub(super) struct Rulebook {
 pub(super) struct Placeholders {
     finder: Option<AhoCorasick>,
     secrets: Vec<(SecretId, SecretName)>,
-    texts: Vec<(Placeholder, SecretName)>,
 }
 
 impl Placeholders {
@@ -107,21 +106,15 @@ impl Placeholders {
         Self {
             finder: if table.is_empty() { None } else { AhoCorasick::new(texts).ok() },
             secrets: table.iter().map(|(id, held)| (id, held.name.clone())).collect(),
-            texts: table.iter().map(|(_, held)| (held.placeholder.clone(), held.name.clone())).collect(),
         }
     }
 
     /// The secrets whose placeholders stand in `text`.
-    pub(super) fn within<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = &'a (SecretId, SecretName)> {
+    pub(super) fn within<'a>(&'a self, text: &[u8]) -> impl Iterator<Item = &'a (SecretId, SecretName)> {
         self.finder
             .iter()
             .flat_map(move |finder| finder.find_iter(text))
             .filter_map(|found| self.secrets.get(found.pattern().as_usize()))
-    }
-
-    /// Each placeholder with the name of its secret.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        self.texts.iter().map(|(placeholder, name)| (placeholder.as_str(), name.as_str()))
     }
 
     /// Whether there is anything to find.

@@ -12,7 +12,7 @@ use super::totals::Counters;
 use super::upstream::Upstream;
 use super::{ProxyError, Redactor, Settings, Token};
 use crate::audit::Sink;
-use crate::secret::Table;
+use crate::secret::{SecretName, Table};
 
 /// The state of a broker, read by all of its tasks.
 pub(super) struct Shared {
@@ -44,21 +44,28 @@ impl Shared {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let redaction_changes_length =
             settings.secrets.iter().any(|(_, held)| held.value().len() != held.placeholder.as_str().len());
+        let redactor = Redactor::new(&settings.secrets);
         Ok(Self {
             book: Rulebook::new(&settings)?,
             upstream: Upstream::new(&mut settings, tasks)?,
             child_tls: ChildTls::new(settings.authority, provider)?,
-            redactor: Redactor::new(&settings.secrets),
             redaction_changes_length,
             token: settings.token,
             token_required: settings.token_required,
             names: settings.names,
             audit: settings.audit,
-            notices: Notices::new(settings.notices),
+            notices: Notices::new(settings.notices, redactor.clone()),
+            redactor,
             counters: Arc::clone(counters),
             tasks: tasks.clone(),
             explicit,
             secrets: settings.secrets,
         })
+    }
+
+    /// The secret whose placeholder or value stands in `text`.
+    pub(super) fn secret_in(&self, text: &[u8]) -> Option<&SecretName> {
+        let inert = self.book.placeholders().within(text).next().map(|(_, name)| name);
+        inert.or_else(|| self.redactor.secret_in(text))
     }
 }

@@ -1,16 +1,16 @@
-//! In which forms a value may come back: as it is. Encoded forms join the same list.
+//! In which forms a value may come back: as it is, and inside a text in base64.
 
 use std::sync::Arc;
 
-use crate::secret::{Secret, SecretId, Table};
-
-/// Values shorter than this are found everywhere by chance.
-const SHORTEST: usize = 12;
+use super::encoded;
+use crate::secret::{Secret, SecretId, SecretName, Table, is_distinctive};
 
 /// One sequence of bytes to look for and what takes its place.
 pub(super) struct Form {
     /// Which secret it is a form of.
     pub(super) secret: SecretId,
+    /// What that secret is called.
+    pub(super) name: SecretName,
     /// Holds the bytes to look for.
     pub(super) value: Arc<Secret>,
     /// What the child sees instead, in the same encoding.
@@ -22,53 +22,28 @@ impl Form {
     pub(super) fn bytes(&self) -> &[u8] {
         self.value.expose()
     }
+
+    /// The same form for texts whose ASCII letters are all in lower case.
+    pub(super) fn folded(&self) -> Self {
+        Self {
+            secret: self.secret,
+            name: self.name.clone(),
+            value: Arc::new(Secret::new(self.bytes().to_ascii_lowercase())),
+            replacement: self.replacement.clone(),
+        }
+    }
 }
 
 /// All forms of all searchable secrets.
 pub(super) fn of(secrets: &Table) -> Vec<Form> {
-    secrets
-        .iter()
-        .filter(|(_, held)| is_searchable(held.value().expose()))
-        .map(|(secret, held)| Form {
-            secret,
-            value: Arc::clone(held.value()),
-            replacement: held.placeholder.as_str().as_bytes().to_vec(),
-        })
-        .collect()
-}
-
-/// Whether a value is distinct enough to be looked for in any text: at least 12 bytes, and no plain word.
-pub fn is_searchable(value: &[u8]) -> bool {
-    value.len() >= SHORTEST && !is_plain_word(value)
-}
-
-/// Up to 20 letters in one case, or with a capital first: `production`, `Authorization`. A password may look so; it is
-/// replaced where it is named, not wherever the word stands.
-fn is_plain_word(value: &[u8]) -> bool {
-    let Some((first, rest)) = value.split_first() else { return false };
-    let is_lower = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_lowercase);
-    let is_one_case = first.is_ascii_alphabetic() && is_lower(rest) || value.iter().all(u8::is_ascii_uppercase);
-    value.len() <= 20 && is_one_case
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_values_and_plain_words_are_not_searched_for() {
-        for (value, searched) in [
-            ("sk_live_51H", false),
-            ("sk_live_51Hx", true),
-            ("authorization", false),
-            ("Authorization", false),
-            ("AUTHORIZATION", false),
-            ("AuthoriZation", true),
-            ("correct horse", true),
-            ("correcthorsebatterystaple", true),
-            ("", false),
-        ] {
-            assert_eq!(is_searchable(value.as_bytes()), searched, "{value}");
+    let mut forms = Vec::new();
+    for (secret, held) in secrets.iter().filter(|(_, held)| is_distinctive(held.value().expose())) {
+        let mut add = |value, replacement| forms.push(Form { secret, name: held.name.clone(), value, replacement });
+        let placeholder = held.placeholder.as_str().as_bytes();
+        add(Arc::clone(held.value()), placeholder.to_vec());
+        for (value, replacement) in encoded::in_base64(held.value(), placeholder) {
+            add(Arc::new(value), replacement);
         }
     }
+    forms
 }

@@ -8,6 +8,8 @@
 //! **Invariants.** Matches are leftmost, and the longest of those that begin at one place. Work is bounded by the
 //! length of the text times a constant that depends on the values alone.
 
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
 use super::forms::Form;
@@ -78,6 +80,19 @@ impl Matcher {
     /// Whether there is nothing to find.
     pub(super) fn is_empty(&self) -> bool {
         self.forms.is_empty()
+    }
+
+    /// Whether a text of `length` is too short to hold any form.
+    pub(super) fn needs_more_than(&self, length: usize) -> bool {
+        self.is_empty() || length < self.shortest
+    }
+
+    /// The first form in `text` at `from` or behind it, with where it stands. Nothing follows `text`.
+    pub(super) fn first(&self, text: &[u8], from: usize) -> Option<(Range<usize>, &Form)> {
+        match self.next(text, from, true) {
+            Step::Found { start, end, form } => Some((start..end, self.form(form))),
+            Step::Live(_) | Step::Clear => None,
+        }
     }
 
     /// The form that a [`Step::Found`] means.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::matcher::{Matcher, Step};
+use super::Matchers;
+use super::matcher::Step;
 use crate::secret::SecretId;
 
 /// How many of the bytes held back [`Stream::release`] gives.
@@ -16,7 +17,7 @@ const RELEASED: usize = 4;
 /// The body goes through [`Stream::push`] and [`Stream::finish`] in order. Bytes that hold no value pass as the very
 /// same [`Bytes`]; what is held back between two pushes is a slice of the chunk that it came in.
 pub struct Stream {
-    matcher: Arc<Matcher>,
+    matchers: Arc<Matchers>,
     held: Bytes,
     /// How many of the held bytes were given already.
     given: usize,
@@ -24,19 +25,24 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(matcher: Arc<Matcher>) -> Self {
-        Self { matcher, held: Bytes::new(), given: 0, counts: BTreeMap::new() }
+    pub(super) fn new(matchers: Arc<Matchers>) -> Self {
+        Self { matchers, held: Bytes::new(), given: 0, counts: BTreeMap::new() }
     }
 
-    /// A field value with every secret replaced; `None` when it holds none. Apart from the body's bytes.
+    /// A field value with every secret replaced, whatever the case of its letters; `None` when it holds none. Apart from
+    /// the body's bytes.
     pub fn headers(&mut self, value: &[u8]) -> Option<Vec<u8>> {
-        let mut replaced = BytesMut::new();
-        let (passed, _) = self.replace(value, 0, true, &mut replaced);
-        if passed == 0 {
-            return None;
-        }
-        replaced.extend_from_slice(&value[passed..]);
-        Some(replaced.to_vec())
+        let counts = &mut self.counts;
+        self.matchers.replaced(value, |form| {
+            *counts.entry(form.secret).or_default() += 1;
+            form.replacement.as_slice().into()
+        })
+    }
+
+    /// Whether a value stands in the name of a field, whatever the case of its letters. The field is to be dropped, and
+    /// counts as a redaction.
+    pub fn must_drop(&mut self, name: &[u8]) -> bool {
+        self.headers(name).is_some()
     }
 
     /// Takes the next bytes of the body and gives those that may go on; empty when all are held back.
@@ -101,11 +107,11 @@ impl Stream {
     fn replace(&mut self, text: &[u8], given: usize, is_end: bool, replaced: &mut BytesMut) -> (usize, usize) {
         let mut passed = 0;
         loop {
-            match self.matcher.next(text, passed, is_end) {
+            match self.matchers.exact.next(text, passed, is_end) {
                 Step::Clear => return (passed, text.len()),
                 Step::Live(start) => return (passed, start),
                 Step::Found { start, end, form } => {
-                    let form = self.matcher.form(form);
+                    let form = self.matchers.exact.form(form);
                     replaced.extend_from_slice(&text[passed.max(given)..start.max(given)]);
                     replaced.extend_from_slice(&form.replacement);
                     *self.counts.entry(form.secret).or_default() += 1;

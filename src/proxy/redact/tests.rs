@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{
+    GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD,
+};
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::forms::Form;
 use super::*;
-use crate::secret::{Placeholder, Secret, SecretId, SecretName};
+use crate::secret::{Placeholder, Secret, SecretId, SecretName, is_distinctive};
 
 fn table(values: &[&[u8]]) -> Table {
     let mut table = Table::default();
@@ -24,10 +29,11 @@ fn redactor_of(values: &[&[u8]]) -> Redactor {
     let table = table(values);
     let form = |(secret, held): (SecretId, &crate::secret::Held)| Form {
         secret,
+        name: held.name.clone(),
         value: Arc::clone(held.value()),
         replacement: held.placeholder.as_str().as_bytes().to_vec(),
     };
-    Redactor { matcher: Arc::new(Matcher::new(table.iter().map(form).collect())) }
+    Redactor::of(table.iter().map(form).collect())
 }
 
 /// Leftmost, then longest, by trying every value at every place.
@@ -130,6 +136,67 @@ fn a_run_searches_only_for_distinct_values() {
 }
 
 #[test]
+fn fields_are_compared_without_case() {
+    let redactor = Redactor::new(&table(&[b"sk_live_0123456789AbC"]));
+    let mut stream = redactor.stream();
+    assert_eq!(stream.headers(b"X-SK_LIVE_0123456789abc-y").as_deref(), Some(&b"X-<0>-y"[..]));
+    assert!(stream.must_drop(b"x-sk_live_0123456789abc-y"));
+    assert!(!stream.must_drop(b"x-sk_live_0123456789ab"));
+    assert_eq!(
+        stream.push(Bytes::from_static(b"sk_live_0123456789abc;")),
+        "sk_live_0123456789abc;",
+        "a body is as it is"
+    );
+    assert_eq!(stream.counts().map(|(_, count)| count).collect::<Vec<_>>(), [2]);
+    assert_eq!(redactor.named("a SK_live_0123456789abc b"), "a {S0} b");
+    assert_eq!(redactor.named("nothing"), "nothing");
+    assert_eq!(redactor.secret_in(b"/sk_live_0123456789ABC/").map(SecretName::as_str), Some("S0"));
+    assert_eq!(redactor.secret_in(b"/sk_live_0123456789AB/"), None);
+}
+
+/// A redactor of one value with a placeholder of `length`.
+fn with_placeholder(value: &str, length: usize) -> (Redactor, String) {
+    let placeholder = format!("<{}>", "~".repeat(length - 2));
+    let minted = Placeholder::from_minted(placeholder.clone());
+    let mut table = Table::default();
+    table.insert::<()>(SecretName::new("S").unwrap(), Secret::new(value.into()), || Ok(minted)).unwrap();
+    (Redactor::new(&table), placeholder)
+}
+
+#[test]
+fn an_echo_of_basic_credentials_is_what_the_child_sent() {
+    let value = "ghp_0123456789AbCdEf";
+    let (redactor, placeholder) = with_placeholder(value, value.len());
+    for user in ["", "x", "me", "x-access-token"] {
+        for behind in ["", "\n", ":x-oauth-basic"] {
+            let basic = |password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}{behind}")));
+            let echo = redactor.headers(basic(value).as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(echo).unwrap(), basic(&placeholder), "{user} {behind}");
+        }
+    }
+    let basic = |user: &str| STANDARD.encode(format!("{user}:"));
+    assert_eq!(redactor.headers(basic(value).as_bytes()).unwrap(), basic(&placeholder).as_bytes());
+}
+
+/// Whether six neighbouring bytes of `value` can be decoded from `text`, read from every place and in both alphabets.
+fn can_be_decoded(text: &[u8], value: &[u8]) -> bool {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone);
+    let reader = GeneralPurpose::new(&base64::alphabet::STANDARD, config);
+    let standard = String::from_utf8_lossy(text).replace('-', "+").replace('_', "/");
+    let is_foreign = |character: char| !character.is_ascii_alphanumeric() && !"+/".contains(character);
+    standard.split(is_foreign).any(|run| {
+        (0..run.len().min(4)).any(|begin| {
+            let run = &run[begin..];
+            let whole = if run.len() % 4 == 1 { &run[..run.len() - 1] } else { run };
+            let decoded = reader.decode(whole).unwrap();
+            decoded.windows(6).any(|six| value.windows(6).any(|part| part == six))
+        })
+    })
+}
+
+#[test]
 fn what_waits_can_be_released_as_far_as_it_tells_nothing() {
     let redactor = redactor_of(&[b"sk_live_0123456789"]);
     let mut stream = redactor.stream();
@@ -179,6 +246,36 @@ proptest! {
         prop_assert_eq!(&streamed(&redactor, &values, &text, &cuts), &expected);
         prop_assert_eq!(redactor.headers(&text).unwrap_or(text), expected);
     }
+
+    #[test]
+    fn no_value_can_be_decoded(
+        value in "[A-Za-z0-9+/_?~-]{12,40}".prop_filter("distinctive", |value| is_distinctive(value.as_bytes())),
+        before in proptest::collection::vec(any::<u8>(), 0..8),
+        after in proptest::collection::vec(any::<u8>(), 0..8),
+        length in 6_usize..50,
+        cuts in proptest::collection::vec(any::<usize>(), 0..4),
+    ) {
+        let (redactor, _) = with_placeholder(&value, length);
+        let text = [&before, value.as_bytes(), &after].concat();
+        for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
+            let encoded = format!("\"{}\"", engine.encode(&text));
+            prop_assert!(can_be_decoded(encoded.as_bytes(), value.as_bytes()));
+            let mut stream = redactor.stream();
+            let mut redacted = Vec::new();
+            let mut rest = encoded.as_bytes();
+            for cut in &cuts {
+                let (chunk, behind) = rest.split_at(cut % (rest.len() + 1));
+                redacted.extend_from_slice(&stream.push(Bytes::copy_from_slice(chunk)));
+                rest = behind;
+            }
+            redacted.extend_from_slice(&stream.push(Bytes::copy_from_slice(rest)));
+            redacted.extend_from_slice(&stream.finish());
+            prop_assert_eq!(stream.counts().map(|(_, count)| count).sum::<u64>(), 1);
+            prop_assert!(!can_be_decoded(&redacted, value.as_bytes()));
+            prop_assert!(length != value.len() || redacted.len() == encoded.len());
+        }
+    }
+
     #[test]
     fn releases_lose_nothing_and_show_no_value(
         values in proptest::collection::vec(proptest::collection::vec(b'a'..=b'c', 6..24), 1..4),
