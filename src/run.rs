@@ -6,6 +6,7 @@
 mod bare;
 mod broking;
 mod error;
+mod packages;
 mod profile;
 mod sealed;
 mod told;
@@ -14,10 +15,12 @@ mod watch;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
+use nix::fcntl::OFlag;
 
 use crate::audit::RunId;
 use crate::exit::Exit;
@@ -29,6 +32,9 @@ use crate::report::{self, Terminal};
 use crate::world::World;
 
 pub use error::RunError;
+
+/// The most bytes of a policy file.
+const LARGEST_POLICY: u64 = 1 << 20;
 
 /// What the user asked for.
 #[derive(Debug, Default)]
@@ -58,10 +64,17 @@ struct Outcome {
 pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, order.quiet);
     let planned = plan(world, order)?;
+    tracing::debug!(
+        run = planned.plan.run,
+        secrets = planned.secrets.len(),
+        masks = planned.plan.masks.len(),
+        "planned"
+    );
+    let upstream = broking::certificates(&order.upstream_ca)?;
     terminal.note(&report::banner(&planned.plan));
     let outcome = match planned.plan.level.value {
-        Isolation::Sealed => sealed::run(world, order, planned, terminal)?,
-        Isolation::None => bare::run(world, order, planned, terminal)?,
+        Isolation::Sealed => sealed::run(world, order, planned, upstream, terminal)?,
+        Isolation::None => bare::run(world, order, planned, upstream, terminal)?,
         Isolation::Guarded => return Err(RunError::Level),
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
@@ -79,7 +92,9 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let rules = policy::file_rules();
     let around = Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };
-    let named: Vec<PathBuf> = merged.writable.iter().map(|path| absolute(world, &path.value)).collect();
+    let command = order.command.first().map(Path::new).and_then(Path::file_name).unwrap_or_default();
+    let mut writable = outermost(&rules.writable_places(&command.to_string_lossy(), around), &project);
+    writable.extend(merged.writable.iter().map(|path| absolute(world, &path.value)));
     let search = Search {
         rules,
         mask: &merged.mask,
@@ -87,14 +102,12 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         home: &world.home,
         current_directory: &world.current_directory,
         variable: &variable,
-        writable: &named,
+        writable: &writable,
+        needed: &needed(world, order),
         uid: world.user.uid,
         mounts: &fs::read("/proc/self/mountinfo").unwrap_or_default(),
     };
     let findings = mask::find(&search).map_err(plan::PlanError::from)?;
-    let command = order.command.first().map(Path::new).and_then(Path::file_name).unwrap_or_default();
-    let mut writable = rules.writable_places(&command.to_string_lossy(), around);
-    writable.extend(named);
     let request = Request {
         run: RunId::mint(Timestamp::now())?.as_str().to_owned(),
         arguments: &order.command,
@@ -109,13 +122,47 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
     Ok(plan::build(request, &merged)?)
 }
 
-/// The text of a policy file; none where there is no file.
-fn read_policy(path: PathBuf) -> Result<Option<PolicyText>, RunError> {
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(PolicyText { path, text })),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RunError::ReadPolicy { path, source }),
+/// Our own executable and the command's, wherever `PATH` finds it.
+fn needed(world: &World, order: &Order) -> Vec<PathBuf> {
+    let mut needed = vec![world.executable.clone()];
+    if let Some(command) = order.command.first() {
+        let path = world.variable("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(path).chain([PathBuf::new()]);
+        let places = folders.map(|folder| world.current_directory.join(folder).join(command));
+        needed.extend(places.filter_map(|place| place.canonicalize().ok()).filter(|place| place.is_file()));
     }
+    needed
+}
+
+/// Places that lie in no other one and not in the project, by their names: what lies there is writable already, and a
+/// child could have put a symlink in its place.
+fn outermost(places: &[PathBuf], project: &Path) -> Vec<PathBuf> {
+    let lies_in = |path: &Path, tree: &Path| path != tree && path.starts_with(tree);
+    let covered = |path: &PathBuf| {
+        path.starts_with(project)
+            || places.iter().any(|tree| lies_in(path, tree))
+            || path.components().any(|part| part == Component::ParentDir)
+    };
+    places.iter().filter(|path| !covered(path)).cloned().collect()
+}
+
+/// The text of a policy file; none where there is no file.
+///
+/// The project's is written by whoever can write the project: what is no regular file, or too large, is refused unread.
+fn read_policy(path: PathBuf) -> Result<Option<PolicyText>, RunError> {
+    let failed = |path: &Path, source| RunError::ReadPolicy { path: path.to_owned(), source };
+    let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
+    let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|source| failed(&path, source))?,
+    };
+    let metadata = file.metadata().map_err(|source| failed(&path, source))?;
+    if !metadata.is_file() || metadata.len() > LARGEST_POLICY {
+        return Err(failed(&path, io::Error::other("not a regular file of at most a megabyte")));
+    }
+    let mut text = String::new();
+    file.take(LARGEST_POLICY).read_to_string(&mut text).map_err(|source| failed(&path, source))?;
+    Ok(Some(PolicyText { path, text }))
 }
 
 /// A path of the user's with `~` and relative parts resolved.

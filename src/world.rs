@@ -95,16 +95,17 @@ impl World {
         first(&self.environment, name)
     }
 
-    /// The directory that the child works on: the nearest one upwards from the working directory that holds
+    /// The directory that the child works on: the outermost one upwards from the working directory that holds
     /// `agentsecrets.toml` or `.git`, looked for below the home directory only; else the working directory.
+    ///
+    /// The outermost, because a child can make a `.git` in its own project and not above it: a nearer one would let it
+    /// shrink its next run's project, and with it what is searched for secrets.
     pub fn project(&self) -> PathBuf {
-        self.current_directory
-            .ancestors()
-            .take_while(|directory| !self.home.starts_with(directory))
-            .find(|directory| {
-                ["agentsecrets.toml", ".git"].iter().any(|mark| directory.join(mark).symlink_metadata().is_ok())
-            })
-            .map_or_else(|| self.current_directory.clone(), Path::to_path_buf)
+        let is_marked = |directory: &&Path| {
+            ["agentsecrets.toml", ".git"].iter().any(|mark| directory.join(mark).symlink_metadata().is_ok())
+        };
+        let above = self.current_directory.ancestors().take_while(|directory| !self.home.starts_with(directory));
+        above.filter(is_marked).last().map_or_else(|| self.current_directory.clone(), Path::to_path_buf)
     }
 }
 

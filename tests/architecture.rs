@@ -127,7 +127,9 @@ impl House {
 
     /// Production code: files of `src` that are not test modules.
     fn production(&self) -> impl Iterator<Item = (&str, Text)> {
-        let files = self.rust().filter(|(name, _)| name.starts_with("src/") && !name.ends_with("/tests.rs"));
+        let files = self
+            .rust()
+            .filter(|(name, _)| name.starts_with("src/") && !name.ends_with("/tests.rs") && !name.contains("/tests/"));
         files.map(|(name, text)| (name, Text::production(text)))
     }
 }

@@ -81,6 +81,20 @@ fn without_the_token_of_this_run_the_answer_is_407() {
     now.running.finish();
 }
 
+/// Inside the seal nobody else reaches the listener: a client that cannot send a token passes, a wrong one does not.
+#[test]
+fn inside_the_seal_a_missing_token_passes_and_a_wrong_one_does_not() {
+    let key = fresh_key("sk-proj-");
+    let upstream = Upstream::start(["api.openai.com"]);
+    let run = Run::new().secret("OPENAI_API_KEY", &key).upstream(&upstream);
+    let script = "port=${HTTPS_PROXY##*:}; port=${port%/}
+        for credentials in '' 'agentsecrets:wrong@'; do
+            curl -s -o /dev/null -w '%{http_connect} %{http_code}\n' --proxy http://${credentials}127.0.0.1:$port \
+            https://api.openai.com/test/ok
+        done; true";
+    assert_eq!(run.shell(script).run().succeeded().stdout(), "200 200\n407 000\n");
+}
+
 #[test]
 fn another_local_user_is_turned_away() {
     let root = nix::unistd::geteuid().is_root();

@@ -59,6 +59,32 @@ fn signals_to_the_parent_reach_the_command() {
     }
 }
 
+/// The key goes to the terminal, which signals everybody in front of it: the parent and the command.
+#[test]
+fn a_key_typed_at_the_terminal_reaches_the_command_once() {
+    for (key, name) in [(3, "INT"), (28, "QUIT")] {
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let path = nix::unistd::ttyname(&terminal.slave).unwrap();
+        let program =
+            format!("exec setsid --ctty --wait '{}' \"$@\" <{}", place::agentsecrets().display(), path.display());
+        let script = format!(
+            "trap 'echo caught; n=$((n+1))' {name}; echo ready; while :; do read line && exit $((40 + n)); done"
+        );
+        let running = Run::new().unobserved().stand_in(&program).shell(&script).start();
+        running.wait_for("ready");
+        nix::unistd::write(&terminal.master, &[key]).unwrap();
+        running.wait_for("caught");
+        nix::unistd::write(&terminal.master, b"line\n").unwrap();
+        let finished = running.finish();
+        assert_eq!(
+            (finished.code(), finished.stdout().matches("caught").count()),
+            (41, 1),
+            "{name}: {}",
+            finished.stderr()
+        );
+    }
+}
+
 #[test]
 fn a_signal_that_the_command_does_not_catch_ends_it() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {

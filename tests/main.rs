@@ -12,4 +12,5 @@ mod levels;
 mod lifecycle;
 mod streams;
 mod support;
+mod transparency;
 mod view;

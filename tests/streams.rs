@@ -151,7 +151,7 @@ fn a_gibibyte_up_and_down_passes_in_little_memory() {
              head -c {size} /dev/zero | curl {version} -sS {BEARER} -T - https://{HOST}/test/upload; echo; echo both; read x"
         );
         let running = run(&upstream, &script).input("").start();
-        running.wait_for("both");
+        running.wait_long_for("both");
         let said = running.stdout();
         assert!(said.starts_with(&format!("{size}\n{{\"bytes\":{size},")), "{said}");
         let peak = peak_memory(&running);

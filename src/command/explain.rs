@@ -40,7 +40,8 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
         writable,
         ..Flags::default()
     };
-    let connect_to = options.connect_to.iter().map(|text| text.parse::<ConnectTo>()).collect::<Result<_, _>>()?;
+    let connect_to = options.connect_to.iter().map(|text| text.parse::<ConnectTo>()).collect::<Result<_, _>>();
+    let connect_to = connect_to.map_err(|source| CommandError::Flag { flag: "--connect-to", source })?;
     Ok(Order {
         command: options.command.clone(),
         flags,

@@ -16,6 +16,9 @@ use crate::exit::Exit;
 use crate::report::{self, Terminal};
 use crate::supervise::spawn::STAGE_VERB;
 use crate::world::{World, WorldError};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Why a verb failed. Each room's error says itself what to type.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +42,14 @@ pub enum CommandError {
     /// The plan cannot be written as JSON.
     #[error("cannot write the plan as JSON")]
     Json(#[source] serde_json::Error),
-    /// A flag of the broker.
-    #[error(transparent)]
-    Proxy(#[from] crate::proxy::ProxyError),
+    /// A flag that cannot be read.
+    #[error("{flag}: {source}")]
+    Flag {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong with its value.
+        source: crate::proxy::ProxyError,
+    },
     /// A process could not be started.
     #[error(transparent)]
     Spawn(#[from] crate::supervise::SpawnError),
@@ -112,12 +120,15 @@ fn usage(help: &clap::Error, terminal: Terminal) -> Result<Exit, CommandError> {
     Ok(Exit::Success)
 }
 
-/// `AGENTSECRETS_LOG=debug` writes diagnostics to standard error; they hold names and endpoints, never values.
+/// `AGENTSECRETS_LOG=debug` writes diagnostics to standard error; they hold names and endpoints, never values. Those of
+/// libraries stay off: what they trace are the bytes on the wire.
 fn start_diagnostics(world: &World) {
     let level = world.variable("AGENTSECRETS_LOG").and_then(OsStr::to_str).and_then(|level| level.parse().ok());
     if let Some(level) = level {
         let level: tracing::Level = level;
-        let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false);
+        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+        let own = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
+        let subscriber = tracing_subscriber::registry().with(lines).with(own);
         // A second subscriber in one process is a mistake of ours that harms nothing.
         let _ = subscriber.try_init();
     }
@@ -127,6 +138,7 @@ impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => error.exit(),
+            Self::Flag { .. } => Exit::Usage,
             _ => Exit::Failure,
         }
     }

@@ -15,3 +15,14 @@
 //! * **Tokens minted at run time.** Token endpoints that the catalogue knows answer 403 until such tokens can be captured.
 //! * **The terminal** is inherited: the child shares the user's terminal. Pushing input into it (`TIOCSTI`) is blocked;
 //!   reading what is typed while it runs is in the nature of sharing.
+//! * **Only what rules find is masked.** A known value in a file that no rule names (`notes.txt`, a committed `.env` in git's
+//!   history), and the `.env` of another project in the home, stay readable: the sweep for known values is to come.
+//! * **Names that do not exist yet** are not guarded: a child can make `.git/commondir`, or a bare repository in the project,
+//!   that the host's git obeys later. The targets of `core.hooksPath` and `include.path` are not guarded either.
+//! * **Package caches are shared** with the host (`~/.cache`, `~/.npm`, cargo's registry), so that installs are fast; what a
+//!   host program executes from there, it executes from a place that the child could write.
+//! * **Program directories of PATH are read-only**, an activated virtual environment of the project included: install
+//!   packages outside of a run, or deactivate it.
+//! * **A file given as standard input** can be opened again through `/proc/self/fd/0`, for writing too where its mode allows.
+//! * **Real root** can leave a set-user-id file in the project; its run sees no home but its own, and none of the machine's
+//!   keys that `policies/files.toml` lists.

@@ -49,6 +49,10 @@ impl MaskError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            // The path is long, and the error says it already.
+            Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::InvalidFilename => {
+                Some("its path is longer than the system takes: remove or move a directory on the way".into())
+            }
             Self::Unreadable { path, .. } => Some(format!("make it readable for you: chmod u+r '{}'", path.display())),
             Self::HardLink { path, .. } => Some(format!(
                 "the other names would show the secrets: find them with `find / -xdev -samefile '{0}'`, or break the link \
@@ -56,6 +60,22 @@ impl MaskError {
                 path.display()
             )),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_too_long_is_shown_once() {
+        for (kind, is_named) in
+            [(std::io::ErrorKind::InvalidFilename, false), (std::io::ErrorKind::PermissionDenied, true)]
+        {
+            let error = MaskError::Unreadable { path: "/p/deep".into(), source: kind.into() };
+            assert!(error.to_string().contains("/p/deep"));
+            assert_eq!(error.hint().unwrap().contains("/p/deep"), is_named, "{kind:?}");
         }
     }
 }

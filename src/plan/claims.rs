@@ -137,7 +137,9 @@ impl Settled {
 
 /// The form of a claim's placeholder: what its clients check, else one that tells nothing.
 fn shape(claim: &Claim) -> Shape {
-    let known = || claim.cause.entry.map_or_else(Shape::unknown, |entry| entry.credential.shape(&claim.value));
+    let known = || {
+        claim.cause.entry.map_or_else(|| form::plain_shape(&claim.value), |entry| entry.credential.shape(&claim.value))
+    };
     match claim.form {
         Form::Plain => known(),
         Form::Jwt => form::token_shape(&claim.value).unwrap_or_else(known),

@@ -19,6 +19,20 @@ const KEPT: [&str; 4] = ["aud", "iss", "iat", "scp"];
 const ACCOUNT: &str = "https://api.openai.com/auth";
 const ACCOUNT_KEPT: [&str; 3] = ["chatgpt_account_id", "chatgpt_plan_type", "chatgpt_user_id"];
 
+/// Prefixes of tokens that are never injected and that clients look at, all public knowledge.
+const PREFIXES: [&str; 1] = ["sk-ant-ort01-"];
+
+/// The shape of a placeholder for a value of no known credential: with its prefix where that is public.
+pub(super) fn plain_shape(original: &[u8]) -> Shape {
+    let prefix = PREFIXES.iter().find(|prefix| original.starts_with(prefix.as_bytes()));
+    prefix.map_or_else(Shape::unknown, |prefix| Shape {
+        prefix: (*prefix).into(),
+        alphabet: Alphabet::Base64Url,
+        length: 95,
+        tail: String::new(),
+    })
+}
+
 /// The shape of a token like `original`; `None` where that is no JSON web token.
 pub(super) fn token_shape(original: &[u8]) -> Option<Shape> {
     let claims = claims(original)?;

@@ -30,8 +30,8 @@ pub use characters::Characters;
 pub use egress::{DefaultEgress, Egress, Verdict};
 pub use file_glob::{FileGlob, FileGlobError};
 pub use files::{
-    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Place, ProjectEntry, Render, Surroundings,
-    Writable,
+    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Place, ProjectEntry, Render, RootPath, RootRules,
+    Surroundings, Writable,
 };
 pub use host::{Host, HostError};
 pub use layers::{

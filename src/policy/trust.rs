@@ -26,6 +26,8 @@ pub struct TrustRules {
     pub inherited: Vec<String>,
     /// PEM bundles of the known systems, absolute; the one that exists is read, and each that exists is replaced.
     pub system_bundles: Vec<String>,
+    /// Bundles that Python packages bring along, from their `site-packages` on; each that exists is replaced.
+    pub package_bundles: Vec<String>,
 }
 
 #[cfg(test)]

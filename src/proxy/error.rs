@@ -1,4 +1,4 @@
-//! What can go wrong in the broker itself; what goes wrong with one request is a [`Refused`](super::route::Refused).
+//! What can go wrong in the broker itself; what goes wrong with one request is a `route::Refused`.
 
 use std::io;
 

@@ -1,6 +1,6 @@
 //! The broker: swaps placeholders for values on the wire and scrubs values from what comes back.
 //!
-//! The way of a request: [`listener`] takes the connection, `explicit` or `transparent` learns for whom it is, `connect`
+//! The way of a request: `listener` takes the connection, `explicit` or `transparent` learns for whom it is, `connect`
 //! looks at its first bytes, `serve` speaks HTTP with the child, `exchange` sends one request: `route` decides, `inject`
 //! puts values in, `record` writes the decision, `upstream` sends, `answer` streams back what `redact` lets through.
 //!

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{level, listed, origin, plain};
 use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
-use crate::policy::{DefaultEgress, Isolation};
+use crate::policy::{DefaultEgress, Isolation, Target};
 
 /// Every decision of a run, in the order in which they matter: secrets, variables, files, network.
 pub fn explain(plan: &Plan) -> String {
@@ -34,10 +34,17 @@ fn head(text: &mut String, plan: &Plan) {
         DefaultEgress::Web => "any public host on ports 80 and 443",
         DefaultEgress::Allowlist => "listed hosts only",
     };
-    let named = match plan.egress.allow.len() {
-        0 => String::new(),
-        _ => format!("; by name {}", listed(&plan.egress.allow, 20)),
-    };
+    // The hosts of secrets stand beside the secrets.
+    let is_bound = |target: &&Target| plan.secrets.iter().any(|secret| secret.hosts.contains(target));
+    let allowed: Vec<&Target> = plan.egress.allow.iter().filter(|target| !is_bound(target)).collect();
+    let mut named = String::new();
+    if plan.secrets.iter().any(|secret| !secret.hosts.is_empty()) {
+        named.push_str("; the hosts of brokered secrets");
+    }
+    if !allowed.is_empty() {
+        named.push_str("; ");
+        named.push_str(&listed(allowed, 20));
+    }
     let loopback = match plan.egress.loopback.len() {
         0 => String::new(),
         _ => format!("; ports of this host {}", listed(&plan.egress.loopback, 20)),
@@ -166,7 +173,7 @@ mod tests {
         let expected = r#"command    python3 'a b.py' 'x\u{1b}'\''y'
 isolation  sealed [policies/built-in]
 project    /home/ann/app
-egress     any public host on ports 80 and 443; by name api.stripe.com
+egress     any public host on ports 80 and 443; the hosts of brokered secrets; db.example:5432
 
 brokered: the child holds a placeholder, the broker sends the value
   STRIPE_KEY -> api.stripe.com

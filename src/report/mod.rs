@@ -1,6 +1,6 @@
 //! What people read: errors, banner, summary, plan; pure functions to text, and the one writer to stderr.
 //!
-//! **Invariants.** Text from outside passes [`plain`], which leaves no control character for a terminal to obey. Nothing
+//! **Invariants.** Text from outside passes [`plain()`], which leaves no control character for a terminal to obey. Nothing
 //! here can fail a run: a stderr that is full or gone is ignored.
 
 mod banner;

@@ -77,7 +77,7 @@ pub(super) fn plan() -> Plan {
         guarded: vec!["/home/ann/app/.git/hooks".into()],
         sockets: Vec::new(),
         writable: Vec::new(),
-        egress: Egress { allow: vec![stripe], ..Egress::default() },
+        egress: Egress { allow: vec![stripe, Target::parse("db.example:5432").unwrap()], ..Egress::default() },
         inspect: Inspect::default(),
         on_stray: OnStray::default(),
         warnings: vec!["first\u{1b}".into(), "second".into()],

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -23,11 +24,17 @@ use crate::supervise::{Bare, Received, Signals, spawn};
 use crate::world::World;
 
 /// Runs the command with the environment that was decided, and nothing around it.
-pub(super) fn run(world: &World, order: &Order, mut planned: Planned, terminal: Terminal) -> Result<Outcome, RunError> {
+pub(super) fn run(
+    world: &World,
+    order: &Order,
+    mut planned: Planned,
+    upstream: Vec<CertificateDer<'static>>,
+    terminal: Terminal,
+) -> Result<Outcome, RunError> {
     let signals = Signals::block().map_err(RunError::Signals)?;
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
-    let certificates = trust::certificates(world, rules, credentials.authority.certificate_pem());
+    let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
     let files = CertificateFiles::write(&certificates).map_err(RunError::Certificates)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(RunError::Watch)?;
     listener.set_nonblocking(true).map_err(RunError::Watch)?;
@@ -37,7 +44,7 @@ pub(super) fn run(world: &World, order: &Order, mut planned: Planned, terminal: 
     let wiring = files.wiring(credentials.token.proxy_url(port));
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, mut notices) = mpsc::channel(256);
-    let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender };
+    let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, upstream };
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 

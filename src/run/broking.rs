@@ -70,7 +70,7 @@ pub(super) fn settings(
         inspect_all: planned.plan.inspect == Inspect::All,
         block_stray: planned.plan.on_stray == OnStray::Block,
         connect_to: order.connect_to.clone(),
-        upstream_certificates: certificates(&order.upstream_ca)?,
+        upstream_certificates: wires.upstream,
         upstream_proxy,
         loopback: wires.loopback,
         audit: wires.log,
@@ -93,9 +93,12 @@ pub(super) struct Wires {
     pub(super) log: Arc<Sink>,
     /// Where notices go.
     pub(super) notices: mpsc::Sender<Notice>,
+    /// Certificates trusted upstream beside the platform's.
+    pub(super) upstream: Vec<CertificateDer<'static>>,
 }
 
-fn certificates(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, RunError> {
+/// The certificates that `--upstream-ca` names.
+pub(super) fn certificates(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, RunError> {
     let mut certificates = Vec::new();
     for path in files {
         let failed = |source| RunError::UpstreamCertificate { path: path.clone(), source };

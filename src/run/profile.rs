@@ -1,6 +1,6 @@
 //! From the plan to what the seal is asked for.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
@@ -18,8 +18,9 @@ const BUNDLE: &str = "/run/agentsecrets/ca-bundle.pem";
 const CERTIFICATE: &str = "/run/agentsecrets/ca.pem";
 const WGETRC: &str = "/run/agentsecrets/wgetrc";
 
-/// Trees that the seal replaces by its own; what the command line names below them is bound through.
-const REPLACED: [&str; 4] = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
+/// Trees for passing files around, which the seal replaces by its own; what the command line names below them is bound
+/// through. `/run` is not among them: what lies there is the host's own business.
+const REPLACED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
 /// What the child is told of proxy and certificates.
 pub(super) fn wiring(proxy_url: String) -> Wiring {
@@ -44,7 +45,7 @@ pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certifica
         home: world.home.clone(),
         runtime_directory: world.variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute()),
         writable: plan.writable.clone(),
-        argument_paths: argument_paths(world, &order.command),
+        argument_paths: argument_paths(&order.command),
         guarded: plan.guarded.clone(),
         protected,
         hidden: vec![world.config_directory.clone(), world.state_directory.clone()],
@@ -66,7 +67,7 @@ fn mask_of(path: &Path, content: &MaskContent) -> Mask {
 }
 
 fn places(certificates: &Certificates) -> Vec<Place> {
-    let mut bundle_paths = certificates.system_bundles.clone();
+    let mut bundle_paths = certificates.replaced.clone();
     bundle_paths.push(BUNDLE.into());
     let wgetrc = format!("ca_certificate = {BUNDLE}\n").into_bytes();
     vec![
@@ -87,15 +88,20 @@ fn transparent_ports(planned: &Planned) -> Vec<u16> {
     ports
 }
 
-/// What the command line names strictly below a replaced tree and exists there; also behind `=`, as in `--file=PATH`.
-fn argument_paths(world: &World, command: &[std::ffi::OsString]) -> Vec<PathBuf> {
+/// What the command line names, as it is written, strictly below a replaced tree; also behind `=`, as in `--file=PATH`.
+///
+/// A name that only leads there through a symlink does not count: the child of an earlier run can make symlinks in the
+/// project, and would choose what is bound.
+fn argument_paths(command: &[OsString]) -> Vec<PathBuf> {
     let texts = command.iter().flat_map(|argument| {
         let behind = argument.as_bytes().splitn(2, |byte| *byte == b'=').nth(1).map(OsStr::from_bytes);
         [Some(argument.as_os_str()), behind].into_iter().flatten()
     });
-    let existing = texts.filter_map(|text| world.current_directory.join(text).canonicalize().ok());
-    let below = existing.filter(|path| REPLACED.iter().any(|tree| path.starts_with(tree) && path != Path::new(tree)));
-    below.filter(|path| path.metadata().is_ok_and(|metadata| !metadata.file_type().is_socket())).collect()
+    let is_below = |path: &&Path| REPLACED.iter().any(|tree| path.starts_with(tree) && *path != Path::new(tree));
+    let is_itself = |path: &&Path| path.canonicalize().is_ok_and(|real| real == *path);
+    let is_socket = |path: &&Path| path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
+    let paths = texts.map(Path::new).filter(is_below).filter(is_itself).filter(|path| !is_socket(path));
+    paths.map(Path::to_path_buf).collect()
 }
 
 /// `N` of `/dev/fd/N` or `/proc/self/fd/N`: a descriptor that the shell opened for the command.
@@ -108,6 +114,19 @@ fn named_descriptor(argument: &OsStr) -> Option<RawFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_written_below_a_temporary_tree_is_bound() {
+        let place = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
+        let file = place.path().join("file");
+        let link = place.path().join("link");
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink("/run", &link).unwrap();
+        let option = format!("--in={}", file.display());
+        let command =
+            [file.as_os_str(), OsStr::new(&option), link.as_os_str(), OsStr::new("/tmp"), OsStr::new("/run/x")];
+        assert_eq!(argument_paths(&command.map(OsString::from)), [file.clone(), file]);
+    }
 
     #[test]
     fn process_substitutions_are_kept() {

@@ -5,6 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -23,36 +24,46 @@ use crate::supervise::{Received, Signals, spawn};
 use crate::world::World;
 
 /// Runs the command in a seal.
-pub(super) fn run(world: &World, order: &Order, mut planned: Planned, terminal: Terminal) -> Result<Outcome, RunError> {
+pub(super) fn run(
+    world: &World,
+    order: &Order,
+    mut planned: Planned,
+    upstream: Vec<CertificateDer<'static>>,
+    terminal: Terminal,
+) -> Result<Outcome, RunError> {
     let signals = Signals::block().map_err(RunError::Signals)?;
     // Before the runtime has threads: the kernel ends the stage with the thread that started it.
     let mut stage = spawn::stage(&left_out(world)?)?;
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
-    let certificates = trust::certificates(world, rules, credentials.authority.certificate_pem());
+    let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
     let profile = profile::profile(world, order, &planned, &certificates);
     let Established { enforcement, doors } = stage.establish(&profile)?;
+    tracing::debug!(facts = ?enforcement.facts(), port = doors.explicit_port, "the seal stands");
     let log = broking::open_log(world, &planned)?;
 
     let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port));
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, mut notices) = mpsc::channel(256);
     let loopback: Arc<dyn LoopbackSockets> = Arc::new(ChildLoopback(stage.loopback().map_err(RunError::Watch)?));
-    let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender };
+    let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, upstream };
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 
     let runtime = Runtime::new().map_err(RunError::Runtime)?;
     let (ended, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, listeners(doors))?;
+        tracing::debug!("the broker is up");
         let ended = match stage.execute(&order.command, environment.pairs(), &enforcement) {
             Ok(()) => watch(&mut stage, &signals, &mut notices, &mut told).await,
             Err(error) => Err(error.into()),
         };
+        tracing::debug!("the command ended");
         // The tree first: nothing of the child is left when the broker closes.
         drop(stage);
         Ok::<_, RunError>((ended, broker.close().await))
     })?;
+    tracing::debug!(?totals, "the broker is closed");
     told.finish(&mut notices);
     let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status));
     log.close(Some(exit.code()))?;

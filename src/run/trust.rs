@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::packages;
+use crate::plan::Plan;
 use crate::policy::TrustRules;
 use crate::world::World;
 
@@ -12,14 +14,14 @@ pub(super) struct Certificates {
     pub(super) bundle: Vec<u8>,
     /// The run's authority alone.
     pub(super) authority: Vec<u8>,
-    /// The system's bundles that exist and that the bundle stands in for.
-    pub(super) system_bundles: Vec<PathBuf>,
+    /// The bundles of the system and of packages that exist and that the bundle stands in for.
+    pub(super) replaced: Vec<PathBuf>,
 }
 
 /// Reads the system's bundle and what the user's own variables name, and puts the run's authority behind them.
 ///
 /// A file that a variable names and that cannot be read is passed over, as clients do that find none there.
-pub(super) fn certificates(world: &World, rules: &TrustRules, authority: &str) -> Certificates {
+pub(super) fn certificates(world: &World, plan: &Plan, rules: &TrustRules, authority: &str) -> Certificates {
     let system_bundles: Vec<PathBuf> =
         rules.system_bundles.iter().map(PathBuf::from).filter(|path| path.is_file()).collect();
     let named = rules.inherited.iter().filter_map(|variable| world.variable(variable)).map(PathBuf::from);
@@ -32,8 +34,15 @@ pub(super) fn certificates(world: &World, rules: &TrustRules, authority: &str) -
             read.push(path);
         }
     }
+    let packages = packages::bundles(world, &plan.arguments, &plan.project, rules);
+    if let Some(path) = packages.first().filter(|_| bundle.is_empty()) {
+        // A machine without roots of its own, as small containers are: those of a package are better than none.
+        append(&mut bundle, path);
+    }
     bundle.extend_from_slice(authority.as_bytes());
-    Certificates { bundle, authority: authority.as_bytes().to_vec(), system_bundles }
+    let mut replaced = system_bundles;
+    replaced.extend(packages);
+    Certificates { bundle, authority: authority.as_bytes().to_vec(), replaced }
 }
 
 fn append(bundle: &mut Vec<u8>, path: &Path) {

@@ -156,13 +156,18 @@ pub(super) mod interpreter {
                 code::LOAD_INDEXED => word(x + k).map(|value| a = value),
                 code::LOAD_BYTE_INDEXED => byte(x + k).map(|value| a = value),
                 code::LOAD_HEADER_LENGTH => byte(k).map(|value| x = 4 * (value & 0xf)),
-                code::AND => Some(a &= k),
-                code::SHIFT_RIGHT => Some(a >>= k),
-                code::EQUAL => Some(jump(a == k)),
-                code::AT_LEAST => Some(jump(a >= k)),
-                code::ANY_OF => Some(jump(a & k != 0)),
                 code::RETURN => return k,
-                other => panic!("opcode {other:#x}"),
+                computed => {
+                    match computed {
+                        code::AND => a &= k,
+                        code::SHIFT_RIGHT => a >>= k,
+                        code::EQUAL => jump(a == k),
+                        code::AT_LEAST => jump(a >= k),
+                        code::ANY_OF => jump(a & k != 0),
+                        other => panic!("opcode {other:#x}"),
+                    }
+                    Some(())
+                }
             };
             if loaded.is_none() {
                 return 0;

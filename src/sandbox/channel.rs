@@ -48,10 +48,13 @@ pub(super) fn receive<T: Wire>(socket: impl AsFd) -> io::Result<Option<(T, Vec<O
 fn fill(socket: impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<bool> {
     let mut filled = 0;
     while filled < buffer.len() {
-        match socket::receive(&socket, &mut buffer[filled..], descriptors)? {
-            0 if filled == 0 => return Ok(false),
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            received => filled += received,
+        match socket::receive(&socket, &mut buffer[filled..], descriptors) {
+            Ok(0) if filled == 0 => return Ok(false),
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(received) => filled += received,
+            // How a Unix socket closes when the other side dies with something unread (unix(7)).
+            Err(error) if filled == 0 && error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
+            Err(error) => return Err(error),
         }
     }
     Ok(true)

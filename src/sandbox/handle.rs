@@ -205,17 +205,16 @@ impl AsFd for Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         // The init ends the run at this end of file; the kill is for one that cannot.
-        let _ = self.control.shutdown(Shutdown::Both);
-        match &self.init {
-            Some(init) => {
-                let _ = process::signal(init, libc::SIGKILL);
-                let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
-                // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
-                while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
-            }
-            None => {
-                let _ = self.child.kill();
-            }
+        let _ = self.control.shutdown(Shutdown::Write);
+        if let Some(init) = &self.init {
+            let _ = process::signal(init, libc::SIGKILL);
+            let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+            // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
+            while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
+        } else {
+            // An init that has not been announced yet dies with the stage; the socket closes when both are gone.
+            let _ = self.child.kill();
+            while let Ok(Some(_)) = channel::receive::<Answer>(&self.control) {}
         }
         let _ = self.child.wait();
     }
@@ -263,5 +262,34 @@ impl Loopback {
         channel::send(&*requests, &v6, channel::NONE)?;
         let (errno, sockets) = channel::receive::<i32>(&*requests)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         sockets.into_iter().next().ok_or_else(|| io::Error::from_raw_os_error(errno))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doors_take_exactly_their_sockets() {
+        let list = || DoorList { explicit_port: 7, transparent: vec![80, 443], udp: 2, tcp: 1, refusals: true };
+        let sockets = |count| (0..count).map(|_| OwnedFd::from(io::pipe().unwrap().0)).collect::<Vec<_>>();
+        let doors = list().open(sockets(7)).unwrap();
+        assert_eq!(doors.transparent.iter().map(|(port, _)| *port).collect::<Vec<_>>(), [80, 443]);
+        assert_eq!((doors.dns_udp.len(), doors.dns_tcp.len(), doors.refusals.is_some()), (2, 1, true));
+        assert!(list().open(sockets(6)).is_none());
+        assert!(list().open(sockets(8)).is_none());
+    }
+
+    #[test]
+    fn a_status_is_a_code_or_a_signal() {
+        for (raw, expected) in [
+            (0, Status::Exited(0)),
+            (255 << 8, Status::Exited(255)),
+            (9, Status::Signaled(9)),
+            (64, Status::Signaled(64)),
+            (0x80 + 11, Status::Signaled(11)),
+        ] {
+            assert_eq!(Status::of(raw), expected, "{raw:#x}");
+        }
     }
 }

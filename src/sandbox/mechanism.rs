@@ -53,7 +53,9 @@ mechanisms! {
     Listeners = "listeners",
     /// A directory as standard input, output or error refused: it leads out past every mask.
     DirectoryDescriptors = "directory-descriptors",
-    /// A masked file as standard input, output or error refused.
+    /// A socket as standard input, output or error refused that could be connected to others: it is of the host's network.
+    SocketDescriptors = "socket-descriptors",
+    /// A masked file as standard input, output or error refused, and one in a hidden directory.
     MaskedDescriptors = "masked-descriptors",
     /// Every host mount read-only, without setuid programs and device nodes.
     ReadOnlyRoot = "read-only-root",
@@ -107,7 +109,7 @@ mechanisms! {
     FilterIoUring = "filter-io-uring",
     /// Kernel keyrings.
     FilterKeyrings = "filter-keyrings",
-    /// Memory and descriptors of other processes.
+    /// Memory and descriptors of other processes, and limits and priority of the init.
     FilterProcesses = "filter-processes",
     /// Files by handle instead of by path.
     FilterHandles = "filter-handles",

@@ -57,9 +57,14 @@ fn advice(failure: &Failure, obstacle: Option<Obstacle>) -> &'static str {
     let refused = matches!(failure.errno, Some(libc::EPERM | libc::EACCES));
     match failure.mechanism {
         M::DirectoryDescriptors => "redirect it from a file, or add </dev/null",
+        M::SocketDescriptors => "put a pipe between: cat | agentsecrets run … | cat",
         M::MaskedDescriptors => "let the command open the file by its name: it sees placeholders there",
         M::MaskBinds | M::HiddenPlaces if matches!(failure.errno, Some(libc::ENOENT | libc::ENOTDIR)) => {
             "a file changed while the seal was built: run it again"
+        }
+        M::OwnDev if failure.path.is_some() => "name a device node below /dev with --device",
+        M::MountNamespace if failure.errno == Some(libc::ENOENT) => {
+            "start it in the project, or name the directory with --writable"
         }
         M::OwnState => "make the directory, or take it out of the writable directories",
         _ if matches!(failure.errno, Some(libc::ENOSYS | libc::EINVAL)) => KERNEL,

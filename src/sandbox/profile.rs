@@ -22,7 +22,7 @@ pub struct Profile {
     pub writable: Vec<PathBuf>,
     /// Paths under /tmp, /var/tmp, /run or /dev/shm that the command line names: bound through. Sockets are not.
     pub argument_paths: Vec<PathBuf>,
-    /// Existing paths that the host would run or obey later: read-only inside.
+    /// Existing paths that the host would run or obey later: read-only inside. A symlink is guarded as such.
     pub guarded: Vec<PathBuf>,
     /// PATH directories and our own executable: never writable.
     pub protected: Vec<PathBuf>,

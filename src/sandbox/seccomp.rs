@@ -42,6 +42,11 @@ const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
 /// btrfs lets the owner of a subvolume take a snapshot of it: `BTRFS_IOC_SNAP_CREATE` and `BTRFS_IOC_SNAP_CREATE_V2`.
 const SNAPSHOTS: [u32; 2] = [0x5000_9401, 0x5000_9417];
+/// The number of the init inside.
+const INIT: u32 = 1;
+/// `linux/resource.h` and `linux/ioprio.h`: the second argument is a process.
+const PRIO_PROCESS: u32 = 0;
+const IOPRIO_WHO_PROCESS: u32 = 1;
 /// The bits of a socket type beside `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
 const SOCKET_TYPE: u32 = 0xf;
 
@@ -145,6 +150,9 @@ fn by_argument(program: &mut Program, left_out: &LeftOut) {
             });
         }
     }
+    if !left_out.has(Mechanism::FilterProcesses) {
+        init(program);
+    }
     let ioctls = [(Mechanism::FilterTerminal, [TIOCSTI, TIOCLINUX]), (Mechanism::FilterSnapshots, SNAPSHOTS)];
     program.when(is(libc::SYS_ioctl), |call| {
         call.load(argument(1));
@@ -157,6 +165,42 @@ fn by_argument(program: &mut Program, left_out: &LeftOut) {
     });
     if !left_out.has(Mechanism::FilterSockets) {
         program.when(is(libc::SYS_socket), sockets);
+    }
+}
+
+/// What would starve the init: a new limit, or another place in the scheduler. It has the child's user, so that the
+/// kernel would allow it. Number 0 is the caller, and other processes are the child's own.
+fn init(program: &mut Program) {
+    let refused = |call: &mut Program| call.end(refusal(EPERM));
+    program.when(is(libc::SYS_prlimit64), |call| {
+        call.load(argument(0));
+        call.when(Test::Equal(INIT), |limit| {
+            // A pointer to the new limit; reading the old one is allowed.
+            for half in [argument(2), argument(2) + 4] {
+                limit.load(half);
+                limit.when(Test::AtLeast(1), refused);
+            }
+        });
+        call.end(SECCOMP_RET_ALLOW);
+    });
+    for number in
+        [libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler, libc::SYS_sched_setparam, libc::SYS_sched_setattr]
+    {
+        program.when(is(number), |call| {
+            call.load(argument(0));
+            call.when(Test::Equal(INIT), refused);
+            call.end(SECCOMP_RET_ALLOW);
+        });
+    }
+    for (number, process) in [(libc::SYS_setpriority, PRIO_PROCESS), (libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS)] {
+        program.when(is(number), |call| {
+            call.load(argument(0));
+            call.when(Test::Equal(process), |one| {
+                one.load(argument(1));
+                one.when(Test::Equal(INIT), refused);
+            });
+            call.end(SECCOMP_RET_ALLOW);
+        });
     }
 }
 
@@ -201,7 +245,7 @@ mod tests {
         data.extend(u32::try_from(number).unwrap().to_ne_bytes());
         data.extend(architecture.to_ne_bytes());
         data.extend(0_u64.to_ne_bytes());
-        arguments.iter().for_each(|argument| data.extend(argument.to_ne_bytes()));
+        data.extend(arguments.iter().flat_map(|argument| argument.to_ne_bytes()));
         data.extend([0; 24]);
         run(&program(&LeftOut::default()).unwrap(), &data, Order::Machine)
     }
@@ -239,9 +283,26 @@ mod tests {
             (libc::SYS_ioctl, [0, 0x541c, 0], refusal(EPERM)),
             (libc::SYS_ioctl, [0, 0x5413, 0], allowed),
             (libc::SYS_ioctl, [0, 0x5000_9417, 0], refusal(EPERM)),
+            (libc::SYS_prlimit64, [1, 7, 0x7fff_0000_1000], refusal(EPERM)),
+            (libc::SYS_prlimit64, [1 | HIGH, 7, 1 << 32], refusal(EPERM)),
+            (libc::SYS_prlimit64, [1, 7, 0], allowed),
+            (libc::SYS_prlimit64, [0, 7, 0x1000], allowed),
+            (libc::SYS_prlimit64, [2, 7, 0x1000], allowed),
+            (libc::SYS_sched_setaffinity, [1, 8, 0x1000], refusal(EPERM)),
+            (libc::SYS_sched_setaffinity, [0, 8, 0x1000], allowed),
+            (libc::SYS_sched_setscheduler, [1, 5, 0x1000], refusal(EPERM)),
+            (libc::SYS_sched_setparam, [1 | HIGH, 0x1000, 0], refusal(EPERM)),
+            (libc::SYS_sched_setattr, [1, 0x1000, 0], refusal(EPERM)),
+            (libc::SYS_sched_setattr, [12, 0x1000, 0], allowed),
+            (libc::SYS_setpriority, [0, 1, 19], refusal(EPERM)),
+            (libc::SYS_setpriority, [0, 0, 19], allowed),
+            (libc::SYS_setpriority, [1, 1, 19], allowed),
+            (libc::SYS_ioprio_set, [1, 1, 0], refusal(EPERM)),
+            (libc::SYS_ioprio_set, [1, 0, 0], allowed),
+            (libc::SYS_ioprio_set, [2, 1, 0], allowed),
             (libc::SYS_socket, [1, 1, 0], allowed),
-            (libc::SYS_socket, [2, 1 | 0x80800, 6], allowed),
-            (libc::SYS_socket, [10 | HIGH, 2, 17], allowed),
+            (libc::SYS_socket, [2, 0x80801, 6], allowed),
+            (libc::SYS_socket, [HIGH + 10, 2, 17], allowed),
             (libc::SYS_socket, [2, 3, 1], family),
             (libc::SYS_socket, [10, 3, 58], family),
             (libc::SYS_socket, [16, 3, 0], allowed),

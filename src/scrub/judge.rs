@@ -140,7 +140,7 @@ pub(super) fn of_form(kind: &ValueKind<'static>) -> Cause {
     let (entry, reason, origin) = match kind {
         ValueKind::Key(entry) => (
             Some(*entry),
-            format!("has the form of a {} credential", entry.service.title),
+            format!("has the form of a credential for {}", entry.service.title),
             entry.service.origin.clone(),
         ),
         ValueKind::Known(title) => (None, format!("has the form of a {title}"), by_scrub_rules()),

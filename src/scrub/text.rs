@@ -130,21 +130,16 @@ fn name_before(text: &[u8], separator: usize) -> Range<usize> {
 /// and judging the names in front of them all would cost more than everything else.
 fn may_be_assigned(text: &[u8], separator: usize, least: usize) -> bool {
     let rest = text[separator + 1..].trim_ascii_start();
-    match rest {
-        [quote @ (b'"' | b'\'' | b'`'), value @ ..] => {
-            value.len() >= least && !is_reference(value) && memchr::memchr(*quote, &value[..least]).is_none()
-        }
-        _ => {
-            let is_scheme = SCHEME_WORDS
-                .iter()
-                .any(|word| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)));
-            is_scheme || rest.len() >= least && !is_reference(rest) && !rest[..least].iter().any(ends_value)
-        }
+    if let [quote @ (b'"' | b'\'' | b'`'), value @ ..] = rest {
+        return value.len() >= least && !is_reference(value) && memchr::memchr(*quote, &value[..least]).is_none();
     }
+    let is_word = |word: &&[u8]| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let is_long = || rest.len() >= least && !rest[..least].iter().copied().any(ends_value);
+    SCHEME_WORDS.iter().any(is_word) || is_long() && !is_reference(rest)
 }
 
 /// Whether a byte ends a value that has no quotes.
-fn ends_value(byte: &u8) -> bool {
+fn ends_value(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b';' | b',' | b'&' | b')')
 }
 
@@ -160,7 +155,9 @@ fn value_behind(text: &[u8], separator: usize) -> Range<usize> {
             start + 1..start + 1 + length
         }
         Some(_) => {
-            let end = |from: usize| text[from..].iter().position(ends_value).map_or(text.len(), |length| from + length);
+            let end = |from: usize| {
+                text[from..].iter().copied().position(ends_value).map_or(text.len(), |length| from + length)
+            };
             let first = start..end(start);
             // `Authorization: Bearer abc`: the word names the scheme, the next is the value.
             let is_scheme = SCHEME_WORDS.iter().any(|word| text[first.clone()].eq_ignore_ascii_case(word));

@@ -80,7 +80,6 @@ fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
     }
     let child = Command::new("/proc/self/exe")
         .arg(STAGE_VERB)
-        .arg(std::process::id().to_string())
         .arg(stage_control.as_raw_fd().to_string())
         .arg(stage_loopback.as_raw_fd().to_string())
         .arg(left_out.argument())

@@ -1,10 +1,11 @@
 //! Sockets: descriptors that travel in messages, and the packet socket that sees refusals.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, getpeername,
+    getsockname, getsockopt, recvmsg, sendmsg, sockopt,
 };
 
 use super::check;
@@ -49,6 +50,18 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<Owned
     Ok(message.bytes)
 }
 
+/// Whether descriptor `number` is a connected Unix stream socket, which talks to its peer and to nobody else.
+///
+/// A number that is not open, or is no socket, is none.
+pub fn is_connected_local_stream(number: RawFd) -> bool {
+    if getsockname::<UnixAddr>(number).is_err() || getpeername::<UnixAddr>(number).is_err() {
+        return false;
+    }
+    // SAFETY: the number is not -1, for the calls above took it; the borrow ends with this function, which closes nothing.
+    let socket = unsafe { BorrowedFd::borrow_raw(number) };
+    getsockopt(&socket, sockopt::SockType) == Ok(SockType::Stream)
+}
+
 /// A packet socket on the interface `index` of this network namespace that receives only what `filter` accepts, without
 /// link-layer header (`packet(7)`, `SOCK_DGRAM`).
 pub fn packet(index: i32, filter: &[Instruction]) -> io::Result<OwnedFd> {
@@ -81,4 +94,40 @@ fn attach_filter(socket: &OwnedFd, filter: &[Instruction]) -> io::Result<()> {
     // the call, and neither is written.
     let returned = unsafe { libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, value, size) };
     check(returned.into()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+    use super::*;
+
+    #[test]
+    fn knows_what_talks_to_its_peer_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join("s")).unwrap();
+        let client = UnixStream::connect(directory.path().join("s")).unwrap();
+        let (served, _) = listener.accept().unwrap();
+        let (one, other) = UnixStream::pair().unwrap();
+        for socket in [client.as_raw_fd(), served.as_raw_fd(), one.as_raw_fd(), other.as_raw_fd()] {
+            assert!(is_connected_local_stream(socket));
+        }
+        let (datagram, _peer) = UnixDatagram::pair().unwrap();
+        let internet = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(internet.local_addr().unwrap()).unwrap();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        for other in [
+            listener.as_raw_fd(),
+            datagram.as_raw_fd(),
+            internet.as_raw_fd(),
+            stream.as_raw_fd(),
+            udp.as_raw_fd(),
+            file.as_raw_fd(),
+            -1,
+        ] {
+            assert!(!is_connected_local_stream(other));
+        }
+    }
 }

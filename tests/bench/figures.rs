@@ -9,6 +9,22 @@ use crate::support::{Run, Running, Upstream, fresh_key, place};
 
 const HOST: &str = "api.openai.com";
 
+/// A download by a client that is the bottleneck itself: `COUNT HOST [ADDRESS]`, as the other client has it.
+const PYTHON: &str = r#"
+import json, socket, ssl, sys, time
+size, host = int(sys.argv[1]) << 20, sys.argv[2]
+address = sys.argv[3].rsplit(":", 1) if len(sys.argv) > 3 else (host, "443")
+stream = socket.create_connection((address[0], int(address[1])))
+stream = ssl.create_default_context().wrap_socket(stream, server_hostname=host)
+start = time.monotonic()
+stream.sendall(f"GET /test/download/{size} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+got = 0
+while piece := stream.recv(16384):
+    got += len(piece)
+assert got > size, got
+print(json.dumps({"rate": size / (1 << 20) / (time.monotonic() - start)}))
+"#;
+
 /// Which side a measurement is of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -33,17 +49,22 @@ impl Figure {
     }
 }
 
+/// One measurement; it may give more than one figure.
+type Measurement = fn() -> Vec<Figure>;
+
 /// Measures what has one of `words` in its name; gives how many budgets were missed.
 pub(crate) fn measure(words: &[&str]) -> usize {
-    let all: &[(&str, fn() -> Vec<Figure>)] = &[
+    let all: &[(&str, Measurement)] = &[
         ("startup", startup),
         ("keep-alive", keep_alive),
         ("connections", connections),
         ("h2-streams", streams),
         ("fresh", fresh),
+        ("distant", distant),
         ("download", || transfer("download", HOST, "download, bound host", 0.5)),
         ("upload", || transfer("upload", HOST, "upload, bound host", 0.5)),
         ("tunnel", || transfer("download", "unbound.example", "download, opaque tunnel", 0.8)),
+        ("python", python),
         ("events", events),
         ("idle", idle),
     ];
@@ -68,7 +89,10 @@ fn client(side: Side, upstream: &Upstream, host: &str, work: &str, count: usize)
     let key = fresh_key("sk-proj-");
     let program = place::published(&std::env::current_exe().unwrap());
     let count = count.to_string();
-    let mut command = vec![program.to_str().unwrap(), "client", work, &count, host];
+    let mut command = match work {
+        "python" => vec!["/usr/bin/python3", "-c", PYTHON, &count, host],
+        _ => vec![program.to_str().unwrap(), "client", work, &count, host],
+    };
     let address = upstream.address().to_string();
     let mut run = Run::new().unobserved().variable("OPENAI_API_KEY", &key).input("");
     run = match side {
@@ -92,8 +116,12 @@ fn work_with<T>(
     count: usize,
     look: impl Fn(&Running) -> T,
 ) -> (Value, Vec<T>, usize) {
-    let upstream = Upstream::with_protocols([host], &["h2", "http/1.1"]);
+    let mut upstream = Upstream::start([host]);
     upstream.forget_requests();
+    if work == "distant" {
+        upstream = upstream.at_distance(Duration::from_millis(20));
+    }
+    let work = if work == "distant" { "fresh" } else { work };
     let mut running = client(side, &upstream, host, work, count);
     let mut seen = Vec::new();
     if matches!(work, "connections" | "h2-streams" | "idle") {
@@ -139,7 +167,7 @@ fn status(running: &Running, field: &str) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// The CPU time of the parent so far, in seconds; proc_pid_stat(5), fields 14 and 15.
+/// The CPU time of the parent so far, in seconds; `proc_pid_stat(5)`, fields 14 and 15.
 fn processor_time(running: &Running) -> f64 {
     let text = fs::read_to_string(format!("/proc/{}/stat", running.pid())).unwrap();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -225,6 +253,20 @@ fn fresh() -> Vec<Figure> {
         more: false,
         note,
     }]
+}
+
+/// With the upstream 20 ms away, the pooled connection of the broker saves what the handshakes would cost.
+fn distant() -> Vec<Figure> {
+    let (direct, brokered, connections) = compare(HOST, "distant", 40, "p50");
+    assert_eq!(connections[0], 40);
+    let note = format!("p50 {direct:.0} and {brokered:.0} us, {} upstream connections", connections[1]);
+    vec![Figure { what: "the same, 20 ms away", value: brokered / direct, unit: "x", budget: 1.0, more: false, note }]
+}
+
+fn python() -> Vec<Figure> {
+    let (direct, brokered, _) = compare(HOST, "python", 256, "rate");
+    let note = format!("{direct:.0} and {brokered:.0} MiB a second");
+    vec![Figure { what: "download by Python", value: brokered / direct, unit: "x", budget: 0.9, more: true, note }]
 }
 
 fn transfer(kind: &str, host: &str, what: &'static str, budget: f64) -> Vec<Figure> {

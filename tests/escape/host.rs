@@ -1,7 +1,9 @@
 //! A host of the suite's own: network, mount, IPC and host name namespaces in which listeners stand for the internet,
 //! the local network, the metadata service and the host's own services. Whatever reaches one of them is kept.
 //!
-//! **Invariant.** Nothing here touches the machine: the namespaces end with the process.
+//! **Invariant.** Nothing here touches the machine, not even what a run as root writes when the mechanism that would keep
+//! it in is left out: every directory of the machine has a layer of its own over it, and the namespaces end with the
+//! process.
 
 use std::ffi::CString;
 use std::fs;
@@ -10,17 +12,18 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{LazyLock, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
-use crate::support::deadline::poll;
+use crate::support::deadline::{Watched, poll};
 use crate::support::place;
 
 /// An address of the internet.
@@ -43,16 +46,16 @@ pub(crate) const ABSTRACT: &str = "a-service-of-the-host";
 pub(crate) const SEGMENT: i32 = 0x6167_7374;
 
 /// Everything that reached a listener.
-static ARRIVED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static ARRIVED: LazyLock<Watched<Vec<u8>>> = LazyLock::new(Watched::default);
 static SOCKETS: OnceLock<PathBuf> = OnceLock::new();
 
-/// Whether these bytes reached the host.
-pub(crate) fn has_arrived(bytes: &[u8]) -> bool {
-    memchr::memmem::find(&ARRIVED.lock().unwrap(), bytes).is_some()
+/// Whether these bytes reach the host within `patience`.
+pub(crate) fn arrives(bytes: &[u8], patience: Duration) -> bool {
+    ARRIVED.wait(patience, |all| memchr::memmem::find(all, bytes).map(drop)).is_some()
 }
 
 fn arrived(bytes: &[u8]) {
-    ARRIVED.lock().unwrap().extend_from_slice(bytes);
+    ARRIVED.change(|all| all.extend_from_slice(bytes));
 }
 
 /// Where the host's Unix sockets are, outside home and project.
@@ -77,13 +80,36 @@ pub(crate) fn enter() -> tempfile::TempDir {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
     network();
     let folder = place::folder("host");
+    shared_places();
+    if user.is_root() {
+        protect();
+        scheduled_jobs(folder.path());
+    }
     SOCKETS.set(folder.path().to_owned()).unwrap();
-    shared_places(folder.path());
     session_key();
     listen(folder.path());
     resolver(folder.path());
     shared_memory();
     folder
+}
+
+/// Puts a layer over each directory of the machine's own disk, apart from the one that the tests' place is in.
+fn protect() {
+    let layers = Path::new("/run/layers-of-the-host");
+    let device = fs::metadata("/").unwrap().dev();
+    for entry in fs::read_dir("/").unwrap().flatten() {
+        let path = entry.path();
+        let facts = fs::symlink_metadata(&path).unwrap();
+        if !facts.is_dir() || facts.dev() != device || place::root().starts_with(&path) {
+            continue;
+        }
+        let [upper, work] = ["upper", "work"].map(|kind| layers.join(kind).join(entry.file_name()));
+        fs::create_dir_all(&upper).unwrap();
+        fs::create_dir_all(&work).unwrap();
+        fs::set_permissions(&upper, facts.permissions()).unwrap();
+        let options = format!("lowerdir={},upperdir={},workdir={}", path.display(), upper.display(), work.display());
+        mount(Some("overlay"), &path, Some("overlay"), MsFlags::empty(), Some(options.as_str())).unwrap();
+    }
 }
 
 fn network() {
@@ -105,8 +131,10 @@ fn network() {
         };
         control(libc::AF_INET6, libc::SIOCSIFADDR, &raw mut request);
     }
-    // Every user may send an echo request, as most distributions have it.
-    fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").ok();
+    // Every user may send an echo request, as most distributions have it; without root there is one group to name.
+    let group = getegid();
+    let groups = if geteuid().is_root() { "0 2147483647".to_owned() } else { format!("{group} {group}") };
+    fs::write("/proc/sys/net/ipv4/ping_group_range", groups).unwrap();
 }
 
 fn name_interface(request: &mut libc::ifreq, name: &str) {
@@ -264,16 +292,19 @@ pub(crate) fn plant_canaries(line: &str) {
     }
 }
 
-/// The host's own /tmp, /run and /dev/shm, and a folder for its scheduled jobs; the machine's stay as they are.
-fn shared_places(folder: &Path) {
+/// The host's own /tmp, /run and /dev/shm.
+fn shared_places() {
     for place in ["/tmp", "/run", "/dev/shm"] {
         mount(None::<&str>, place, Some("tmpfs"), MsFlags::empty(), Some("mode=1777")).unwrap();
     }
+}
+
+/// The host's own scheduled jobs, where the suite can look.
+fn scheduled_jobs(folder: &Path) {
     let jobs = folder.join("cron.d");
     fs::create_dir(&jobs).unwrap();
-    if Path::new("/etc/cron.d").is_dir() {
-        mount(Some(&jobs), "/etc/cron.d", None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-    }
+    fs::create_dir_all("/etc/cron.d").unwrap();
+    mount(Some(&jobs), "/etc/cron.d", None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
 }
 
 /// Whether the mark was left among the host's scheduled jobs.

@@ -56,6 +56,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("no-new-privileges", &["no-new-privileges"], "privileges-by-program"),
     row("descriptors", &["descriptors"], "read-by-inherited-directory"),
     row("directory-descriptors", &["directory-descriptors"], "read-by-stdin-directory"),
+    row("socket-descriptors", &["socket-descriptors"], "host-network-by-stdin"),
     row("masked-descriptors", &["masked-descriptors"], "read-by-stdin-file"),
     root("dumpable", &["dumpable", "capabilities"], "parent-descriptors"),
     row("parent-death-signal", &["parent-death-signal", "end-of-file"], "outlive"),

@@ -7,8 +7,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, gethostname, sethostname};
@@ -127,16 +129,20 @@ fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (b
         return outlived(run);
     }
     let finished = run.run();
+    // What never comes must be waited for too: the attacker is gone, its bytes have no distance to travel.
+    let patience = if matches!(ground, Ground::Inside) { Duration::from_millis(200) } else { PATIENCE };
     let won = match trial.evidence {
         Evidence::Said => finished.stdout().contains("won: "),
-        Evidence::Arrived => host::has_arrived(mark.as_bytes()),
+        Evidence::Arrived => host::arrives(mark.as_bytes(), patience),
         Evidence::Planted(path) => holds(&finished.world().root().join(path), &mark),
         Evidence::Scheduled => host::has_job(&mark),
         Evidence::Typed => typed(&terminal.unwrap().1, &mark),
         Evidence::Renamed => gethostname().unwrap().to_string_lossy() == mark,
         Evidence::Outlived => unreachable!("judged above"),
     };
+    // What an attack that won has done to this host.
     let _ = sethostname(name_before);
+    let _ = umount2(&finished.world().project().join("packages"), MntFlags::MNT_DETACH);
     (won, last_words(&finished))
 }
 
@@ -217,5 +223,6 @@ fn outlived(run: Run) -> (bool, String) {
     for process in &left {
         let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
     }
+    remains.assert_none();
     (!left.is_empty(), format!("{} processes lived on", left.len()))
 }

@@ -41,6 +41,9 @@ enum Who {
     Ordinary,
 }
 
+/// A name, and whether this kernel has it.
+type Need = (&'static str, fn() -> bool);
+
 /// One attack and its circumstances.
 pub(crate) struct Trial {
     pub(crate) attack: &'static str,
@@ -53,7 +56,7 @@ pub(crate) struct Trial {
     pub(crate) own_copy: bool,
     who: Who,
     /// What the kernel must have: a name for the list of what was skipped.
-    needs: Option<(&'static str, fn() -> bool)>,
+    needs: Option<Need>,
 }
 
 impl Trial {
@@ -170,6 +173,8 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("packet-socket", Said).root(),
     Trial::new("vsock", Said),
     Trial::new("netlink-audit", Said),
+    Trial::new("host-network-by-stdin", Said)
+        .wrapped("exec bash -c 'exec \"$0\" \"$@\" </dev/udp/127.0.0.1/9' {} \"$@\""),
     Trial::new("unix-abstract", Arrived),
     Trial::new("unix-in-tmp", Arrived),
     Trial::new("unix-in-run", Arrived).root(),
@@ -195,6 +200,7 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("read-by-inherited-directory", Said).wrapped("exec 7<.; exec {} \"$@\""),
     Trial::new("read-by-inherited-file", Said).wrapped("exec 7<.env; exec {} \"$@\""),
     Trial::new("read-by-stdin-directory", Said).wrapped("exec {} \"$@\" <."),
+    Trial::new("read-by-stdin-hidden-file", Said).wrapped("exec {} \"$@\" <\"$HOME/.ssh/id_ed25519\""),
     Trial::new("read-by-stdin-file", Said).wrapped("exec {} \"$@\" <.env"),
     // Files that outlive the run.
     Trial::new("write-dotenv", Planted("project/.env")),
@@ -221,6 +227,8 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("type-into-terminal", Evidence::Typed).needs("tiocsti", types_into_terminals),
     Trial::new("type-into-terminal-high-bits", Evidence::Typed).needs("tiocsti", types_into_terminals),
     Trial::new("block-device", Said).root(),
+    Trial::new("device-mode", Said).root(),
+    Trial::new("device-mode-by-stdin", Said).root().wrapped("exec {} \"$@\" </dev/null"),
     Trial::new("device-kernel-log", Said).root(),
     Trial::new("core-pattern", Said).root(),
     Trial::new("sysrq", Said).root().needs("sysrq", || exists("/proc/sysrq-trigger")),

@@ -109,20 +109,25 @@ impl Running {
 
     /// Waits until `text` stands in stdout.
     pub(crate) fn wait_for(&self, text: &str) {
-        self.wait_stream(&self.output, text);
+        self.wait_stream(&self.output, text, PATIENCE);
+    }
+
+    /// As [`Running::wait_for`], for what takes its time.
+    pub(crate) fn wait_long_for(&self, text: &str) {
+        self.wait_stream(&self.output, text, PATIENCE * 10);
     }
 
     /// Waits until `text` stands in stderr.
     pub(crate) fn wait_for_error(&self, text: &str) {
-        self.wait_stream(&self.errors, text);
+        self.wait_stream(&self.errors, text, PATIENCE);
     }
 
-    fn wait_stream(&self, stream: &Stream, text: &str) {
+    fn wait_stream(&self, stream: &Stream, text: &str, patience: Duration) {
         let look = |said: &Said| {
             let found = memchr::memmem::find(&said.bytes, text.as_bytes()).is_some();
             (found || said.ended).then_some(found)
         };
-        let found = stream.said.wait(PATIENCE, look);
+        let found = stream.said.wait(patience, look);
         assert!(found == Some(true), "`{text}` never came; stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
     }
 

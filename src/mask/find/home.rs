@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::place::{Wanted, existing, look};
+use super::place::{Wanted, guarded, look};
 use super::{Findings, Realm, Search, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, Origin};
@@ -15,14 +15,14 @@ const SOCKET_DEPTH: usize = 4;
 pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
     let around = search.surroundings();
     for place in search.rules.places(around) {
-        let reason = format!("{} credentials", place.entry.group);
+        let reason = format!("listed under `{}`", place.entry.group);
         add(search, findings, &place.path, place.entry.id.as_deref(), &place.entry.action, reason)?;
     }
     for (path, variable) in search.rules.named_files(around) {
         add(search, findings, &path, None, &Action::Hide, format!("`{variable}` names it"))?;
     }
-    let guarded = search.rules.guarded_places(around).into_iter();
-    findings.guarded.extend(guarded.filter_map(|path| existing(&path)));
+    let places = search.rules.guarded_places(around);
+    findings.guarded.extend(places.iter().flat_map(|path| guarded(search, path)));
     for tree in search.writable.iter().filter(|tree| !tree.starts_with(search.project)) {
         findings.sockets.extend(walk::sockets(tree, SOCKET_DEPTH));
     }

@@ -12,6 +12,7 @@ mod mounts;
 mod place;
 mod project;
 mod read;
+mod root;
 mod walk;
 
 use std::ffi::OsString;
@@ -40,6 +41,8 @@ pub struct Search<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<OsString>,
     /// Trees besides the project that the child may write, where sockets matter.
     pub writable: &'a [PathBuf],
+    /// What the run needs besides, wherever it lies: our own executable, the command.
+    pub needed: &'a [PathBuf],
     /// The user's id: what it owns, it can make readable.
     pub uid: u32,
     /// The kernel's table of mounts (`proc_pid_mountinfo(5)`), empty where there is none.
@@ -110,6 +113,7 @@ pub enum Content {
 pub fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     let mut findings = project::find(search)?;
     home::find(search, &mut findings)?;
+    root::find(search, &mut findings)?;
     drop_what_lies_in_hidden_directories(&mut findings);
     links::resolve(search, &mut findings.found)?;
     mounts::resolve(search, &mut findings.found);

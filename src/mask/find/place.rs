@@ -20,9 +20,19 @@ pub(super) struct Wanted<'a> {
     pub(super) directories: bool,
 }
 
-/// Where `path` really is, if it exists.
-pub(super) fn existing(path: &Path) -> Option<PathBuf> {
-    fs::symlink_metadata(path).and_then(|_| fs::canonicalize(path)).ok()
+/// What is guarded where a rule names `path`: what stands there, by a name without symlinks on the way, and what a symlink
+/// there leads to, unless the project lies in that. The symlink is guarded as well, since it could be replaced.
+pub(super) fn guarded(search: &Search<'_>, path: &Path) -> Vec<PathBuf> {
+    let target = fs::canonicalize(path).ok().filter(|target| !search.project.starts_with(target));
+    let mut guarded: Vec<PathBuf> = itself(path).into_iter().chain(target).collect();
+    guarded.dedup();
+    guarded
+}
+
+/// `path` without symlinks on the way, if something stands there.
+pub(super) fn itself(path: &Path) -> Option<PathBuf> {
+    fs::symlink_metadata(path).ok()?;
+    Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
 }
 
 /// Looks at `path`, through symlinks. `None` where nothing is there that could show a secret.
@@ -30,7 +40,7 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     let Some((real, metadata)) = resolve(path)? else { return Ok(None) };
     let kind = metadata.file_type();
     // A history that leads to `/dev/null` holds nothing, and sockets are found by their kind.
-    if kind.is_char_device() || kind.is_block_device() || kind.is_socket() {
+    if kind.is_char_device() || kind.is_block_device() || kind.is_socket() || is_kernels(&real) {
         return Ok(None);
     }
     let render = match wanted.action {
@@ -46,7 +56,7 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     Ok(Some(Found {
         path: real,
         aliases: Vec::new(),
-        unseen_links: unseen_links(search, &metadata),
+        unseen_links: unseen_links(search, &metadata, wanted.action),
         realm: wanted.realm,
         id: wanted.id.map(ToOwned::to_owned),
         render,
@@ -56,10 +66,16 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
     }))
 }
 
-/// How many further names the file has. A file of somebody else that all may read is no secret, and its names are legion
-/// where a package store links equal files.
-fn unseen_links(search: &Search<'_>, metadata: &Metadata) -> u64 {
-    let is_public = metadata.uid() != search.uid && metadata.mode() & 0o004 != 0;
+/// Whether a path is in one of the kernel's own trees, which the child has its own of: what a name there shows differs
+/// from process to process. Of those, only /dev/shm holds files of users.
+fn is_kernels(path: &Path) -> bool {
+    ["/proc", "/sys", "/dev"].iter().any(|tree| path.starts_with(tree)) && !path.starts_with("/dev/shm")
+}
+
+/// How many further names the file has. A hidden file of somebody else that all may read is no secret, and its names are
+/// legion where a package store links equal files; a rendered one is judged by what stands in it.
+fn unseen_links(search: &Search<'_>, metadata: &Metadata, action: &Action) -> u64 {
+    let is_public = metadata.uid() != search.uid && metadata.mode() & 0o004 != 0 && *action == Action::Hide;
     if metadata.is_dir() || is_public { 0 } else { metadata.nlink().saturating_sub(1) }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::place::{Wanted, existing, look};
+use super::place::{Wanted, guarded, itself, look};
 use super::{Findings, Found, Realm, Search, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, FileGlob, Origin, ProjectEntry};
@@ -37,7 +37,7 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     finder.parents()?;
     let roots = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]);
     let mut guarded: Vec<PathBuf> = roots.flat_map(|root| guarded_in(search, root)).collect();
-    guarded.extend(walk.git_modules);
+    guarded.extend(walk.git_files.iter().filter_map(|path| itself(path)));
     let mut found = finder.found;
     found.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(Findings { found, guarded, sockets: walk.sockets })
@@ -91,8 +91,7 @@ impl Finder<'_> {
 }
 
 fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
-    let paths = search.rules.guard.project.iter().map(|guarded| root.join(guarded));
-    paths.filter_map(|path| existing(&path)).collect()
+    search.rules.guard.project.iter().flat_map(|path| guarded(search, &root.join(path))).collect()
 }
 
 /// The patterns of the rules and of the user, each with a cheap test on the file's name in front.

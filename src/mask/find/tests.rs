@@ -7,6 +7,9 @@ use std::sync::LazyLock;
 
 use super::*;
 
+mod git;
+mod root;
+
 static RULES: LazyLock<FileRules> = LazyLock::new(|| {
     toml::from_str(
         r#"
@@ -14,6 +17,10 @@ static RULES: LazyLock<FileRules> = LazyLock::new(|| {
 
         [hidden]
         cloud = [".config/cloud"]
+
+        [root]
+        homes = []
+        paths = []
 
         [[rendered]]
         id = "tool-login"
@@ -86,6 +93,7 @@ impl Tree {
             current_directory: &self.path("project"),
             variable: &variable,
             writable: &[self.path("cache")],
+            needed: &[],
             uid: nix::unistd::geteuid().as_raw(),
             mounts: mounts.as_bytes(),
         })
@@ -159,6 +167,22 @@ fn odd_inodes_are_hidden_without_being_opened() {
 }
 
 #[test]
+fn what_leads_to_the_kernels_own_trees_is_none_of_ours() {
+    let tree = Tree::new();
+    tree.file("project/.env", "A=1");
+    for (name, target) in [("one", "/proc/self/environ"), ("two", "/sys/kernel/uevent_seqnum"), ("three", "/dev/zero")]
+    {
+        symlink(target, tree.path(&format!("project/.env.{name}"))).unwrap();
+    }
+    let shared = tempfile::Builder::new().tempdir_in("/dev/shm").unwrap();
+    let env = fs::canonicalize(shared.path()).unwrap().join(".env");
+    fs::write(&env, "B=2").unwrap();
+    symlink(&env, tree.path("project/.env.shared")).unwrap();
+    let findings = tree.find().unwrap();
+    assert_eq!(tree.found(&findings), [&*env.to_string_lossy(), "project/.env"]);
+}
+
+#[test]
 fn sockets_in_other_writable_trees_are_found() {
     let tree = Tree::new();
     fs::create_dir_all(tree.path("cache/git/credential")).unwrap();
@@ -197,6 +221,7 @@ fn parents_are_searched_up_to_the_repository_and_no_further() {
         current_directory: &project,
         variable: &|_| None,
         writable: &[],
+        needed: &[],
         uid: 0,
         mounts: b"",
     })
@@ -214,6 +239,34 @@ fn hard_links_are_found_in_the_project_and_counted_elsewhere() {
     assert_eq!(findings.found[0].unseen_links, 0);
     fs::hard_link(&env, tree.path("elsewhere")).unwrap();
     assert_eq!(tree.find().unwrap().found[0].unseen_links, 1);
+}
+
+#[test]
+fn hard_links_of_rendered_files_are_counted_whoever_owns_them() {
+    let tree = Tree::new();
+    for (name, at) in [(".env", "project"), ("a.key", "project/config")] {
+        let file = tree.file(&format!("{at}/{name}"), "A=1");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::hard_link(file, tree.path("project").join(format!("copy of {name}"))).unwrap();
+    }
+    let (project, home) = (tree.path("project"), tree.path(""));
+    let somebody_else = nix::unistd::geteuid().as_raw() + 1;
+    let findings = find(&Search {
+        rules: &RULES,
+        mask: &[],
+        project: &project,
+        home: &home,
+        current_directory: &project,
+        variable: &|_| None,
+        writable: &[],
+        needed: &[],
+        uid: somebody_else,
+        mounts: b"",
+    })
+    .unwrap();
+    assert_eq!(tree.found(&findings), ["project/.env", "project/config/a.key"]);
+    assert_eq!(findings.found[0].aliases, [tree.path("project/copy of .env")]);
+    assert!(findings.found[1].aliases.is_empty());
 }
 
 #[test]
@@ -267,18 +320,6 @@ fn a_variable_that_names_the_home_hides_nothing() {
 }
 
 #[test]
-fn guards_what_exists_in_every_repository() {
-    let tree = Tree::new();
-    tree.file(".bashrc", "");
-    tree.file("project/.git/hooks/pre-commit", "");
-    tree.file("project/sub/.git/hooks/pre-push", "");
-    tree.file("project/.git/modules/x/config", "");
-    let findings = tree.find().unwrap();
-    let expected = [".bashrc", "project/.git/hooks", "project/.git/modules/x/config", "project/sub/.git/hooks"];
-    assert_eq!(findings.guarded, expected.map(|path| tree.path(path)));
-}
-
-#[test]
 fn own_patterns_are_taken_besides() {
     let tree = Tree::new();
     tree.file("project/config/app.secrets.json", "{}");
@@ -320,6 +361,7 @@ fn what_the_user_could_open_up_must_be_readable() {
             current_directory: &project,
             variable: &variable,
             writable: &[],
+            needed: &[],
             uid,
             mounts: b"",
         })

@@ -3,6 +3,7 @@
 //! **Invariants.** Symlinks are not followed. A directory that the user owns and we cannot list is an error, because the
 //! child could open it up; one of somebody else is closed to the child as well.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -22,8 +23,9 @@ pub(super) struct Walk {
     pub(super) sockets: Vec<PathBuf>,
     /// Roots of git repositories.
     pub(super) repositories: Vec<PathBuf>,
-    /// Hooks and configuration of submodules, which git keeps in its parent's `.git`.
-    pub(super) git_modules: Vec<PathBuf>,
+    /// What git follows besides the files of its repositories that rules name: `.git` where it is no directory, and what
+    /// it keeps in a parent's `.git` for submodules and worktrees.
+    pub(super) git_files: Vec<PathBuf>,
     /// Directories that symlinks lead to.
     pub(super) linked_directories: Vec<PathBuf>,
 }
@@ -32,7 +34,7 @@ enum Event {
     Matching(PathBuf),
     Socket(PathBuf),
     Repository(PathBuf),
-    GitModule(PathBuf),
+    GitFile(PathBuf),
     LinkedDirectory(PathBuf),
     Failed(MaskError),
 }
@@ -62,7 +64,7 @@ pub(super) fn walk(
             Event::Matching(path) => walk.matching.push(path),
             Event::Socket(path) => walk.sockets.push(path),
             Event::Repository(path) => walk.repositories.push(path),
-            Event::GitModule(path) => walk.git_modules.push(path),
+            Event::GitFile(path) => walk.git_files.push(path),
             Event::LinkedDirectory(path) => walk.linked_directories.push(path),
             Event::Failed(error) => return Err(error),
         }
@@ -119,8 +121,8 @@ fn visit(tree: &Path, entry: &DirEntry, matches: &dyn Fn(&Path) -> bool, sender:
     if name == ".git" && entry.depth() > 0 {
         send(Event::Repository(path.parent().unwrap_or(tree).to_owned()));
     }
-    if (name == "hooks" || name == "config") && is_git_module(path) {
-        send(Event::GitModule(path.to_owned()));
+    if name == ".git" && !kind.is_dir() || is_git_file(path) {
+        send(Event::GitFile(path.to_owned()));
     }
     if kind.is_dir() {
         return;
@@ -164,9 +166,19 @@ fn normalised(path: &Path) -> PathBuf {
     plain
 }
 
-fn is_git_module(path: &Path) -> bool {
-    let mut parts = path.components().map(Component::as_os_str);
-    parts.any(|part| part == ".git") && parts.next().is_some_and(|part| part == "modules")
+/// Whether git acts on what stands there in its own directory: code and configuration of submodules, and the files that
+/// say where the rest of a submodule or worktree is.
+fn is_git_file(path: &Path) -> bool {
+    let lies_in = |part: &str| {
+        let mut parts = path.components().map(Component::as_os_str).peekable();
+        std::iter::from_fn(|| parts.next().map(|above| (above, parts.peek().copied())))
+            .any(|(above, below)| above == ".git" && below.is_some_and(|below| below == part))
+    };
+    match path.file_name().and_then(OsStr::to_str) {
+        Some("commondir" | "gitdir" | "config.worktree") => lies_in("worktrees") || lies_in("modules"),
+        Some("hooks" | "config") => lies_in("modules"),
+        _ => false,
+    }
 }
 
 fn failed(tree: &Path, error: &ignore::Error, uid: u32, sender: &Sender<Event>) {

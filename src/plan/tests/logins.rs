@@ -15,6 +15,7 @@ fn a_claude_login_works_with_placeholders() {
     let login = &masked["claudeAiOauth"];
     assert_eq!(login["accessToken"], planned.placeholder("CLAUDE_CODE_OAUTH_TOKEN").as_str());
     assert!(login["accessToken"].as_str().unwrap().starts_with("sk-ant-oat01-"));
+    assert!(login["refreshToken"].as_str().unwrap().starts_with("sk-ant-ort01-"));
     assert_eq!(login["expiresAt"], 4_000_000_000_000_u64);
     assert_eq!((&login["scopes"][0], &login["subscriptionType"]), (&"user:inference".into(), &"max".into()));
     assert!(planned.hosts("CLAUDE_CODE_OAUTH_TOKEN").contains(&"api.anthropic.com".to_owned()));

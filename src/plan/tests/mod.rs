@@ -175,4 +175,40 @@ proptest! {
         let names: BTreeMap<_, _> = planned.environment.iter().cloned().collect();
         prop_assert_eq!(names.len(), planned.environment.len());
     }
+
+    #[test]
+    fn a_dotenv_file_keeps_its_keys_and_lines_and_loses_short_secrets_too(
+        lines in proptest::collection::vec((any_key(), "[a-z][0-9][A-Za-z0-9]{6,9}", 0..6_usize), 1..8),
+    ) {
+        let line = |(key, value, form): &(String, String, usize)| match form {
+            0 => format!("{key}={value}\n"),
+            1 => format!("export {key}='{value}' # {value}\r\n"),
+            2 => format!("{key}=\"{value}\"\n"),
+            3 => format!("# {key}={value}\n"),
+            4 => format!("{key} = {value} # note\n"),
+            _ => format!("{key}=\"first\nsecond {value}\nthird\"\n"),
+        };
+        let text: String = lines.iter().map(line).collect();
+        let planned = Case::default().dotenv("/p/.env", &text).plan();
+        let masked = planned.masked("/p/.env");
+        prop_assert_eq!(masked.lines().count(), text.lines().count());
+        prop_assert_eq!(keys(masked.as_bytes()), keys(text.as_bytes()));
+        for (_, value, _) in &lines {
+            prop_assert!(!masked.contains(value.as_str()), "{} in {}", value, masked);
+        }
+    }
+}
+
+fn any_key() -> impl Strategy<Value = String> {
+    "Q[A-Z]{0,4}Q_(TOKEN|SECRET|PASSWORD|API_KEY)"
+}
+
+fn keys(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    crate::mask::render(crate::mask::Notation::Dotenv(crate::mask::Dialect::Dotenv), bytes, &mut |site| {
+        keys.push(site.key.to_vec());
+        crate::mask::Replacement::Keep
+    })
+    .unwrap();
+    keys
 }

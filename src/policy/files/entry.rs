@@ -1,8 +1,10 @@
 //! What a rule of `policies/files.toml` says of a file.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::policy::FileGlob;
+use crate::policy::{FileGlob, FileGlobError};
 
 /// A credential file or directory in the home.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +98,39 @@ pub struct ProjectEntry {
     pub parents: bool,
     /// What the child sees.
     pub action: Action,
+}
+
+/// What root alone can read of others and of the machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootRules {
+    /// The homes of all users.
+    pub homes: Vec<RootPath>,
+    /// Files and directories that are hidden whole.
+    pub paths: Vec<RootPath>,
+}
+
+/// An absolute path whose last segment may be a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RootPath {
+    /// The directory.
+    pub directory: PathBuf,
+    /// The names in it.
+    pub name: FileGlob,
+}
+
+impl TryFrom<String> for RootPath {
+    type Error = FileGlobError;
+
+    fn try_from(text: String) -> Result<Self, FileGlobError> {
+        let wrong = |why| FileGlobError { text: text.escape_debug().to_string(), why };
+        let (directory, name) = text.rsplit_once('/').ok_or_else(|| wrong("is not absolute"))?;
+        if !directory.starts_with('/') || directory.contains('*') {
+            return Err(wrong("is not an absolute path with `*` in its last segment only"));
+        }
+        Ok(Self { directory: directory.into(), name: FileGlob::parse(name)? })
+    }
 }
 
 /// What is read-only in the child although it stands in a writable tree. A directory covers all below it.

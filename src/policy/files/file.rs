@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Move, ProjectEntry, Render, Writable};
+use super::{
+    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Move, ProjectEntry, Render, RootRules, Writable,
+};
 use crate::policy::FileGlob;
 
 #[derive(Deserialize)]
@@ -12,6 +14,7 @@ use crate::policy::FileGlob;
 pub(super) struct FilesFile {
     named: Vec<String>,
     hidden: BTreeMap<String, Vec<String>>,
+    root: RootRules,
     rendered: Vec<Rendered>,
     moves: BTreeMap<String, MoveLine>,
     project: Project,
@@ -82,6 +85,7 @@ impl From<FilesFile> for FileRules {
         Self {
             home: rendered.chain(hidden).collect(),
             named: file.named,
+            root: file.root,
             project: project_entries(file.project),
             guard: file.guard,
             writable: file.writable,

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use entry::{Action, Field, Form, Format, Guard, HomeEntry, Judge, ProjectEntry, Render, Writable};
+pub use entry::{
+    Action, Field, Form, Format, Guard, HomeEntry, Judge, ProjectEntry, Render, RootPath, RootRules, Writable,
+};
 
 /// The rules of `policies/files.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +23,8 @@ pub struct FileRules {
     pub home: Vec<HomeEntry>,
     /// Variables that name credential files anywhere; the variable is kept, the file is masked.
     pub named: Vec<String>,
+    /// What root alone can read of others and of the machine.
+    pub root: RootRules,
     /// Secret files in the project.
     pub project: Vec<ProjectEntry>,
     /// What the child must not change, because programs outside the seal act on it.
@@ -224,6 +228,41 @@ mod tests {
         for alias in catalogue().entries().flat_map(|entry| &entry.credential.aliases) {
             let exists = |id: &String| file_rules().home.iter().any(|entry| entry.id.as_ref() == Some(id));
             assert!(alias.unless_file.as_ref().is_none_or(exists), "{}", alias.variable);
+        }
+    }
+
+    #[test]
+    fn only_the_last_segment_of_a_path_for_root_is_a_pattern() {
+        for (text, expected) in [
+            ("/home/*", Some("/home")),
+            ("/etc/ssh/ssh_host_*_key", Some("/etc/ssh")),
+            ("/etc/*/shadow", None),
+            ("etc/shadow", None),
+            ("shadow", None),
+            ("/etc/", None),
+        ] {
+            let parsed = RootPath::try_from(text.to_owned()).ok();
+            assert_eq!(parsed.map(|path| path.directory), expected.map(PathBuf::from), "{text}");
+        }
+        let keys = &file_rules().root.paths;
+        let names = |name: &[u8]| keys.iter().any(|path| path.name.matches(name));
+        assert!(names(b"ssh_host_ed25519_key") && !names(b"ssh_host_ed25519_key.pub") && !names(b"certs"));
+    }
+
+    #[test]
+    fn the_family_of_dotenv_files_leaves_out_examples() {
+        let rendered = |name: &str| {
+            let covers = |entry: &&ProjectEntry| {
+                let covers = |glob: &crate::policy::FileGlob| glob.matches(name.as_bytes());
+                covers(&entry.pattern) && !entry.except.iter().any(covers)
+            };
+            file_rules().project.iter().find(covers).is_some_and(|entry| entry.action != Action::Hide)
+        };
+        for name in [".env", ".env.local", "prod.env", "a/prod.env", ".env~", ".env.local~", ".env.bak", ".envrc"] {
+            assert!(rendered(name), "{name}");
+        }
+        for name in [".env.example", ".env.prod.sample", "prod.env.example", "prod.env.template", "env", "a.envy"] {
+            assert!(!rendered(name), "{name}");
         }
     }
 

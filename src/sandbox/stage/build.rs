@@ -83,11 +83,10 @@ fn overlay<'a>(site: &'a Site, staging: &mut Staging) -> Result<(Overlays, Vec<&
     }
     overlays.mount(site, staging)?;
     // A layer that the kernel refused carries nothing.
-    let lost = |mask: &&Mask| overlays.read_only.iter().any(|path| mask.path.starts_with(path));
-    rest.extend(hidden.into_iter().filter(lost));
+    rest.extend(hidden.into_iter().filter(|mask| !overlays.carry(&mask.path)));
     // What lies where the seal has a directory of its own is out of sight.
-    let layered = |mask: &Mask| overlays.layers.iter().any(|layer| mask.path.starts_with(&layer.path));
-    rest.retain(|mask| site.tree_of(&mask.path).is_some() || !site.is_volatile(&mask.path) || layered(mask));
+    let is_seen = |path: &Path| site.tree_of(path).is_some() || !site.is_volatile(path) || overlays.carry(path);
+    rest.retain(|mask| is_seen(&mask.path));
     Ok((overlays, rest))
 }
 

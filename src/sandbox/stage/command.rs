@@ -81,6 +81,7 @@ impl Waiting<'_> {
         if !self.site.without(Mechanism::Descriptors) {
             descriptors::close_the_rest(self.site)?;
         }
+        descriptors::renew_devices(self.site)?;
         // Without a terminal there is no job control to share, and a session of its own keeps the command from
         // signalling the parent's process group.
         if std::fs::File::open("/dev/tty").is_err() {

@@ -57,7 +57,8 @@ pub(super) fn plan<'a>(site: &'a Site, masks: &[&'a Mask], sockets: &[PathBuf]) 
             covers.insert(path, Cover::ReadOnly(Mechanism::ProtectedBinds));
         }
     }
-    for path in site.profile.guarded.iter().flat_map(|path| places(path)).filter(in_tree) {
+    // What a guarded symlink leads to is named besides, where it is to be guarded too.
+    for path in site.profile.guarded.iter().filter_map(|path| itself(path)).filter(in_tree) {
         covers.insert(path, Cover::ReadOnly(Mechanism::GuardBinds));
     }
     for path in site.profile.sockets.iter().filter(|path| in_tree(path)).chain(sockets) {
@@ -66,6 +67,10 @@ pub(super) fn plan<'a>(site: &'a Site, masks: &[&'a Mask], sockets: &[PathBuf]) 
     for mask in masks {
         covers.insert(mask.path.clone(), Cover::Mask(mask));
     }
+    // Nothing is left in an emptied directory to be covered.
+    let emptied = masks.iter().filter(|mask| matches!(mask.kind, MaskKind::EmptyDirectory {})).map(|mask| &mask.path);
+    let emptied: Vec<&PathBuf> = emptied.collect();
+    covers.retain(|path, _| !emptied.iter().any(|directory| path != *directory && path.starts_with(directory)));
     covers
         .retain(|path, cover| !site.without(cover.mechanism()) && (is_mask(*cover) || path.symlink_metadata().is_ok()));
     let ancestors = if site.without(Mechanism::AncestorBinds) { Vec::new() } else { ancestors(site, &covers) };
@@ -75,9 +80,12 @@ pub(super) fn plan<'a>(site: &'a Site, masks: &[&'a Mask], sockets: &[PathBuf]) 
 
 /// The path itself, by a name without symlinks on the way, and, if it is a symlink, what it leads to.
 fn places(path: &Path) -> BTreeSet<PathBuf> {
-    let parent = path.parent().and_then(|parent| fs::canonicalize(parent).ok());
-    let itself = parent.and_then(|parent| Some(parent.join(path.file_name()?)));
-    itself.into_iter().chain(fs::canonicalize(path).ok()).collect()
+    itself(path).into_iter().chain(fs::canonicalize(path).ok()).collect()
+}
+
+/// The path by a name without symlinks on the way.
+fn itself(path: &Path) -> Option<PathBuf> {
+    Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
 }
 
 /// A masked path that is gone is an error when it is mounted on; all else may be gone.
@@ -177,7 +185,6 @@ mod tests {
             ("a/s", Cover::Socket),
             ("bin", Cover::ReadOnly(Mechanism::ProtectedBinds)),
             ("bin/deep/.env", Cover::Mask(&masks[2])),
-            ("rc", Cover::ReadOnly(Mechanism::GuardBinds)),
         ];
         assert_eq!(planned, expected.map(|(path, cover)| (path.to_owned(), cover)));
     }

@@ -1,18 +1,26 @@
 //! The descriptors that the command inherits: none may lead past a mask.
 //!
 //! A directory of the host's mount tree does: from it, `openat` walks the host's own files, unmasked and writable. So
-//! does a masked file that is open already.
+//! does a masked file that is open already, or one of a hidden directory. A socket of the host's network namespace stays
+//! in that one: unless it has one peer for good, the command could connect it to whom it likes.
 
 use std::fs;
-use std::os::fd::RawFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::super::profile::MaskKind;
+use super::devices::NODES;
 use super::site::Site;
 use crate::sys::descriptor::close_on_exec;
+use crate::sys::socket::is_connected_local_stream;
 
 /// Looks at standard input, output and error and at what else is kept, before anything is masked.
 pub(super) fn check(site: &Site) -> Result<(), Failure> {
@@ -23,6 +31,8 @@ pub(super) fn check(site: &Site) -> Result<(), Failure> {
         .filter_map(|mask| fs::metadata(&mask.path).ok())
         .map(|metadata| (metadata.dev(), metadata.ino()))
         .collect();
+    let hidden = site.masks.iter().filter(|mask| matches!(mask.kind, MaskKind::EmptyDirectory {}));
+    let hidden: Vec<&Path> = hidden.map(|mask| mask.path.as_path()).collect();
     for number in [0, 1, 2].iter().chain(&site.profile.kept_descriptors) {
         // A number that is not open leads nowhere.
         let Ok(metadata) = fs::metadata(descriptor_path(*number)) else { continue };
@@ -33,12 +43,54 @@ pub(super) fn check(site: &Site) -> Result<(), Failure> {
             let step = "the command would inherit a directory, which leads out of the seal";
             return Err(Failure::found(Mechanism::DirectoryDescriptors, step, Some(&shown(*number))));
         }
+        if kind.is_socket() && !is_connected_local_stream(*number) && !site.without(Mechanism::SocketDescriptors) {
+            let step = "the command would inherit a socket of the host's network, which leads out of the seal";
+            return Err(Failure::found(Mechanism::SocketDescriptors, step, Some(&shown(*number))));
+        }
+        if lies_in(&hidden, &shown(*number)) && !site.without(Mechanism::MaskedDescriptors) {
+            let step = "the command would inherit a file of a hidden directory";
+            return Err(Failure::found(Mechanism::MaskedDescriptors, step, Some(&shown(*number))));
+        }
         if masked.contains(&(metadata.dev(), metadata.ino())) && !site.without(Mechanism::MaskedDescriptors) {
             let step = "the command would inherit a masked file";
             return Err(Failure::found(Mechanism::MaskedDescriptors, step, Some(&shown(*number))));
         }
     }
     Ok(())
+}
+
+/// Opens standard streams on the host's device nodes anew, by the seal's own nodes: through a descriptor of the host's,
+/// fchmod(2) and fchown(2) reach the host's inode. Terminals stay: they have no other node.
+pub(super) fn renew_devices(site: &Site) -> Result<(), Failure> {
+    if site.without(Mechanism::OwnDev) {
+        return Ok(());
+    }
+    renew(&io::stdin(), 0, dup2_stdin)?;
+    renew(&io::stdout(), 1, dup2_stdout)?;
+    renew(&io::stderr(), 2, dup2_stderr)
+}
+
+fn renew(stream: &impl AsFd, number: RawFd, put: impl Fn(OwnedFd) -> nix::Result<()>) -> Result<(), Failure> {
+    // A number that is not open leads nowhere.
+    let Ok(metadata) = fs::metadata(descriptor_path(number)) else { return Ok(()) };
+    let Some(node) = own_node(&metadata) else { return Ok(()) };
+    let renewed = fcntl(stream, FcntlArg::F_GETFL).and_then(|flags| {
+        let kept = OFlag::O_ACCMODE | OFlag::O_APPEND | OFlag::O_NONBLOCK;
+        put(open(&node, OFlag::from_bits_truncate(flags) & kept | OFlag::O_CLOEXEC, Mode::empty())?)
+    });
+    renewed.blame_at(Mechanism::OwnDev, "opening a device anew", &node)
+}
+
+/// The node in /dev of the same device, if it is one that everybody may open.
+fn own_node(metadata: &fs::Metadata) -> Option<PathBuf> {
+    if !metadata.file_type().is_char_device() {
+        return None;
+    }
+    let nodes = NODES.iter().filter(|name| **name != "tty").map(|name| Path::new("/dev").join(name));
+    let same = |node: &PathBuf| {
+        fs::metadata(node).is_ok_and(|own| own.file_type().is_char_device() && own.rdev() == metadata.rdev())
+    };
+    nodes.into_iter().find(same)
 }
 
 /// Has every descriptor from 3 on closed at exec, apart from those that are kept.
@@ -61,7 +113,11 @@ fn descriptor_path(number: RawFd) -> PathBuf {
     Path::new("/proc/self/fd").join(number.to_string())
 }
 
-/// What the descriptor stands for, for the message.
+fn lies_in(directories: &[&Path], path: &Path) -> bool {
+    directories.iter().any(|directory| path.starts_with(directory))
+}
+
+/// What the descriptor stands for.
 fn shown(number: RawFd) -> PathBuf {
     fs::read_link(descriptor_path(number)).unwrap_or_else(|_| descriptor_path(number))
 }
@@ -72,4 +128,45 @@ fn is_path_only(number: RawFd) -> bool {
     let flags = information.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
     flags.is_some_and(|flags| flags & libc::O_PATH != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_node_of_a_device() {
+        let node = |path: &str| own_node(&fs::metadata(path).unwrap());
+        assert_eq!(node("/dev/null"), Some("/dev/null".into()));
+        assert_eq!(node("/dev/full"), Some("/dev/full".into()));
+        assert_eq!(node("/"), None);
+        assert_eq!(node("/proc/self/status"), None);
+    }
+
+    #[test]
+    fn knows_what_lies_in_a_hidden_directory() {
+        let hidden = [Path::new("/home/u/.ssh"), Path::new("/home/u/.aws")];
+        for (path, expected) in [
+            ("/home/u/.ssh/id", true),
+            ("/home/u/.aws/sso/cache/x (deleted)", true),
+            ("/home/u/.sshx/id", false),
+            ("socket:[12]", false),
+        ] {
+            assert_eq!(lies_in(&hidden, Path::new(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn renews_with_the_same_access() {
+        let null = fs::OpenOptions::new().append(true).open("/dev/null").unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&null);
+        let renewed = std::cell::Cell::new(None);
+        renew(&null, number, |device| {
+            renewed.set(Some(fcntl(&device, FcntlArg::F_GETFL)?));
+            Ok(())
+        })
+        .unwrap();
+        let flags = OFlag::from_bits_truncate(renewed.get().unwrap());
+        assert!(flags.contains(OFlag::O_WRONLY | OFlag::O_APPEND));
+    }
 }

@@ -1,4 +1,7 @@
 //! The seal's own /dev: the nodes that every program may have, terminals of its own, and what the user adds.
+//!
+//! **Invariants.** Each node is a read-only mount: mode, owner and times of the host's inode cannot be changed, also not
+//! by real root. A device is read and written all the same (mount(2): the flag is for the file system's own content).
 
 use std::fs;
 use std::io;
@@ -14,7 +17,10 @@ use super::staging::{Look, Staging, WRITABLE, bind, make_directories};
 use crate::sys::mount::{Restrictions, attach_tree, clone_tree, restrict};
 
 /// Nodes that are bound from the host. `tty` is whatever terminal the opener has.
-const NODES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
+pub(super) const NODES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
+
+/// What the mount of a node forbids: all but to be opened as a device.
+const NODE: Restrictions = Restrictions { read_only: true, no_setuid: true, no_devices: false };
 
 /// Names that programs expect.
 const LINKS: &[(&str, &str)] = &[
@@ -77,7 +83,7 @@ fn take_node(path: &Path) -> io::Result<std::os::fd::OwnedFd> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let node = clone_tree(path, false)?;
-    restrict(&node, Restrictions { no_setuid: true, ..Restrictions::default() }, false)?;
+    restrict(&node, NODE, false)?;
     Ok(node)
 }
 

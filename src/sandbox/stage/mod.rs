@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
@@ -67,10 +68,11 @@ fn start(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Start> {
         let argument = arguments.next().and_then(|argument| argument.into_string().ok());
         argument.and_then(|argument| argument.parse::<u32>().ok()).ok_or(io::ErrorKind::InvalidInput)
     };
-    let parent = number()?;
     let (control, loopback) = (number()?, number()?);
     let inherited = |number: u32| descriptor::inherited(RawFd::try_from(number).map_err(io::Error::other)?);
     let (control, loopback) = (UnixStream::from(inherited(control)?), UnixStream::from(inherited(loopback)?));
+    // Whoever made the socket pair; not an argument, for the command can read those of the init.
+    let parent = u32::try_from(getsockopt(&control, PeerCredentials)?.pid()).map_err(io::Error::other)?;
     let left_out = LeftOut::from_argument(arguments.next())?;
     Ok(Start { parent, control, loopback, left_out, ignored: ignored_signals()? })
 }

@@ -4,7 +4,7 @@
 //!
 //! **Invariants.** Upper layers are complete before they are mounted: there is no moment at which a masked file shows.
 //! A directory with a mount below it cannot be overlaid (the kernel keeps an unprivileged namespace from looking under
-//! mounts), so its entries are, one by one; what cannot be overlaid at all stays read-only, and its sockets are masked.
+//! mounts), so its parts are, one by one; what cannot be overlaid at all stays read-only, and its sockets are masked.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
-use super::super::mountinfo;
+use super::super::mountinfo::{self, Mount};
 use super::super::profile::{Mask, MaskKind};
 use super::site::{Site, VOLATILE};
 use super::staging::{Look, Staging, write_new};
@@ -49,6 +49,10 @@ const NOT_DISKS: &[&str] = &[
     "tracefs",
 ];
 
+/// A directory of somebody else's with more parts than this is not overlaid part by part, which would take longer than
+/// all the rest: the user has no right to write there, and its sockets are masked.
+const MOST_PARTS: usize = 32;
+
 /// The layers of a seal.
 #[derive(Debug, Default)]
 pub(super) struct Overlays {
@@ -56,6 +60,9 @@ pub(super) struct Overlays {
     pub(super) layers: Vec<Layer>,
     /// Directories that could not be overlaid.
     pub(super) read_only: Vec<PathBuf>,
+    /// Directories of file systems that nobody writes to, which need no layer. Sockets in them are alive all the same:
+    /// a file system may have become read-only after they were made.
+    bare: Vec<PathBuf>,
     /// Sockets in directories that are not overlaid themselves.
     pub(super) sockets: Vec<PathBuf>,
 }
@@ -80,7 +87,9 @@ impl Overlays {
             return Ok(overlays);
         }
         overlays.split(Path::new("/"), site, staging).blame(Mechanism::Overlay, "finding directories")?;
-        if site.is_volatile(&site.home) && site.home.is_dir() {
+        // It may lie in /tmp, or below a directory that has too many parts.
+        let has_home = |layer: &Layer| site.home.starts_with(&layer.path) || layer.path.starts_with(&site.home);
+        if !overlays.layers.iter().any(has_home) && site.home.is_dir() {
             overlays.add(&site.home, site, staging).blame_at(
                 Mechanism::Overlay,
                 "making the home layer",
@@ -96,6 +105,7 @@ impl Overlays {
         }
         let on = mountinfo::of(&site.mounts, directory);
         if on.is_some_and(|mount| mount.read_only || NOT_DISKS.contains(&mount.kind.as_str())) {
+            self.bare.push(directory.to_owned());
             return Ok(());
         }
         let original = fs::symlink_metadata(directory)?;
@@ -115,16 +125,21 @@ impl Overlays {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
             other => other?,
         };
+        let mut parts = Vec::new();
         for entry in entries {
             let entry = entry?;
             let (path, kind) = (entry.path(), entry.file_type()?);
             if kind.is_socket() {
                 self.sockets.push(path);
             } else if kind.is_dir() && !is_own(&path) {
-                self.add(&path, site, staging)?;
+                parts.push(path);
             }
         }
-        Ok(())
+        if parts.len() > MOST_PARTS && !can_own(&fs::symlink_metadata(directory)?, site) {
+            self.read_only.push(directory.to_owned());
+            return Ok(());
+        }
+        parts.iter().try_for_each(|part| self.add(part, site, staging))
     }
 
     /// The layer in which `path` lies.
@@ -133,6 +148,11 @@ impl Overlays {
             .iter_mut()
             .filter(|layer| path.starts_with(&layer.path))
             .max_by_key(|layer| layer.path.as_os_str().len())
+    }
+
+    /// Whether `path` lies in a layer.
+    pub(super) fn carry(&self, path: &Path) -> bool {
+        self.layers.iter().any(|layer| path.starts_with(&layer.path))
     }
 
     /// Puts `mask` into the upper layer it belongs to; false if no layer can hold it.
@@ -167,9 +187,13 @@ impl Overlays {
             }
         }
         self.layers = mounted;
-        self.sockets.extend(host_sockets().into_iter().filter(|path| {
-            site.tree_of(path).is_some() || self.read_only.iter().any(|directory| path.starts_with(directory))
-        }));
+        let shows = |path: &PathBuf| {
+            let mut without_layer = self.read_only.iter().chain(&self.bare);
+            let read_only = without_layer.any(|directory| path.starts_with(directory));
+            site.tree_of(path).is_some() || read_only && !self.carry(path)
+        };
+        let found = seen(host_sockets(), &site.mounts).into_iter().filter(shows).collect::<Vec<_>>();
+        self.sockets.extend(found);
         Ok(())
     }
 }
@@ -188,6 +212,13 @@ fn host_sockets() -> Vec<PathBuf> {
     names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect()
 }
 
+/// The paths at which these sockets can be seen, second mounts included. A name may be that of another mount namespace.
+fn seen(sockets: Vec<PathBuf>, mounts: &[Mount]) -> Vec<PathBuf> {
+    let aliases = sockets.iter().flat_map(|socket| mountinfo::aliases(mounts, socket)).collect::<Vec<_>>();
+    let is_socket = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket());
+    sockets.into_iter().chain(aliases).filter(is_socket).collect()
+}
+
 /// Whether the seal has a directory of its own there, or a kernel file system.
 fn is_own(path: &Path) -> bool {
     ["/proc", "/sys"].iter().any(|kernel| path == Path::new(kernel))
@@ -197,6 +228,10 @@ fn is_own(path: &Path) -> bool {
 impl Layer {
     fn hide(&mut self, mask: &Mask, site: &Site) -> io::Result<bool> {
         let Ok(below) = mask.path.strip_prefix(&self.path) else { return Ok(false) };
+        if below.as_os_str().is_empty() {
+            // The layer's own directory is mounted over.
+            return Ok(false);
+        }
         let original = fs::symlink_metadata(&mask.path)?;
         if !self.make_parents(below, site)? || !can_own(&original, site) {
             return Ok(false);
@@ -254,4 +289,32 @@ impl Layer {
 /// Whether a copy can belong to whom the original belongs to.
 fn can_own(original: &fs::Metadata, site: &Site) -> bool {
     site.real_root || original.uid() == site.user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_sockets_at_every_mount() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().canonicalize().unwrap();
+        for name in ["one", "two"] {
+            fs::create_dir(base.join(name)).unwrap();
+        }
+        let socket = base.join("two/s");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        fs::write(base.join("one/file"), "").unwrap();
+        let mount = |point: &str| Mount {
+            device: "0:9".into(),
+            root: "/".into(),
+            point: base.join(point),
+            kind: "tmpfs".into(),
+            read_only: true,
+        };
+        let mounts = [mount("one"), mount("two")];
+        // Bound by the name at the other mount; the second is a file here, the third is nothing.
+        let bound = ["one/s", "one/file", "none"].map(|name| base.join(name)).to_vec();
+        assert_eq!(seen(bound, &mounts), [socket]);
+    }
 }

@@ -4,6 +4,7 @@
 //! is mounted over the file that is there, or, for real root, written through the overlay, so that package managers can
 //! replace it for themselves.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -76,7 +77,21 @@ pub(super) fn lay(site: &Site, overlays: &mut Overlays, staging: &mut Staging) -
             lay_one(path, &place.bytes.0, site, overlays, staging)?;
         }
     }
-    Ok(())
+    close_directories(site).blame(Mechanism::Places, "making our own files read-only")
+}
+
+/// Directories of ours with nothing but files of ours (/run/agentsecrets): read-only for the child, whose user owns them.
+fn close_directories(site: &Site) -> io::Result<()> {
+    let paths = site.profile.places.iter().flat_map(|place| &place.paths);
+    let directories: BTreeSet<&Path> = paths.filter_map(|path| path.parent()).collect();
+    let is_ours = |directory: &Path| {
+        let is_users = site.profile.runtime_directory.iter().any(|runtime| directory.starts_with(runtime));
+        let is_in_run = directory.starts_with("/run") && directory != Path::new("/run");
+        is_in_run && !is_users && site.is_volatile(directory) && site.tree_of(directory).is_none()
+    };
+    let ours = directories.into_iter().filter(|directory| is_ours(directory));
+    let mut ours = ours.filter(|directory| directory.symlink_metadata().is_ok_and(|found| found.is_dir()));
+    ours.try_for_each(|directory| bind(directory, directory, READ_ONLY))
 }
 
 fn lay_one(

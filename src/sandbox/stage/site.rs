@@ -69,7 +69,7 @@ impl<'a> Site<'a> {
             let step = "our own directory does not exist yet and lies in a writable one, where the child could make it";
             return Err(Failure::found(Mechanism::OwnState, step, Some(path)));
         }
-        let masks = masks(profile, left_out, &mounts);
+        let masks = masks(profile, left_out, &mounts, &trees);
         Ok(Self { profile, left_out, real_root, user, group, home, mounts, trees, writable_on_host, masks })
     }
 
@@ -131,10 +131,11 @@ fn outermost(paths: BTreeSet<PathBuf>) -> Vec<PathBuf> {
     kept
 }
 
-fn masks(profile: &Profile, left_out: &LeftOut, mounts: &[Mount]) -> Vec<Mask> {
+fn masks(profile: &Profile, left_out: &LeftOut, mounts: &[Mount], trees: &[PathBuf]) -> Vec<Mask> {
     let own = profile.hidden.iter().filter(|_| !left_out.has(Mechanism::OwnState));
     let own = own.filter(|path| path.exists()).map(Mask::directory);
-    let asked: Vec<Mask> = profile.masks.iter().cloned().chain(own).collect();
+    let asked: Vec<Mask> =
+        profile.masks.iter().filter(|mask| !is_replaced(&mask.path, trees)).cloned().chain(own).collect();
     let mut masks = Vec::new();
     for mask in asked {
         for alias in mountinfo::aliases(mounts, &mask.path) {
@@ -145,6 +146,13 @@ fn masks(profile: &Profile, left_out: &LeftOut, mounts: &[Mount]) -> Vec<Mask> {
         masks.push(mask);
     }
     masks
+}
+
+/// Whether `path` lies in a kernel file system, where a symlink in the project may lead: what is there belongs to a
+/// process, and inside each sees its own.
+fn is_replaced(path: &Path, trees: &[PathBuf]) -> bool {
+    ["/proc", "/sys", "/dev"].iter().any(|directory| path.starts_with(directory))
+        && !trees.iter().any(|tree| path.starts_with(tree))
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {
@@ -162,6 +170,21 @@ mod tests {
         let paths = ["/a/b", "/a", "/ab", "/a/b/c", "/c/d"].map(PathBuf::from);
         let kept = outermost(BTreeSet::from(paths));
         assert_eq!(kept, ["/a", "/ab", "/c/d"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn masks_nothing_of_the_kernel() {
+        let trees = ["/dev/shm/p".into()];
+        for (path, expected) in [
+            ("/proc/self/environ", true),
+            ("/sys/x", true),
+            ("/dev/zero", true),
+            ("/dev/shm/p/.env", false),
+            ("/processes/.env", false),
+            ("/home/u/.env", false),
+        ] {
+            assert_eq!(is_replaced(Path::new(path), &trees), expected, "{path}");
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::sys::mount::{Restrictions, attach_tree, clone_tree, restrict};
 /// Where it is mounted for the time of building: the one directory that every system has and no home lies in.
 const POINT: &str = "/dev";
 
+/// How many files there may be on the smallest machine.
+const FEWEST_FILES: u64 = 65_536;
+
 /// Where the seal's own files are made.
 #[derive(Debug)]
 pub(super) struct Staging {
@@ -64,7 +67,8 @@ impl Staging {
     pub(super) fn mount() -> Result<Self, Failure> {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         let source = Some("agentsecrets");
-        mount(source, POINT, Some("tmpfs"), flags, Some("mode=0755")).blame_at(
+        let options = options(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
+        mount(source, POINT, Some("tmpfs"), flags, Some(options.as_str())).blame_at(
             Mechanism::MountNamespace,
             "mounting a private tmpfs",
             Path::new(POINT),
@@ -108,6 +112,18 @@ impl Staging {
     }
 }
 
+/// The bounds of all layers, /tmp, /run and /dev/shm together, for they are one file system: a quarter of memory, and a
+/// file for each 16 KiB of memory, which takes about a sixteenth more (tmpfs(5)).
+fn options(memory: &str) -> String {
+    let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
+    let bounds = "mode=0755,size=25%";
+    match total.and_then(|total| total.parse::<u64>().ok()) {
+        Some(total) => format!("{bounds},nr_inodes={}", (total / 16).max(FEWEST_FILES)),
+        // The kernel's own bound: one for each two pages.
+        None => bounds.to_owned(),
+    }
+}
+
 /// Makes a file that does not exist yet.
 pub(super) fn write_new(path: &Path, bytes: &[u8], look: Look) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
@@ -131,3 +147,20 @@ pub(super) fn bind(source: &Path, point: &Path, restrictions: Restrictions) -> i
 pub(super) const WRITABLE: Restrictions = Restrictions { read_only: false, no_setuid: true, no_devices: true };
 /// The same, read-only.
 pub(super) const READ_ONLY: Restrictions = Restrictions { read_only: true, no_setuid: true, no_devices: true };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_follow_memory() {
+        for (memory, expected) in [
+            ("MemTotal:       16777216 kB\nMemFree: 1 kB\n", "mode=0755,size=25%,nr_inodes=1048576"),
+            ("MemFree: 1 kB\nMemTotal: 100 kB\n", "mode=0755,size=25%,nr_inodes=65536"),
+            ("", "mode=0755,size=25%"),
+            ("MemTotal: much\n", "mode=0755,size=25%"),
+        ] {
+            assert_eq!(options(memory), expected, "{memory}");
+        }
+    }
+}

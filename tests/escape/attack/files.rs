@@ -27,15 +27,16 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("read-by-inherited-directory", |_| read("/proc/self/fd/7/.env".into())),
     ("read-by-inherited-file", |_| read_descriptor(7)),
     ("read-by-stdin-directory", |_| read("/proc/self/fd/0/.env".into())),
+    ("read-by-stdin-hidden-file", |_| read_descriptor(0)),
     ("read-by-stdin-file", |_| read_descriptor(0)),
-    ("write-dotenv", |mark| append(".env".into(), mark)),
+    ("write-dotenv", |mark| append(".env", mark)),
     ("write-shell-start", |mark| append(home(".bashrc"), mark)),
     ("write-home", |mark| append(home("planted"), mark)),
     ("write-outside", |mark| append(outside("planted"), mark)),
-    ("write-cron", |mark| append("/etc/cron.d/escape-planted".into(), mark)),
+    ("write-cron", |mark| append("/etc/cron.d/escape-planted", mark)),
     ("write-path-directory", |mark| append(home(".cache/bin/ls"), mark)),
-    ("write-git-hook", |mark| append(".git/hooks/post-checkout".into(), mark)),
-    ("write-git-configuration", |mark| append(".git/config".into(), mark)),
+    ("write-git-hook", |mark| append(".git/hooks/post-checkout", mark)),
+    ("write-git-configuration", |mark| append(".git/config", mark)),
     ("replace-git", replace_git),
     ("replace-own-program", |mark| replace("agentsecrets", mark)),
     ("replace-own-state", |mark| append(outside("state/agentsecrets/planted"), mark)),
@@ -80,7 +81,7 @@ fn read_linked(_: &str) -> Outcome {
     read("linked".into())
 }
 
-/// The file's handle by its directory's file system, as a mask does not change that (open_by_handle_at(2)).
+/// The file's handle by its directory's file system, as a mask does not change that (`open_by_handle_at(2)`).
 fn read_by_handle(_: &str) -> Outcome {
     let directory = File::open(".").map_err(why("open"))?;
     let mut handle = [0_u32; 34];
@@ -95,9 +96,10 @@ fn read_by_handle(_: &str) -> Outcome {
     read_descriptor(opened)
 }
 
-fn append(path: PathBuf, mark: &str) -> Outcome {
+fn append(path: impl AsRef<Path>, mark: &str) -> Outcome {
+    let path = path.as_ref();
     fs::create_dir_all(path.parent().unwrap()).map_err(why("mkdir"))?;
-    let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(why("open"))?;
+    let mut file = OpenOptions::new().append(true).create(true).open(path).map_err(why("open"))?;
     writeln!(file, "{mark}").map_err(why("write"))?;
     Ok(format!("wrote to {}", path.display()))
 }
@@ -110,5 +112,5 @@ fn replace(path: &str, mark: &str) -> Outcome {
 
 fn replace_git(mark: &str) -> Outcome {
     fs::rename(".git", "old-git").map_err(why("rename"))?;
-    append(".git/hooks/post-checkout".into(), mark)
+    append(".git/hooks/post-checkout", mark)
 }

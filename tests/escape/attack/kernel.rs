@@ -19,6 +19,8 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("type-into-terminal", |mark| type_into_terminal(mark, 0)),
     ("type-into-terminal-high-bits", |mark| type_into_terminal(mark, 1 << 32)),
     ("block-device", block_device),
+    ("device-mode", |_| keep_mode("/dev/full")),
+    ("device-mode-by-stdin", |_| keep_mode("/proc/self/fd/0")),
     ("device-kernel-log", |_| open_to_write("/dev/kmsg")),
     ("core-pattern", |_| open_to_write("/proc/sys/kernel/core_pattern")),
     ("sysrq", |_| open_to_write("/proc/sysrq-trigger")),
@@ -84,7 +86,7 @@ fn bpf(_: &str) -> Outcome {
     numbered(libc::SYS_bpf, &[5, attributes.as_ptr().addr(), size_of_val(&attributes)])
 }
 
-/// Counts the process's own CPU time: PERF_TYPE_SOFTWARE, without the kernel's part.
+/// Counts the process's own CPU time, as a software event, without the kernel's part.
 fn perf(_: &str) -> Outcome {
     let mut attributes = [0_u64; 16];
     attributes[0] = 1 | 128 << 32;
@@ -123,6 +125,13 @@ fn block_device(_: &str) -> Outcome {
     let arguments = [node.as_ptr().addr(), 0o060_600, usize::try_from(device).unwrap()];
     call(libc::SYS_mknod, &arguments).map_err(why("mknod"))?;
     Ok(format!("a node of {}", disk.display()))
+}
+
+/// Gives the host's device node the mode it has: whoever may do that may give it another.
+fn keep_mode(path: &str) -> Outcome {
+    let permissions = fs::metadata(path).map_err(why("look"))?.permissions();
+    fs::set_permissions(path, permissions).map_err(why("chmod"))?;
+    Ok(format!("{path} takes a mode"))
 }
 
 fn control_groups(_: &str) -> Outcome {

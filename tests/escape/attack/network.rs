@@ -39,6 +39,7 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("vsock", |_| family(libc::AF_VSOCK)),
     ("bluetooth", |_| family(libc::AF_BLUETOOTH)),
     ("netlink-audit", |_| netlink(libc::NETLINK_AUDIT)),
+    ("host-network-by-stdin", host_network_by_stdin),
     ("unix-abstract", unix_abstract),
     ("unix-in-tmp", |mark| unix(Path::new("/tmp/.escape-host.sock"), mark)),
     ("unix-in-run", |mark| unix(Path::new("/run/escape-host.sock"), mark)),
@@ -164,4 +165,16 @@ fn unix(path: &Path, mark: &str) -> Outcome {
 fn unix_abstract(mark: &str) -> Outcome {
     let address = UnixAddress::from_abstract_name(ABSTRACT).map_err(why("address"))?;
     say(UnixStream::connect_addr(&address).map_err(why("connect"))?, &format!("{mark}\n"))
+}
+
+/// Standard input is a socket of the network that the run was started in: connected anew, it reaches anything there.
+fn host_network_by_stdin(_: &str) -> Outcome {
+    let address = libc::sockaddr_in {
+        sin_family: u16::try_from(libc::AF_INET).unwrap(),
+        sin_port: 48_123_u16.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+        sin_zero: [0; 8],
+    };
+    call(libc::SYS_connect, &[0, (&raw const address).addr(), size_of_val(&address)]).map_err(why("connect"))?;
+    Ok("stdin is connected to another port of the host".into())
 }

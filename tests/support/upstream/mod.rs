@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::HOST;
@@ -23,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) mod answers;
 mod authority;
 mod body;
+mod distance;
 mod git;
 mod record;
 mod services;
@@ -96,6 +98,12 @@ impl Upstream {
         });
         let hosts = hosts.into_iter().map(Into::into).collect();
         Self { record, tls: addresses.0, plain: addresses.1, folder, hosts, end: Some(end), thread: Some(thread) }
+    }
+
+    /// Moves it away from its clients: a round trip to it takes so long.
+    pub(crate) fn at_distance(mut self, round_trip: Duration) -> Self {
+        self.tls = distance::relay(self.tls, round_trip);
+        self
     }
 
     /// The hosts that it stands for, and that a run is sent here for.
