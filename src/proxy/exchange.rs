@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::Incoming;
 
 use super::answer::{Answer, redact_headers};
@@ -23,7 +23,7 @@ use super::respond;
 use super::route::{Allowed, Security, decide};
 use super::rulebook::Site;
 use super::shared::Shared;
-use super::upstream::{Outgoing, UpstreamBody, UpstreamError};
+use super::upstream::{Offer, Outgoing, UpstreamBody, UpstreamError};
 use super::websocket::{self, Socket};
 use crate::audit::{Decision, Verdict, recorded_path};
 use crate::policy::Authority;
@@ -106,6 +106,7 @@ struct Judged {
     target: PathAndQuery,
     headers: HeaderMap,
     wants_trailers: bool,
+    offer: Offer,
 }
 
 /// The child's body, and what tells it to go on.
@@ -130,7 +131,8 @@ fn judge(shared: &Arc<Shared>, site: &Arc<Site>, security: Security, parts: requ
         headers.remove(IF_RANGE);
     }
     let target = target(&allowed, &parts.uri)?;
-    Ok(Judged { allowed, injected, target, headers, wants_trailers })
+    let offer = if parts.version == Version::HTTP_2 { Offer::Both } else { Offer::Http1 };
+    Ok(Judged { allowed, injected, target, headers, wants_trailers, offer })
 }
 
 /// The judged path with the query as it came.
@@ -181,9 +183,9 @@ async fn forward(
     Body { body, expects }: Body,
     record: Record,
 ) -> Response<Answer> {
-    let Judged { allowed, target, headers, wants_trailers, .. } = judged;
+    let Judged { allowed, target, headers, wants_trailers, offer, .. } = judged;
     let method = allowed.method.clone();
-    let outgoing = Outgoing { method, target, headers, body, wants_trailers, expects };
+    let outgoing = Outgoing { method, target, headers, body, offer, wants_trailers, expects };
     match shared.upstream.send(allowed.site(), allowed.security, outgoing).await {
         Ok(response) => answer(shared, allowed.site(), &noted.method, response, record),
         Err(error) => failed(shared, noted, &error, record),
@@ -202,7 +204,8 @@ async fn upgrade(
     let site = Arc::clone(allowed.site());
     socket.prepare(&site, &mut headers);
     let (method, body) = (Method::GET, RequestBody::Empty);
-    let outgoing = Outgoing { method, target, headers, body, wants_trailers: false, expects: None };
+    let outgoing =
+        Outgoing { method, target, headers, body, offer: Offer::Http1, wants_trailers: false, expects: None };
     let protocol = HeaderValue::from_static("websocket");
     match shared.upstream.upgrade(&site, allowed.security, outgoing, protocol).await {
         Ok((response, Some(switched))) => {

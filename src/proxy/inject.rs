@@ -94,15 +94,15 @@ impl Part {
 
 /// The header's bytes with each placeholder swapped: whatever scheme word stands before it is kept.
 fn in_header(value: &HeaderValue, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, Part)> {
-    let placeholder = bound.placeholder.as_str().as_bytes();
+    let length = bound.placeholder.as_str().len();
     let mut rest = value.as_bytes();
-    let mut at = memchr::memmem::find(rest, placeholder)?;
+    let mut at = bound.finder.find(rest)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(rest.len() + bound.value.len()));
     loop {
         bytes.extend_from_slice(&rest[..at]);
         bytes.extend_from_slice(bound.value.expose());
-        rest = &rest[at + placeholder.len()..];
-        match memchr::memmem::find(rest, placeholder) {
+        rest = &rest[at + length..];
+        match bound.finder.find(rest) {
             Some(next) => at = next,
             None => break,
         }

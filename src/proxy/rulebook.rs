@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use http::HeaderName;
+use memchr::memmem::Finder;
 
 use super::{ProxyError, Settings};
 use crate::policy::{Authority, Binding, Egress, Host, Rule, Slot, TokenEndpoint, Verdict};
@@ -18,6 +19,8 @@ pub(super) struct Bound {
     pub(super) id: SecretId,
     pub(super) name: SecretName,
     pub(super) placeholder: Placeholder,
+    /// Finds the placeholder; made once, because making it costs more than a search.
+    pub(super) finder: Finder<'static>,
     pub(super) value: Arc<Secret>,
     pub(super) slots: Vec<Place>,
     pub(super) attach: Option<Attachment>,
@@ -233,6 +236,7 @@ fn compile(binding: &Binding, settings: &Settings) -> Result<Bound, ProxyError> 
         id,
         name: held.name.clone(),
         placeholder: held.placeholder.clone(),
+        finder: Finder::new(held.placeholder.as_str()).into_owned(),
         value: Arc::clone(held.value()),
         slots,
         attach: attach.transpose()?,

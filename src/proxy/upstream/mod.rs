@@ -19,3 +19,4 @@ pub use connect_to::ConnectTo;
 pub use error::UpstreamError;
 pub use forward::UpstreamProxy;
 pub(super) use send::{Outgoing, Switched, Upstream};
+pub(super) use tls::Offer;

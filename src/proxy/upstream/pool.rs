@@ -12,6 +12,7 @@ use hyper::client::conn::http2::SendRequest;
 use tokio::time::timeout;
 
 use super::h1::Http1;
+use super::tls::Offer;
 use crate::policy::Authority;
 use crate::proxy::request_body::RequestBody;
 use crate::proxy::route::Security;
@@ -27,6 +28,8 @@ const IDLE: Duration = Duration::from_mins(1);
 pub(super) struct Key {
     pub(super) authority: Authority,
     pub(super) security: Security,
+    /// Which protocols were offered.
+    pub(super) offer: Offer,
 }
 
 /// A connection to use.

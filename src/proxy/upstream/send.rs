@@ -39,6 +39,8 @@ pub(in crate::proxy) struct Outgoing {
     /// Without `Host` and hop-by-hop fields.
     pub(in crate::proxy) headers: HeaderMap,
     pub(in crate::proxy) body: RequestBody,
+    /// Which protocols the child speaks.
+    pub(in crate::proxy) offer: Offer,
     /// Whether the child can take trailers.
     pub(in crate::proxy) wants_trailers: bool,
     /// Opens the body's gate when upstream says `100 Continue`.
@@ -102,7 +104,7 @@ impl Upstream {
         security: Security,
         outgoing: Outgoing,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let key = Key { authority: site.authority.clone(), security };
+        let key = Key { authority: site.authority.clone(), security, offer: outgoing.offer };
         let mut outgoing = outgoing;
         loop {
             let kept = self.pool.take(&key);
@@ -119,7 +121,7 @@ impl Upstream {
                 Err(failed) => failed,
             };
             outgoing = match (error.unsent, spare) {
-                (Some(unsent), _) if was_kept => Outgoing::reclaimed(unsent, wants_trailers, expects),
+                (Some(unsent), _) if was_kept => Outgoing::reclaimed(unsent, key.offer, wants_trailers, expects),
                 (None, Some(spare)) => spare,
                 _ => return Err(UpstreamError::Exchange(error.error)),
             };
@@ -154,9 +156,9 @@ impl Upstream {
     }
 
     async fn connect(&self, site: &Site, key: &Key) -> Result<Connection, UpstreamError> {
-        let gate = match key.security {
-            Security::Tls => self.pool.gate(key),
-            Security::Plain => None,
+        let gate = match (key.security, key.offer) {
+            (Security::Tls, Offer::Both) => self.pool.gate(key),
+            _ => None,
         };
         let _guard = match &gate {
             Some(gate) => Some(gate.lock().await),
@@ -167,7 +169,7 @@ impl Upstream {
         {
             return Ok(connection);
         }
-        let (wire, is_http2) = self.wire(site, key.security, Offer::Both).await?;
+        let (wire, is_http2) = self.wire(site, key.security, key.offer).await?;
         if !is_http2 {
             self.pool.dialled(key, None);
             return Http1::over(wire).await.map(Connection::Http1).map_err(UpstreamError::Exchange);
@@ -212,7 +214,7 @@ impl Upstream {
     ) -> Result<(Response<UpstreamBody>, Option<Switched>), UpstreamError> {
         let (wire, _) = self.wire(site, security, Offer::Http1).await?;
         let connection = Http1::over(wire).await.map_err(UpstreamError::Exchange)?;
-        let key = Key { authority: site.authority.clone(), security };
+        let key = Key { authority: site.authority.clone(), security, offer: Offer::Http1 };
         let mut request = outgoing.into_http1(&key);
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         request.headers_mut().insert(UPGRADE, protocol);
@@ -242,20 +244,21 @@ impl Outgoing {
             target: self.target.clone(),
             headers: self.headers.clone(),
             body: RequestBody::Empty,
+            offer: self.offer,
             wants_trailers: self.wants_trailers,
             expects: None,
         }
     }
 
     /// Takes back a request of which no byte was sent.
-    fn reclaimed(unsent: Request<RequestBody>, wants_trailers: bool, expects: Option<Opener>) -> Self {
+    fn reclaimed(unsent: Request<RequestBody>, offer: Offer, wants_trailers: bool, expects: Option<Opener>) -> Self {
         let (parts, body) = unsent.into_parts();
         let mut headers = parts.headers;
         for name in [HOST, TE, CONNECTION] {
             headers.remove(name);
         }
         let target = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Self { method: parts.method, target, headers, body, wants_trailers, expects }
+        Self { method: parts.method, target, headers, body, offer, wants_trailers, expects }
     }
 
     /// Origin-form with `Host` (RFC 9112 §3.2.1).

@@ -16,12 +16,12 @@ use crate::policy::Host;
 use crate::proxy::ProxyError;
 use crate::proxy::wire::Rewind;
 
-/// Which protocols are offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
+/// Which protocols are offered: what the child speaks, so that the target sees the client that it would see without us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::proxy) enum Offer {
     /// `h2` and `http/1.1`.
     Both,
-    /// `http/1.1` alone: only it can be upgraded.
+    /// `http/1.1` alone; only it can be upgraded, and such a connection needs no task of its own.
     Http1,
 }
 
