@@ -25,7 +25,7 @@ fn project(finished: &Finished) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// The same world has another name each time.
-fn normal(finished: &Finished, text: String) -> String {
+fn normal(finished: &Finished, text: &str) -> String {
     text.replace(finished.world().root().to_str().unwrap(), "ROOT")
 }
 
@@ -56,8 +56,8 @@ fn programs_behave_as_without_us() {
         for script in scripts {
             let (bare, wrapped) = (run(*user, false, script), run(*user, true, script));
             let context = format!("{user:?}: {script}\n{}", wrapped.stderr());
-            assert_eq!(normal(&wrapped, wrapped.stdout()), normal(&bare, bare.stdout()), "{context}");
-            assert_eq!(normal(&wrapped, wrapped.stderr()), normal(&bare, bare.stderr()), "{context}");
+            assert_eq!(normal(&wrapped, &wrapped.stdout()), normal(&bare, &bare.stdout()), "{context}");
+            assert_eq!(normal(&wrapped, &wrapped.stderr()), normal(&bare, &bare.stderr()), "{context}");
             assert_eq!(wrapped.code(), bare.code(), "{context}");
             assert_eq!(project(&wrapped), project(&bare), "{context}");
         }
