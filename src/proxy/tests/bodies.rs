@@ -57,24 +57,22 @@ async fn an_upload_goes_on_behind_an_early_answer() {
 
 #[tokio::test]
 async fn both_framings_arrive_as_they_were_sent() {
-    for http2 in [false, true] {
-        let world = World::start(http2, |_| {}).await;
-        let lines = "POST /echo HTTP/1.1\r\nHost: api.stripe.com\r\nConnection: close\r\n";
-        for (framing, wanted) in [
-            ("Content-Length: 4\r\n\r\nbody", "body"),
-            ("Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", "body"),
-            ("Content-Length: 0\r\n\r\n", ""),
-        ] {
-            let mut tls = world.tls("api.stripe.com:443", "api.stripe.com", &[]).await;
-            let answer = exchange(&mut tls, &format!("{lines}{framing}")).await.unwrap();
-            assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains(VALUE), "{answer}");
-            assert!(world.last_seen().ends_with(&format!("\n{wanted}")), "{}", world.last_seen());
-        }
+    let world = World::start(false, |_| {}).await;
+    let lines = "POST /echo HTTP/1.1\r\nHost: api.stripe.com\r\nConnection: close\r\n";
+    for (framing, wanted) in [
+        ("Content-Length: 4\r\n\r\nbody", "body"),
+        ("Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", "body"),
+        ("Content-Length: 0\r\n\r\n", ""),
+    ] {
         let mut tls = world.tls("api.stripe.com:443", "api.stripe.com", &[]).await;
-        let both = "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-        let answer = exchange(&mut tls, &format!("{lines}{both}")).await.unwrap();
-        // hyper drops the length where both are given, so that one framing is left to send.
-        assert!(answer.starts_with("HTTP/1.1 200") && !world.last_seen().contains("content-length"), "{answer}");
-        world.stop().await;
+        let answer = exchange(&mut tls, &format!("{lines}{framing}")).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains(VALUE), "{answer}");
+        assert!(world.last_seen().ends_with(&format!("\n{wanted}")), "{}", world.last_seen());
     }
+    let mut tls = world.tls("api.stripe.com:443", "api.stripe.com", &[]).await;
+    let both = "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let answer = exchange(&mut tls, &format!("{lines}{both}")).await.unwrap();
+    // hyper drops the length where both are given, so that one framing is left to send.
+    assert!(answer.starts_with("HTTP/1.1 200") && !world.last_seen().contains("content-length"), "{answer}");
+    world.stop().await;
 }

@@ -89,6 +89,30 @@ impl World {
         TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name).unwrap(), stream).await.unwrap()
     }
 
+    /// Asks `api.stripe.com` for `path` over the protocol that the upstream speaks; the answer, or what broke it off.
+    pub(super) async fn ask(&self, http2: bool, path: &str, authorization: &str) -> Result<String, String> {
+        let protocol = if http2 { "h2" } else { "http/1.1" };
+        let mut tls = self.tls("api.stripe.com:443", "api.stripe.com", &[protocol]).await;
+        if !http2 {
+            let lines = format!("Host: api.stripe.com\r\nConnection: close\r\nAuthorization: {authorization}\r\n");
+            let request = format!("GET {path} HTTP/1.1\r\n{lines}\r\n");
+            return exchange(&mut tls, &request).await.map_err(|error| error.to_string());
+        }
+        let tasks = Tasks::default();
+        let builder = hyper::client::conn::http2::Builder::new(tasks.clone());
+        let (mut sender, connection) = builder.handshake(TokioIo::new(tls)).await.unwrap();
+        tasks.spawn(async move {
+            let _ = connection.await;
+        });
+        let request = Request::get(format!("https://api.stripe.com{path}")).header("authorization", authorization);
+        let sent = sender.send_request(request.body(Full::<Bytes>::default()).unwrap()).await;
+        let response = sent.map_err(|error| error.to_string())?;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+        tasks.close().await;
+        Ok(format!("{} {:?}\n{}", parts.status.as_u16(), parts.headers, String::from_utf8_lossy(&body)))
+    }
+
     /// Opens a tunnel.
     pub(super) async fn connect(&self, authority: &str) -> TcpStream {
         let mut stream = TcpStream::from_std({
