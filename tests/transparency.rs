@@ -36,7 +36,7 @@ fn programs_behave_as_without_us() {
         "cat; cat a.txt b/c.txt ~/notes",
         "ls -la | awk '{ print $1, $9 }'",
         "echo made > made; mkdir d; mv made d/; ln -s made d/link; chmod 750 d/made; stat -c '%a %F' d/*",
-        "git init -q repo && cd repo && git -c user.name=a -c user.email=b@c commit -q --allow-empty -m first --date 2020-01-01T00:00:00Z && git log --format=%s && git status --short",
+        "git init -q repo && cd repo && GIT_COMMITTER_DATE=2020-01-01T00:00:00Z git -c user.name=a -c user.email=b@c commit -q --allow-empty -m first --date 2020-01-01T00:00:00Z && git log --format=%s && git status --short",
         "python3 -c 'import sys, os; print(sys.argv, os.getcwd() == os.environ[\"PWD\"], sys.stdin.read())' x y",
         "node -e 'process.stdin.on(\"data\", data => console.log(String(data), process.argv.length)); process.exitCode = 9'",
         "exit 3",
