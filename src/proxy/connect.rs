@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::exchange::{self, Noted};
-use super::hello::{self, Opening};
+use super::hello::{self, Name, Opening};
 use super::notice::Notice;
 use super::record::Record;
 use super::refusal::Refused;
@@ -23,7 +23,6 @@ use super::shared::Shared;
 use super::tunnel::splice;
 use super::wire::{Rewind, Wire};
 use crate::audit::Verdict;
-use crate::policy::Host;
 
 /// How long the child may take for its first bytes, and for a handshake.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
@@ -80,13 +79,9 @@ pub(super) async fn run(
 
 /// How a connection began.
 struct Start {
-    tls: Option<Tls>,
+    /// Whom the child asked for, where it began TLS.
+    tls: Option<Name>,
     ahead: Bytes,
-}
-
-/// The child began TLS, and may have said with whom.
-struct Tls {
-    name: Option<Host>,
 }
 
 /// Goes on once the first bytes are known.
@@ -100,15 +95,24 @@ pub(super) async fn opened(
     let start = match opening {
         Opening::Closed => return,
         Opening::Plain { ahead } => Start { tls: None, ahead },
-        Opening::Tls { name, ahead } => Start { tls: Some(Tls { name }), ahead },
+        Opening::Tls { name, ahead } => Start { tls: Some(name), ahead },
     };
-    let misnamed = start.tls.as_ref().and_then(|tls| tls.name.as_ref()).filter(|name| **name != site.authority.host);
+    let misnamed = match &start.tls {
+        Some(Name::Host(name)) if *name != site.authority.host => Some(name.to_string()),
+        Some(Name::Unreadable) => Some("a name that cannot be read".to_owned()),
+        _ => None,
+    };
     if let Some(name) = misnamed {
-        let refused = Refused::misdirected(&site.authority, &name.to_string());
+        let refused = Refused::misdirected(&site.authority, &name);
         return speak(shared, site, start, stream, Some(refused)).await;
     }
-    if is_opaque(&site) {
+    // Plaintext requests are read wherever they go: their `Host` must be the tunnel's, and the token stays here.
+    let speaks_http = start.tls.is_none() && hello::is_http(&start.ahead);
+    if is_opaque(&site) && !speaks_http {
         return opaque(shared, site, start, stream, dialled).await;
+    }
+    if let Some(Dialled { mut record, .. }) = dialled {
+        record.finish(None, None);
     }
     speak(shared, site, start, stream, None).await;
 }
@@ -130,14 +134,14 @@ async fn opaque(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: Tcp
 /// Speaks HTTP with the child, over TLS where it began that.
 async fn speak(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: TcpStream, refusal: Option<Refused>) {
     let Start { tls, ahead } = start;
-    let Some(Tls { name }) = tls else {
+    let Some(name) = tls else {
         let version = Version::of(&ahead);
         let arrival = Arrival::Site { site, security: Security::Plain, refusal };
         return serve(shared, Wire::Plain(Rewind::new(ahead, stream)), version, arrival).await;
     };
     let config = match name {
-        Some(_) => shared.child_tls.by_name(),
-        None => match shared.child_tls.for_host(&site.authority.host) {
+        Name::Host(_) => shared.child_tls.by_name(),
+        Name::Absent | Name::Unreadable => match shared.child_tls.for_host(&site.authority.host) {
             Ok(config) => config,
             Err(_) => return,
         },

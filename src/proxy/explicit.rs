@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::PROXY_AUTHORIZATION;
-use http::{Method, Request, Response, StatusCode, Uri, uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, uri};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -64,8 +64,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, ahead: Bytes, stream: TcpStream,
 }
 
 async fn handle(shared: &Arc<Shared>, slot: &Slot, is_inner: bool, request: Request<Incoming>) -> Response<Answer> {
-    let token = request.headers().get(PROXY_AUTHORIZATION).map(http::HeaderValue::as_bytes);
-    match shared.token.judge(token) {
+    match presented(shared, request.headers()) {
         Presented::Right => {}
         Presented::Nothing if !shared.token_required || is_inner => {}
         Presented::Nothing | Presented::Wrong => return respond::token_wanted(request.method()),
@@ -78,6 +77,13 @@ async fn handle(shared: &Arc<Shared>, slot: &Slot, is_inner: bool, request: Requ
         Some(_) if is_own(shared, request.uri()) => own(request.method()),
         Some(_) => plain(shared, request).await,
     }
+}
+
+/// What the request shows; of several fields each must be right.
+fn presented(shared: &Shared, headers: &HeaderMap) -> Presented {
+    let fields = headers.get_all(PROXY_AUTHORIZATION).iter();
+    let judged = fields.map(|field| shared.token.judge(Some(field.as_bytes())));
+    judged.reduce(|one, other| if one == other { one } else { Presented::Wrong }).unwrap_or(Presented::Nothing)
 }
 
 /// An absolute-form request (RFC 9112 §3.2.2).
@@ -117,7 +123,8 @@ async fn tunnel(shared: &Arc<Shared>, slot: &Slot, is_inner: bool, mut request: 
             let refused = Refused::loopback(&site.authority);
             return exchange::refuse(shared, &Noted::tunnel(&site.authority), &refused);
         }
-        let dialled = if connect::is_opaque(&site) {
+        // On port 80 the child is about to speak HTTP, which is not passed on as it is.
+        let dialled = if connect::is_opaque(&site) && site.authority.port != 80 {
             match dial(shared, &site).await {
                 Ok(dialled) => Some(dialled),
                 Err(refused) => return respond::refusal(&refused.named(&shared.redactor), &Method::GET),

@@ -17,9 +17,20 @@ const LONGEST: usize = 64 * 1024;
 /// How a connection opens. The bytes are those that were read, to be put back.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Opening {
-    Tls { name: Option<Host>, ahead: Bytes },
+    Tls { name: Name, ahead: Bytes },
     Plain { ahead: Bytes },
     Closed,
+}
+
+/// Whom a `ClientHello` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Name {
+    /// It names nobody.
+    Absent,
+    /// One host.
+    Host(Host),
+    /// It names somebody, and another server may read another name in it than we do.
+    Unreadable,
 }
 
 /// Reads as far as is needed to know how the connection opens; `ahead` was read already.
@@ -42,14 +53,68 @@ pub(super) async fn read(ahead: Bytes, stream: &mut TcpStream) -> io::Result<Ope
         }
         match acceptor.accept() {
             Ok(Some(accepted)) => {
-                let name = accepted.client_hello().server_name().and_then(|name| Host::parse(name).ok());
+                let hello = accepted.client_hello();
+                let name = match hello.server_name().map(Host::parse) {
+                    Some(Ok(host)) => Name::Host(host),
+                    None if !names_somebody(&bytes) => Name::Absent,
+                    _ => Name::Unreadable,
+                };
                 return Ok(Opening::Tls { name, ahead: bytes.freeze() });
             }
             Ok(None) if bytes.len() < LONGEST => {}
             // Not TLS after all, or too much of it: let the TLS library say so to the client.
-            Ok(None) | Err(_) => return Ok(Opening::Tls { name: None, ahead: bytes.freeze() }),
+            Ok(None) | Err(_) => return Ok(Opening::Tls { name: Name::Unreadable, ahead: bytes.freeze() }),
         }
     }
+}
+
+/// Whether a `ClientHello` that the TLS library could read has a `server_name` extension, however odd its content.
+fn names_somebody(records: &[u8]) -> bool {
+    extensions(&handshake(records)).is_none_or(|extensions| {
+        let mut rest = extensions.as_slice();
+        while let Some((kind, after)) = rest.split_first_chunk::<2>() {
+            let Some((_, behind)) = vector(after, 2) else { return true };
+            if *kind == [0, 0] {
+                return true;
+            }
+            rest = behind;
+        }
+        false
+    })
+}
+
+/// The handshake bytes of as many records as there are (RFC 8446 §5.1).
+fn handshake(mut records: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let [HANDSHAKE, _, _, after @ ..] = records
+        && let Some((fragment, behind)) = vector(after, 2)
+    {
+        bytes.extend_from_slice(fragment);
+        records = behind;
+    }
+    bytes
+}
+
+/// The extensions of a `ClientHello` (RFC 8446 §4.1.2); empty where it has none, `None` where it is cut.
+fn extensions(message: &[u8]) -> Option<Vec<u8>> {
+    let (body, _) = vector(message.get(1..)?, 3)?;
+    let (_, rest) = vector(body.get(34..)?, 1)?;
+    let (_, rest) = vector(rest, 2)?;
+    let (_, rest) = vector(rest, 1)?;
+    if rest.is_empty() { Some(Vec::new()) } else { vector(rest, 2).map(|(extensions, _)| extensions.to_vec()) }
+}
+
+/// Splits off a vector with a length of `width` bytes before it.
+fn vector(bytes: &[u8], width: usize) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_at_checked(width)?;
+    let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    rest.split_at_checked(length)
+}
+
+/// Whether bytes look like the start of an HTTP request: a method's letters (RFC 9110 §9.1) up to a space, if it is there.
+pub(super) fn is_http(ahead: &[u8]) -> bool {
+    let method = ahead.split(|byte| *byte == b' ').next().unwrap_or_default();
+    !method.is_empty() && method.len() <= 32 && method.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-')
 }
 
 #[cfg(test)]
@@ -92,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn tells_tls_with_its_name_from_the_rest_however_it_is_cut() {
         let hello = client_hello("api.example.com");
-        let name = Some(Host::parse("api.example.com").unwrap());
+        let name = Name::Host(Host::parse("api.example.com").unwrap());
         for size in [1, 7, 4096] {
             let chunks = hello.chunks(size).map(<[u8]>::to_vec).collect();
             let Opening::Tls { name: found, ahead } = opening(b"", chunks).await else { panic!("{size}") };
@@ -100,7 +165,7 @@ mod tests {
             assert_eq!(ahead, hello);
         }
         let hello = client_hello("127.0.0.1");
-        assert_eq!(opening(b"", vec![hello.clone()]).await, Opening::Tls { name: None, ahead: hello.into() });
+        assert_eq!(opening(b"", vec![hello.clone()]).await, Opening::Tls { name: Name::Absent, ahead: hello.into() });
         let plain = Opening::Plain { ahead: Bytes::from_static(b"GET /") };
         assert_eq!(opening(b"", vec![b"GET /".to_vec()]).await, plain);
         assert_eq!(opening(b"GET /", vec![]).await, plain);
@@ -108,7 +173,29 @@ mod tests {
         assert_eq!(opening(b"\x16\x03", vec![]).await, Opening::Closed);
         assert!(matches!(
             opening(b"\x16\x03\x01\x00\x04\x02\x00\x00\x00", vec![]).await,
-            Opening::Tls { name: None, .. }
+            Opening::Tls { name: Name::Unreadable, .. }
         ));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_read_is_not_an_absent_one() {
+        let hello = client_hello("api.example.com");
+        let at = hello.windows(3).position(|bytes| bytes == b"api").unwrap();
+        // Another type of name, and a name that is none.
+        for (offset, byte) in [(3, 1), (0, b'.')] {
+            let mut odd = hello.clone();
+            odd[at - offset] = byte;
+            let Opening::Tls { name, .. } = opening(b"", vec![odd]).await else { panic!("{offset}") };
+            assert_eq!(name, Name::Unreadable, "{offset}");
+        }
+    }
+
+    #[test]
+    fn tells_http_from_other_plaintext() {
+        for (ahead, wanted) in
+            [("GET / HTTP/1.1\r\n", true), ("G", true), ("PRI * HTTP/2.0", true), ("\x00\x00", false), (" GET", false)]
+        {
+            assert_eq!(is_http(ahead.as_bytes()), wanted, "{ahead}");
+        }
     }
 }

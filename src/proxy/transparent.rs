@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect::{self, PATIENCE};
-use super::hello::{self, Opening};
+use super::hello::{self, Name, Opening};
 use super::rulebook::Reach;
 use super::serve::{Arrival, Version, serve};
 use super::shared::Shared;
@@ -40,35 +40,15 @@ pub(super) async fn run(shared: &Arc<Shared>, mut stream: TcpStream) {
     let Ok(Ok(opening)) = timeout(PATIENCE, hello::read(Bytes::new(), &mut stream)).await else { return };
     let host = match &opening {
         Opening::Closed => return,
-        Opening::Plain { ahead } if is_http(ahead) => {
+        Opening::Plain { ahead } if hello::is_http(ahead) => {
             let Opening::Plain { ahead } = opening else { return };
             let version = Version::of(&ahead);
             let arrival = Arrival::ByHost { port: dialled.port() };
             return serve(shared, Wire::Plain(Rewind::new(ahead, stream)), version, arrival).await;
         }
-        Opening::Tls { name: Some(name), .. } => name.clone(),
+        Opening::Tls { name: Name::Host(name), .. } => name.clone(),
         _ => by_address.host,
     };
     let site = Arc::new(shared.book.site(Authority { host, port: dialled.port() }));
     connect::opened(shared, site, opening, stream, None).await;
-}
-
-/// Whether bytes look like the start of an HTTP request: a method's letters (RFC 9110 §9.1) up to a space, if it is there.
-fn is_http(ahead: &[u8]) -> bool {
-    let method = ahead.split(|byte| *byte == b' ').next().unwrap_or_default();
-    !method.is_empty() && method.len() <= 32 && method.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tells_http_from_other_plaintext() {
-        for (ahead, wanted) in
-            [("GET / HTTP/1.1\r\n", true), ("G", true), ("PRI * HTTP/2.0", true), ("\x00\x00", false), (" GET", false)]
-        {
-            assert_eq!(is_http(ahead.as_bytes()), wanted, "{ahead}");
-        }
-    }
 }

@@ -101,12 +101,15 @@ async fn plaintext_goes_through_without_a_value() {
 }
 
 #[tokio::test]
-async fn an_unbound_host_gets_an_opaque_tunnel() {
+async fn plaintext_in_a_tunnel_to_an_unbound_host_is_read() {
     let world = World::start(false, |_| {}).await;
+    let head = "GET /echo HTTP/1.1\r\nConnection: close\r\nProxy-Authorization: Basic x\r\n";
     let mut stream = world.connect("other.example:80").await;
-    let answer = exchange(&mut stream, "GET /echo HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n").await;
-    let answer = answer.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    let answer = exchange(&mut stream, &format!("{head}Host: other.example\r\n\r\n")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains("proxy-authorization"), "{answer}");
+    let mut stream = world.connect("other.example:80").await;
+    let answer = exchange(&mut stream, &format!("{head}Host: evil.example\r\n\r\n")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
     world.stop().await;
 }
 
