@@ -123,6 +123,9 @@ fn judge(shared: &Arc<Shared>, site: &Arc<Site>, security: Security, parts: requ
     head::check(parts.version, &headers)?;
     let allowed = decide(site, security, &parts.method, &parts.uri, &headers)?;
     let wants_trailers = head::strip_request(&mut headers);
+    if site.bound.iter().any(|bound| bound.is_narrowed()) {
+        head::strip_overrides(&mut headers);
+    }
     let injected = inject(&allowed, &parts.uri, &mut headers, &shared.book)?;
     if site.redact {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

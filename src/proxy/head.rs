@@ -17,7 +17,8 @@ pub(super) fn asks_for_websocket(version: Version, headers: &HeaderMap) -> bool 
     version == Version::HTTP_11 && lists(headers, UPGRADE, "websocket") && lists(headers, CONNECTION, "upgrade")
 }
 
-fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+/// Whether a field has `word` among its words.
+pub(super) fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     headers.get_all(name).iter().any(|value| has_word(value, word))
 }
 
@@ -55,6 +56,14 @@ pub(super) fn transfer_coding(headers: &HeaderMap) -> bool {
     let codings =
         headers.get_all(TRANSFER_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"chunked"))
+}
+
+/// Removes fields by which some servers take another method or path than the request line says: rules are judged by
+/// that line (S4).
+pub(super) fn strip_overrides(headers: &mut HeaderMap) {
+    for name in ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"] {
+        headers.remove(name);
+    }
 }
 
 /// Removes the fields of one hop from an answer.
@@ -110,6 +119,14 @@ mod tests {
         ] {
             assert_eq!(check(version, &headers(lines)).is_ok(), is_fine, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn overrides_of_the_request_line_are_removed() {
+        let mut request =
+            headers(&[("x-http-method-override", "DELETE"), ("x-original-url", "/admin"), ("accept", "*/*")]);
+        strip_overrides(&mut request);
+        assert_eq!(request, headers(&[("accept", "*/*")]));
     }
 
     #[test]

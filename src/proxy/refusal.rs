@@ -132,6 +132,17 @@ impl Refused {
         }
     }
 
+    /// The target said 101 without the proof that it speaks WebSocket.
+    pub(super) fn handshake(authority: &Authority) -> Self {
+        Self {
+            code: "websocket_handshake",
+            status: StatusCode::BAD_GATEWAY,
+            error: "http_upgrade_failed",
+            sentence: format!("`{}` did not complete the WebSocket handshake", authority.host),
+            hint: None,
+        }
+    }
+
     /// The answer is compressed in spite of `Accept-Encoding: identity` and cannot be scanned.
     pub(super) fn encoded(authority: &Authority, encoding: &str) -> Self {
         Self {

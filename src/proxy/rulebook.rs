@@ -30,6 +30,13 @@ pub(super) struct Bound {
     pub(super) binding: Binding,
 }
 
+impl Bound {
+    /// Whether rules say which requests it is for.
+    pub(super) fn is_narrowed(&self) -> bool {
+        !self.binding.rules.is_empty() || !self.binding.narrowed_rules.is_empty()
+    }
+}
+
 /// A slot, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {

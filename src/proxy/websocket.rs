@@ -38,8 +38,9 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// A request for a WebSocket.
 pub(super) struct Socket {
     upgrade: OnUpgrade,
-    /// The key that we made for a child that speaks HTTP/2 and sends none.
-    key: Option<String>,
+    /// The child's key, or ours for a child that speaks HTTP/2 and sends none.
+    key: HeaderValue,
+    is_http2: bool,
 }
 
 /// Whether `request` asks for a WebSocket; over HTTP/2 it becomes the GET that it stands for.
@@ -50,10 +51,14 @@ pub(super) fn wanted(request: &mut Request<Incoming>) -> Option<Socket> {
         aws_lc_rs::rand::fill(&mut bytes).ok()?;
         let upgrade = hyper::upgrade::on(&mut *request);
         *request.method_mut() = Method::GET;
-        return Some(Socket { upgrade, key: Some(STANDARD.encode(bytes)) });
+        let key = HeaderValue::from_str(&STANDARD.encode(bytes)).ok()?;
+        return Some(Socket { upgrade, key, is_http2: true });
     }
-    (*request.method() == Method::GET && head::asks_for_websocket(request.version(), request.headers()))
-        .then(|| Socket { upgrade: hyper::upgrade::on(request), key: None })
+    if *request.method() != Method::GET || !head::asks_for_websocket(request.version(), request.headers()) {
+        return None;
+    }
+    let key = request.headers().get(SEC_WEBSOCKET_KEY)?.clone();
+    Some(Socket { upgrade: hyper::upgrade::on(request), key, is_http2: false })
 }
 
 impl Socket {
@@ -63,8 +68,8 @@ impl Socket {
             headers.remove(SEC_WEBSOCKET_EXTENSIONS);
         }
         headers.remove(CONTENT_LENGTH);
-        if let Some(key) = self.key.as_deref().and_then(|key| HeaderValue::from_str(key).ok()) {
-            headers.insert(SEC_WEBSOCKET_KEY, key);
+        if self.is_http2 {
+            headers.insert(SEC_WEBSOCKET_KEY, self.key.clone());
             headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
     }
@@ -79,6 +84,10 @@ impl Socket {
         mut record: Record,
     ) -> Result<Response<Answer>, Refused> {
         let mut headers = response.into_parts().0.headers;
+        if !head::lists(&headers, UPGRADE, "websocket") || !is_accepted(self.key.as_bytes(), &headers) {
+            record.finish(None, Some("handshake"));
+            return Err(Refused::handshake(&site.authority));
+        }
         head::strip_response(&mut headers);
         if site.redact && headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
             record.finish(None, Some("extension"));
@@ -89,20 +98,13 @@ impl Socket {
             redact_headers(redaction, &mut headers);
         }
         let mut answer = Response::new(Answer::Empty);
-        match &self.key {
-            Some(key) if !is_accepted(key, &headers) => {
-                record.finish(None, Some("handshake"));
-                return Err(Refused::malformed("the target did not accept the WebSocket handshake"));
-            }
+        if self.is_http2 {
             // RFC 8441 §5: a 2xx stands for the 101, and the accept field is not sent.
-            Some(_) => {
-                headers.remove(SEC_WEBSOCKET_ACCEPT);
-            }
-            None => {
-                *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-            }
+            headers.remove(SEC_WEBSOCKET_ACCEPT);
+        } else {
+            *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
         headers.remove(HeaderName::from_static("transfer-encoding"));
         *answer.headers_mut() = headers;
@@ -112,8 +114,8 @@ impl Socket {
 }
 
 /// RFC 6455 §4.1: the proof that upstream read the key.
-fn is_accepted(key: &str, headers: &HeaderMap) -> bool {
-    let proof = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat()));
+fn is_accepted(key: &[u8], headers: &HeaderMap) -> bool {
+    let proof = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat()));
     headers.get(SEC_WEBSOCKET_ACCEPT).is_some_and(|accept| accept.as_bytes() == proof.as_bytes())
 }
 
@@ -185,8 +187,8 @@ mod tests {
     fn checks_the_proof_of_the_standard_s_example() {
         let mut headers = HeaderMap::new();
         headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        assert!(is_accepted("dGhlIHNhbXBsZSBub25jZQ==", &headers));
-        assert!(!is_accepted("dGhlIHNhbXBsZSBub25jZR==", &headers));
-        assert!(!is_accepted("dGhlIHNhbXBsZSBub25jZQ==", &HeaderMap::new()));
+        assert!(is_accepted(b"dGhlIHNhbXBsZSBub25jZQ==", &headers));
+        assert!(!is_accepted(b"dGhlIHNhbXBsZSBub25jZR==", &headers));
+        assert!(!is_accepted(b"dGhlIHNhbXBsZSBub25jZQ==", &HeaderMap::new()));
     }
 }
