@@ -55,6 +55,8 @@ pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certifica
         places: places(certificates),
         kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),
         transparent_ports: transparent_ports(planned),
+        listeners: Vec::new(),
+        program: None,
     }
 }
 

@@ -17,7 +17,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::channel;
 use super::error::{ExecError, SandboxError};
 use super::mend::mend;
-use super::message::{Answer, DoorList, Facts, Order};
+use super::message::{Answer, DoorList, Facts, Order, Wanted};
+use super::port_table::PortTable;
 use super::profile::Profile;
 use crate::sys::process;
 
@@ -71,6 +72,8 @@ pub struct Doors {
     /// Packets that refused a connection to a port on which nobody listens: IP and TCP headers, no link-layer header.
     /// Source address and port are those that the child wanted.
     pub refusals: Option<OwnedFd>,
+    /// The Unix sockets that the profile asked for, in its order, listening.
+    pub listeners: Vec<OwnedFd>,
 }
 
 /// How the command ended.
@@ -230,7 +233,9 @@ impl DoorList {
         let dns_udp = (0..self.udp).map(|_| sockets.next()).collect::<Option<_>>()?;
         let dns_tcp = (0..self.tcp).map(|_| sockets.next()).collect::<Option<_>>()?;
         let refusals = if self.refusals { Some(sockets.next()?) } else { None };
-        let doors = Doors { explicit, explicit_port: self.explicit_port, transparent, dns_udp, dns_tcp, refusals };
+        let listeners = (0..self.listeners).map(|_| sockets.next()).collect::<Option<_>>()?;
+        let explicit_port = self.explicit_port;
+        let doors = Doors { explicit, explicit_port, transparent, dns_udp, dns_tcp, refusals, listeners };
         sockets.next().is_none().then_some(doors)
     }
 }
@@ -258,8 +263,17 @@ impl Loopback {
     ///
     /// Asks the init and waits for its answer: some tens of microseconds.
     pub fn socket(&self, v6: bool) -> io::Result<OwnedFd> {
+        self.ask(&Wanted::Stream { v6 })
+    }
+
+    /// What lists the listening sockets of the child's network namespace.
+    pub fn port_table(&self) -> io::Result<PortTable> {
+        self.ask(&Wanted::PortTable {}).map(PortTable::new)
+    }
+
+    fn ask(&self, wanted: &Wanted) -> io::Result<OwnedFd> {
         let requests = self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        channel::send(&*requests, &v6, channel::NONE)?;
+        channel::send(&*requests, wanted, channel::NONE)?;
         let (errno, sockets) = channel::receive::<i32>(&*requests)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         sockets.into_iter().next().ok_or_else(|| io::Error::from_raw_os_error(errno))
     }
@@ -271,13 +285,21 @@ mod tests {
 
     #[test]
     fn doors_take_exactly_their_sockets() {
-        let list = || DoorList { explicit_port: 7, transparent: vec![80, 443], udp: 2, tcp: 1, refusals: true };
+        let list = || DoorList {
+            explicit_port: 7,
+            transparent: vec![80, 443],
+            udp: 2,
+            tcp: 1,
+            refusals: true,
+            listeners: 1,
+        };
         let sockets = |count| (0..count).map(|_| OwnedFd::from(io::pipe().unwrap().0)).collect::<Vec<_>>();
-        let doors = list().open(sockets(7)).unwrap();
+        let doors = list().open(sockets(8)).unwrap();
         assert_eq!(doors.transparent.iter().map(|(port, _)| *port).collect::<Vec<_>>(), [80, 443]);
         assert_eq!((doors.dns_udp.len(), doors.dns_tcp.len(), doors.refusals.is_some()), (2, 1, true));
-        assert!(list().open(sockets(6)).is_none());
-        assert!(list().open(sockets(8)).is_none());
+        assert_eq!(doors.listeners.len(), 1);
+        assert!(list().open(sockets(7)).is_none());
+        assert!(list().open(sockets(9)).is_none());
     }
 
     #[test]

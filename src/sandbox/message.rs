@@ -35,7 +35,16 @@ pub(super) enum Answer {
     Ended { status: i32, changes: Vec<PathBuf>, more_changes: bool },
 }
 
-/// Which socket is which among those that come with `Established`: explicit, transparent, UDP, TCP, refusals.
+/// What the parent wants of the init over the loopback socket; the answer is an error number, or 0 and the descriptor.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// An unconnected TCP socket of the child's network namespace.
+    Stream { v6: bool },
+    /// A socket that lists the sockets of that namespace (`sock_diag(7)`).
+    PortTable {},
+}
+
+/// Which socket is which among those that come with `Established`: explicit, transparent, UDP, TCP, refusals, listeners.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DoorList {
     /// The port of the explicit proxy.
@@ -48,6 +57,8 @@ pub(super) struct DoorList {
     pub(super) tcp: u8,
     /// Whether the socket that sees refusals is there.
     pub(super) refusals: bool,
+    /// How many of the profile's Unix sockets there are: all.
+    pub(super) listeners: u8,
 }
 
 /// What the seal turned out to be where that depends on the machine.
@@ -63,8 +74,9 @@ pub struct Facts {
     pub verified_masks: u32,
 }
 
-wire_struct!(DoorList { explicit_port, transparent, udp, tcp, refusals });
+wire_struct!(DoorList { explicit_port, transparent, udp, tcp, refusals, listeners });
 wire_struct!(Facts { real_root, home_is_overlaid, read_only, verified_masks });
+wire_enum!(Wanted { 0 => Stream(v6), 1 => PortTable() });
 wire_enum!(Order {
     0 => Establish(profile),
     1 => Execute(arguments, environment),

@@ -19,6 +19,7 @@ mod mechanism;
 mod mend;
 mod message;
 mod mountinfo;
+mod port_table;
 mod profile;
 mod refusals;
 mod seccomp;
@@ -32,6 +33,7 @@ pub use handle::{Doors, Ended, Enforcement, Established, Loopback, Stage, Status
 pub use left_out::LeftOut;
 pub use mechanism::Mechanism;
 pub use message::Facts;
-pub use profile::{Mask, MaskKind, Place, Profile};
+pub use port_table::{Listening, PortTable};
+pub use profile::{Mask, MaskKind, Place, Profile, Program};
 pub use stage::stage_main;
 pub use wire::Bytes;

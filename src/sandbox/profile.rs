@@ -42,6 +42,22 @@ pub struct Profile {
     pub kept_descriptors: Vec<RawFd>,
     /// Ports besides 80 and 443 on which connections to any address are received.
     pub transparent_ports: Vec<u16>,
+    /// Unix sockets on which the parent hears the child, by their paths inside: mounted over what is there; where nothing
+    /// is, the path must lie where the seal has a directory of its own.
+    pub listeners: Vec<PathBuf>,
+    /// A program of ours for the child.
+    pub program: Option<Program>,
+}
+
+/// Our own executable at a path inside, whatever the seal hides of the place where it is on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Where it is on the host.
+    pub executable: PathBuf,
+    /// Where it appears: in a directory of its own below /run.
+    pub path: PathBuf,
+    /// Names of symlinks to it, beside it.
+    pub names: Vec<String>,
 }
 
 /// A path whose content the child must not see.
@@ -88,6 +104,7 @@ impl Mask {
 
 wire_struct!(Mask { path, kind });
 wire_struct!(Place { paths, bytes });
+wire_struct!(Program { executable, path, names });
 wire_enum!(MaskKind { 0 => File(bytes), 1 => EmptyDirectory() });
 wire_struct!(Profile {
     project,
@@ -106,4 +123,6 @@ wire_struct!(Profile {
     places,
     kept_descriptors,
     transparent_ports,
+    listeners,
+    program,
 });

@@ -4,6 +4,7 @@
 //! systems and directories of ours go on top; then what was taken aside goes back, and masks and guards over it, last.
 //! From a failure on, nothing goes on.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
@@ -16,6 +17,7 @@ use super::changes::Layers;
 use super::covers::{self, Covers};
 use super::devices::Devices;
 use super::kernel;
+use super::listeners;
 use super::overlay::Overlays;
 use super::places;
 use super::site::Site;
@@ -33,6 +35,8 @@ pub(super) struct Built<'a> {
     pub(super) read_only: Vec<std::path::PathBuf>,
     /// What is mounted over host paths.
     pub(super) covers: Covers<'a>,
+    /// The Unix sockets that the profile asked for, listening.
+    pub(super) listeners: Vec<OwnedFd>,
 }
 
 /// Builds it.
@@ -43,6 +47,7 @@ pub(super) fn build<'a>(site: &'a Site) -> Result<Built<'a>, Failure> {
         .blame(Mechanism::MountNamespace, "making mounts private")?;
     let trees = take_trees(site)?;
     let devices = if site.without(Mechanism::OwnDev) { None } else { Some(Devices::take(site)?) };
+    let program = listeners::take_program(site)?;
     let control_groups = kernel::take_control_groups();
     if !site.without(Mechanism::ReadOnlyRoot) {
         let everything = std::fs::File::open(root).blame(Mechanism::ReadOnlyRoot, "opening the root")?;
@@ -59,13 +64,15 @@ pub(super) fn build<'a>(site: &'a Site) -> Result<Built<'a>, Failure> {
     }
     let covers = covers::plan(site, &rest, &overlays.sockets);
     covers::mount(&covers, site, &mut staging)?;
+    let listeners = listeners::make(site, &mut staging)?;
+    listeners::put_program(program, site)?;
     places::lay(site, &mut overlays, &mut staging)?;
     let handle = Staging::handle().blame(Mechanism::MountNamespace, "keeping the staging")?;
     let devices = devices.map(|devices| devices.assemble(site, &mut staging)).transpose()?;
     Staging::detach(devices.as_deref()).blame(Mechanism::OwnDev, "mounting our own /dev")?;
     let home_is_overlaid = overlays.layers.iter().any(|layer| site.home.starts_with(&layer.path));
     let layers = Layers::keep(handle, overlays.layers);
-    Ok(Built { layers, home_is_overlaid, read_only: overlays.read_only, covers })
+    Ok(Built { layers, home_is_overlaid, read_only: overlays.read_only, covers, listeners })
 }
 
 /// Mounts the overlays; gives the masks that none of them carries.

@@ -49,7 +49,7 @@ pub(super) fn take_trees(site: &Site) -> Result<Vec<Carried>, Failure> {
 }
 
 /// Makes the directories on the way to `path`, and `path` itself to mount on, where they do not exist yet.
-fn make_way(path: &Path, is_directory: bool) -> io::Result<()> {
+pub(super) fn make_way(path: &Path, is_directory: bool) -> io::Result<()> {
     if is_directory {
         return make_directories(path);
     }

@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 use super::super::channel;
 use super::super::failure::Failure;
 use super::super::mechanism::Mechanism;
-use super::super::message::{Answer, DoorList, Facts, Order};
+use super::super::message::{Answer, Facts, Order, Wanted};
 use super::build::{Built, build};
 use super::changes::{Changes, Layers};
 use super::command::{Report, Waiting};
@@ -69,7 +69,7 @@ struct Command {
 }
 
 fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
-    let doors = match network::doors(&site.profile.transparent_ports, site.left_out) {
+    let (mut doors, mut sockets) = match network::doors(&site.profile.transparent_ports, site.left_out) {
         Ok(doors) => doors,
         Err(failure) => return fail(&start.control, failure),
     };
@@ -77,7 +77,9 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
         Ok(built) => built,
         Err(failure) => return fail(&start.control, failure),
     };
-    let Built { layers, home_is_overlaid, read_only, covers } = built;
+    let Built { layers, home_is_overlaid, read_only, covers, listeners } = built;
+    doors.listeners = u8::try_from(listeners.len()).map_err(io::Error::other)?;
+    sockets.extend(listeners);
     let (link, other) = UnixStream::pair()?;
     let command = match process::fork(CloneFlags::empty())? {
         process::Side::Child => {
@@ -91,16 +93,13 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
     match channel::receive(&command.link)? {
         Some((Report::Verified { masks }, _)) => {
             let facts = Facts { verified_masks: masks, ..facts };
-            announce(start, facts, doors)?;
+            channel::send(&start.control, &Answer::Established { facts, doors }, &sockets)?;
+            drop(sockets);
             Seal { start, layers, command }.serve()
         }
         Some((Report::Failed { failure }, _)) => fail(&start.control, failure),
         _ => fail(&start.control, Failure::found(Mechanism::Filter, "the verifying process ended", None)),
     }
-}
-
-fn announce(start: &Start, facts: Facts, (doors, sockets): (DoorList, Vec<OwnedFd>)) -> io::Result<()> {
-    channel::send(&start.control, &Answer::Established { facts, doors }, &sockets)
 }
 
 impl Seal<'_> {
@@ -167,8 +166,12 @@ impl Seal<'_> {
 
     /// A socket of this network namespace for the parent.
     fn give_socket(&self) -> io::Result<()> {
-        let Some((v6, _)) = channel::receive::<bool>(&self.start.loopback)? else { return Ok(()) };
-        match network::stream(v6) {
+        let Some((wanted, _)) = channel::receive::<Wanted>(&self.start.loopback)? else { return Ok(()) };
+        let made = match wanted {
+            Wanted::Stream { v6 } => network::stream(v6),
+            Wanted::PortTable {} => network::port_table(),
+        };
+        match made {
             Ok(socket) => channel::send(&self.start.loopback, &0_i32, &[socket]),
             Err(errno) => channel::send(&self.start.loopback, &(errno as i32), channel::NONE),
         }

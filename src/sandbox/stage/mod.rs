@@ -16,6 +16,7 @@ mod descriptors;
 mod devices;
 mod init;
 mod kernel;
+mod listeners;
 mod namespaces;
 mod network;
 mod overlay;

@@ -102,7 +102,7 @@ pub(super) fn doors(ports: &[u16], left_out: &LeftOut) -> Result<(DoorList, Vec<
 fn open_doors(ports: &[u16], left_out: &LeftOut) -> io::Result<(DoorList, Vec<OwnedFd>)> {
     let explicit = listener(&SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)))?;
     let explicit_port = getsockname::<SockaddrIn>(explicit.as_raw_fd())?.port();
-    let mut list = DoorList { explicit_port, transparent: Vec::new(), udp: 0, tcp: 0, refusals: false };
+    let mut list = DoorList { explicit_port, transparent: Vec::new(), udp: 0, tcp: 0, refusals: false, listeners: 0 };
     let mut sockets = vec![explicit];
     if left_out.has(Mechanism::NetworkNamespace) {
         // These ports are the host's then.
@@ -136,6 +136,12 @@ fn has_v6() -> bool {
 pub(super) fn stream(v6: bool) -> nix::Result<OwnedFd> {
     let family = if v6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
     socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
+}
+
+/// A netlink socket that lists the sockets of this network namespace. It shows nothing that the child cannot see in its
+/// own /proc/net/tcp.
+pub(super) fn port_table() -> nix::Result<OwnedFd> {
+    socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)
 }
 
 /// A listener on `port` of every address, of both families where there are two.
