@@ -7,6 +7,7 @@ mod bare;
 mod broking;
 mod error;
 mod packages;
+mod ports;
 mod profile;
 mod sealed;
 mod told;
@@ -29,6 +30,7 @@ use crate::plan::{self, Planned, Request};
 use crate::policy::{self, Flags, Isolation, Layers, PolicyText, Surroundings};
 use crate::proxy::{ConnectTo, Totals};
 use crate::report::{self, Terminal};
+use crate::supervise::ports::{Bound, Publish};
 use crate::world::World;
 
 pub use error::RunError;
@@ -49,6 +51,12 @@ pub struct Order {
     pub upstream_ca: Vec<PathBuf>,
     /// `--device`.
     pub devices: Vec<PathBuf>,
+    /// `--publish`.
+    pub publish: Vec<Publish>,
+    /// `--loopback` with a path, as written.
+    pub sockets: Vec<String>,
+    /// `--no-browser`.
+    pub no_browser: bool,
     /// Neither banner nor summary.
     pub quiet: bool,
 }
@@ -71,9 +79,11 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
         "planned"
     );
     let upstream = broking::certificates(&order.upstream_ca)?;
+    // A port that is taken is to be heard of before anything starts.
+    let bound = Bound::bind(&planned.plan.ports)?;
     terminal.note(&report::banner(&planned.plan));
     let outcome = match planned.plan.level.value {
-        Isolation::Sealed => sealed::run(world, order, planned, upstream, terminal)?,
+        Isolation::Sealed => sealed::run(world, order, planned, upstream, bound, terminal)?,
         Isolation::None => bare::run(world, order, planned, upstream, terminal)?,
         Isolation::Guarded => return Err(RunError::Level),
     };
@@ -108,6 +118,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         mounts: &fs::read("/proc/self/mountinfo").unwrap_or_default(),
     };
     let findings = mask::find(&search).map_err(plan::PlanError::from)?;
+    let ports = ports::wanted(world, order, &project, &writable, merged.isolation.value)?;
     let request = Request {
         run: RunId::mint(Timestamp::now())?.as_str().to_owned(),
         arguments: &order.command,
@@ -117,6 +128,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         current_directory: &world.current_directory,
         findings,
         writable,
+        ports,
         now: Timestamp::now(),
     };
     Ok(plan::build(request, &merged)?)

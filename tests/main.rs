@@ -10,6 +10,7 @@ mod egress;
 mod harness;
 mod levels;
 mod lifecycle;
+mod ports;
 mod streams;
 mod support;
 mod transparency;

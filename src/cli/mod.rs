@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use options::{EgressChoice, Isolation, PlanOptions};
+pub use options::{EgressChoice, Isolation, Loopback, PlanOptions};
 
 /// Run AI agents that can use credentials and can never read one.
 #[derive(Debug, Parser)]
@@ -131,6 +131,8 @@ mod tests {
         for line in [
             "agentsecrets run",
             "agentsecrets run --loopback 0 -- x",
+            "agentsecrets run --loopback 70000 -- x",
+            "agentsecrets run --loopback socket -- x",
             "agentsecrets run --isolation loose -- x",
             "agentsecrets run --keep A=B -- x",
             "agentsecrets frobnicate",

@@ -14,9 +14,15 @@ pub struct PlanOptions {
     /// Allow a target: host, *.domain, or either with :port
     #[arg(long, value_name = "HOST[:PORT]")]
     pub allow: Vec<String>,
-    /// Let the child reach this port of the host's own loopback
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub loopback: Vec<u16>,
+    /// Let the child reach this port of the host's own loopback, or this Unix socket of the host
+    #[arg(long, value_name = "PORT|[HOSTPATH:]PATH", value_parser = loopback)]
+    pub loopback: Vec<Loopback>,
+    /// Make a port of the child reachable on the host, as `docker run -p` does; `auto`: every port that it opens
+    #[arg(long, short = 'p', value_name = "[[HOST:]HOSTPORT:]PORT|auto")]
+    pub publish: Vec<String>,
+    /// Do not open links in your browser for the child
+    #[arg(long)]
+    pub no_browser: bool,
     /// Send requests for one target to another address, as curl does; for tests and private deployments
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
     pub connect_to: Vec<String>,
@@ -43,6 +49,15 @@ pub struct PlanOptions {
     pub command: Vec<OsString>,
 }
 
+/// `--loopback`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loopback {
+    /// A TCP port.
+    Port(u16),
+    /// A Unix socket, as written.
+    Socket(String),
+}
+
 /// `--egress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EgressChoice {
@@ -59,6 +74,14 @@ pub enum Isolation {
     Sealed,
     /// Placeholders and broker only: the child can read what you can read
     None,
+}
+
+fn loopback(text: &str) -> Result<Loopback, String> {
+    if text.contains('/') {
+        return Ok(Loopback::Socket(text.to_owned()));
+    }
+    let port = text.parse().ok().filter(|port| *port != 0);
+    port.map(Loopback::Port).ok_or_else(|| "write a port from 1 to 65535, or the path of a Unix socket".into())
 }
 
 fn variable(text: &str) -> Result<String, String> {

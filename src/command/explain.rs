@@ -1,7 +1,7 @@
 //! `explain`: prints the plan of a run and starts nothing.
 
 use super::{CommandError, output};
-use crate::cli::{EgressChoice, ExplainOptions, Isolation as Level, PlanOptions};
+use crate::cli::{EgressChoice, ExplainOptions, Isolation as Level, Loopback, PlanOptions};
 use crate::exit::Exit;
 use crate::policy::{DefaultEgress, Flags, Isolation};
 use crate::proxy::ConnectTo;
@@ -34,7 +34,7 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
             Level::None => Isolation::None,
         }),
         allow: options.allow.clone(),
-        loopback: options.loopback.clone(),
+        loopback: options.loopback.iter().filter_map(port).collect(),
         keep: options.keep.clone(),
         scrub: options.scrub.clone(),
         writable,
@@ -42,12 +42,31 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
     };
     let connect_to = options.connect_to.iter().map(|text| text.parse::<ConnectTo>()).collect::<Result<_, _>>();
     let connect_to = connect_to.map_err(|source| CommandError::Flag { flag: "--connect-to", source })?;
+    let publish = options.publish.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    let publish = publish.map_err(|source| CommandError::Publish { source })?;
     Ok(Order {
         command: options.command.clone(),
         flags,
         connect_to,
         upstream_ca: options.upstream_ca.clone(),
         devices: options.device.clone(),
+        publish,
+        sockets: options.loopback.iter().filter_map(socket).collect(),
+        no_browser: options.no_browser,
         quiet: false,
     })
+}
+
+fn port(loopback: &Loopback) -> Option<u16> {
+    match loopback {
+        Loopback::Port(port) => Some(*port),
+        Loopback::Socket(_) => None,
+    }
+}
+
+fn socket(loopback: &Loopback) -> Option<String> {
+    match loopback {
+        Loopback::Port(_) => None,
+        Loopback::Socket(text) => Some(text.clone()),
+    }
 }

@@ -50,6 +50,12 @@ pub enum CommandError {
         /// What is wrong with its value.
         source: crate::proxy::ProxyError,
     },
+    /// `--publish` that cannot be read.
+    #[error("--publish: {source}")]
+    Publish {
+        /// What is wrong with its value.
+        source: crate::supervise::ports::PublishError,
+    },
     /// A process could not be started.
     #[error(transparent)]
     Spawn(#[from] crate::supervise::SpawnError),
@@ -138,7 +144,7 @@ impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => error.exit(),
-            Self::Flag { .. } => Exit::Usage,
+            Self::Flag { .. } | Self::Publish { .. } => Exit::Usage,
             _ => Exit::Failure,
         }
     }
@@ -147,6 +153,7 @@ impl CommandError {
         match self {
             Self::Run(error) | Self::Demo(demo::DemoError::Run(error)) => error.hint(),
             Self::Log(error) => error.hint(),
+            Self::Publish { source } => Some(source.hint()),
             _ => None,
         }
     }

@@ -27,6 +27,7 @@ use serde::{Serialize, Serializer};
 use crate::mask::Findings;
 use crate::policy::{Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, ServiceId, Sourced, Target};
 use crate::secret::{Placeholder, SecretName, Table};
+use crate::supervise::ports::Wanted;
 
 pub use error::PlanError;
 
@@ -48,6 +49,8 @@ pub struct Request<'a> {
     pub findings: Findings,
     /// Places besides the project that the child may write and that outlive the run.
     pub writable: Vec<PathBuf>,
+    /// What is to be reached across the seal.
+    pub ports: Wanted,
     /// The time.
     pub now: Timestamp,
 }
@@ -97,6 +100,8 @@ pub struct Plan {
     /// Places besides the project that the child may write and that outlive the run.
     #[serde(serialize_with = "paths")]
     pub writable: Vec<PathBuf>,
+    /// What is reached across the seal.
+    pub ports: Wanted,
     /// Where requests may go.
     pub egress: Egress,
     /// Which allowed targets have their TLS terminated.
@@ -250,6 +255,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         guarded: found.guarded,
         sockets: found.sockets,
         writable: request.writable,
+        ports: request.ports,
         egress: policy.egress(&bindings),
         inspect: policy.inspect.value,
         on_stray: policy.on_stray.value,

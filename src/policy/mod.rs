@@ -16,6 +16,7 @@ mod files;
 mod glob;
 mod host;
 mod layers;
+mod link;
 mod path;
 mod rule;
 mod scrub;
@@ -38,6 +39,7 @@ pub use layers::{
     EgressPolicy, Flags, Inspect, Isolation, Layers, Merged, OnStray, PolicyError, PolicyPlace, PolicyText,
     SecretPolicy, Sourced,
 };
+pub use link::{LONGEST_LINK, Link, LinkError};
 pub use path::{PathError, RequestPath};
 pub use rule::{PathPattern, Rule};
 pub use scrub::{NameJudgement, NameVerdict, ScrubRules, ValuePattern};

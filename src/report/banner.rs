@@ -1,8 +1,11 @@
-//! What `run` says before the child starts: at most four lines.
+//! What `run` says before the child starts: at most four lines, and one for each danger that the user asked for.
+
+use std::net::SocketAddr;
 
 use super::{count, level, listed, plain};
 use crate::plan::{Plan, SecretPlan};
 use crate::policy::Isolation;
+use crate::supervise::ports::Publish;
 
 /// The banner: what is brokered, hidden and masked, and what the user must know.
 pub fn banner(plan: &Plan) -> String {
@@ -20,6 +23,7 @@ pub fn banner(plan: &Plan) -> String {
     if !plan.project_is_bound && plan.level.value == Isolation::Sealed {
         lines.push("warning: the project is your home or lies above it: changes to it end with the run".into());
     }
+    lines.extend(exposed(plan));
     match plan.warnings.as_slice() {
         [] => {}
         [only] => lines.push(format!("warning: {}", plain(only))),
@@ -32,6 +36,22 @@ pub fn banner(plan: &Plan) -> String {
         }
     }
     lines.iter().flat_map(|line| ["agentsecrets: ", line, "\n"]).collect()
+}
+
+/// What is reached across the seal beyond the host's own loopback, and sockets that hand out more than data.
+fn exposed(plan: &Plan) -> impl Iterator<Item = String> {
+    let published = plan.ports.published.iter().filter_map(|publish| match publish {
+        Publish::Port { host, host_port, .. } if !host.is_loopback() => Some(format!(
+            "warning: {} is not loopback: every machine that reaches this one reaches the child there",
+            SocketAddr::new(*host, *host_port)
+        )),
+        _ => None,
+    });
+    let sockets = plan.ports.sockets.iter().filter_map(|socket| {
+        let path = plain(&socket.host.to_string_lossy());
+        Some(format!("warning: the child is given {path}: {}", socket.power?))
+    });
+    published.chain(sockets)
 }
 
 fn headline(plan: &Plan) -> String {
@@ -56,6 +76,30 @@ fn headline(plan: &Plan) -> String {
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::supervise::ports::HostSocket;
+
+    #[test]
+    fn a_danger_that_was_asked_for_has_a_line_of_its_own() {
+        let mut plan = sample::plan();
+        plan.ports.published = ["3000", "0.0.0.0:8080:3000"].map(|text| text.parse().unwrap()).to_vec();
+        plan.ports.sockets = vec![
+            HostSocket { host: "/run/db.sock".into(), inside: "/run/db.sock".into(), power: None },
+            HostSocket {
+                host: "/run/docker.sock".into(),
+                inside: "/run/d".into(),
+                power: Some("it owns this machine"),
+            },
+        ];
+        let banner = banner(&plan);
+        let lines: Vec<&str> = banner.lines().skip(1).take(2).collect();
+        assert_eq!(
+            lines,
+            [
+                "agentsecrets: warning: 0.0.0.0:8080 is not loopback: every machine that reaches this one reaches the child there",
+                "agentsecrets: warning: the child is given /run/docker.sock: it owns this machine",
+            ]
+        );
+    }
 
     #[test]
     fn says_what_matters_in_four_lines_at_most() {

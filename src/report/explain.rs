@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::{level, listed, origin, plain};
 use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
 use crate::policy::{DefaultEgress, Isolation, Target};
+use crate::supervise::ports::Publish;
 
 /// Every decision of a run, in the order in which they matter: secrets, variables, files, network.
 pub fn explain(plan: &Plan) -> String {
@@ -19,6 +20,7 @@ pub fn explain(plan: &Plan) -> String {
     {
         section(&mut text, title, paths.iter().map(|path| plain(&path.to_string_lossy())));
     }
+    ports(&mut text, plan);
     section(&mut text, "warnings", plan.warnings.iter().map(|warning| plain(warning)));
     text
 }
@@ -137,6 +139,29 @@ fn mask(mask: &MaskPlan) -> String {
         MaskContent::EmptyDirectory => "an empty directory".to_owned(),
     };
     format!("{path}: {what}; {} [{}]", plain(&mask.reason), origin(&mask.origin))
+}
+
+/// What is reached across the seal in either direction.
+fn ports(text: &mut String, plan: &Plan) {
+    let published = plan.ports.published.iter().map(|publish| match publish {
+        Publish::Auto => {
+            "every port from 1024 that the child opens: on your loopback, under the same number if it is free".into()
+        }
+        port @ Publish::Port { .. } => port.to_string(),
+    });
+    section(text, "ports of the child on this host", published);
+    let sockets = plan.ports.sockets.iter().map(|socket| {
+        let (host, inside) = (plain(&socket.host.to_string_lossy()), plain(&socket.inside.to_string_lossy()));
+        let at = if host == inside { host } else { format!("{host} at {inside}") };
+        socket.power.map_or_else(|| at.clone(), |power| format!("{at}: {power}"))
+    });
+    section(text, "sockets of this host inside", sockets);
+    if plan.ports.browser {
+        line(
+            text,
+            "\nbrowser\n  http and https links that the child opens go to your own browser (not with --no-browser)",
+        );
+    }
 }
 
 fn section(text: &mut String, title: &str, rows: impl Iterator<Item = String>) {

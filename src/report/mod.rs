@@ -6,6 +6,7 @@
 mod banner;
 mod error;
 mod explain;
+mod news;
 mod notice;
 mod plain;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod terminal;
 pub use banner::banner;
 pub use error::error;
 pub use explain::explain;
+pub use news::news;
 pub use notice::notice;
 pub use plain::plain;
 pub use summary::{Totals, summary};

@@ -3,6 +3,7 @@
 use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
 use crate::policy::{Egress, Inspect, Isolation, OnStray, Origin, ServiceId, Sourced, Target};
 use crate::secret::{Placeholder, SecretName};
+use crate::supervise::ports::Wanted;
 
 pub(super) fn plan() -> Plan {
     let builtin = |file: &str| Origin::Builtin { file: file.into() };
@@ -77,6 +78,7 @@ pub(super) fn plan() -> Plan {
         guarded: vec!["/home/ann/app/.git/hooks".into()],
         sockets: Vec::new(),
         writable: Vec::new(),
+        ports: Wanted::default(),
         egress: Egress { allow: vec![stripe, Target::parse("db.example:5432").unwrap()], ..Egress::default() },
         inspect: Inspect::default(),
         on_stray: OnStray::default(),

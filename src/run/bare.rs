@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::broking::{self, Credentials, Wires};
-use super::told::Told;
+use super::told::{Heard, Told};
 use super::trust::{self, Certificates};
 use super::watch::{Child, watch};
 use super::{Order, Outcome, RunError};
@@ -43,7 +43,9 @@ pub(super) fn run(
 
     let wiring = files.wiring(credentials.token.proxy_url(port));
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
-    let (sender, mut notices) = mpsc::channel(256);
+    let (sender, notices) = mpsc::channel(256);
+    // Nothing crosses a seal that is not there.
+    let mut heard = Heard { notices, news: mpsc::channel(1).1 };
     let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, upstream };
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
@@ -53,12 +55,12 @@ pub(super) fn run(
         let listeners = Listeners { explicit: vec![listener], ..Listeners::default() };
         let broker = Broker::start(settings, listeners)?;
         let ended = match spawn::bare(&order.command, &environment) {
-            Ok(mut child) => watch(&mut child, &signals, &mut notices, &mut told).await,
+            Ok(mut child) => watch(&mut child, &signals, &mut heard, &mut told).await,
             Err(error) => Err(error.into()),
         };
         Ok::<_, RunError>((ended, broker.close().await))
     })?;
-    told.finish(&mut notices);
+    told.finish(&mut heard);
     let exit = ended.as_ref().map_or_else(RunError::exit, |exit| *exit);
     log.close(Some(exit.code()))?;
     ended?;

@@ -10,6 +10,7 @@ use crate::policy::PolicyError;
 use crate::proxy::ProxyError;
 use crate::sandbox::{ExecError, SandboxError};
 use crate::supervise::SpawnError;
+use crate::supervise::ports::{PublishError, SocketError};
 
 /// Why a run did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,21 @@ pub enum RunError {
     /// The runtime did not start.
     #[error("cannot start the broker's runtime")]
     Runtime(#[source] io::Error),
+    /// A port that cannot be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A Unix socket that cannot be given to the child.
+    #[error("--loopback: {0}")]
+    Socket(#[source] SocketError),
+    /// A flag that only the seal can carry out.
+    #[error("{flag} needs the seal: without it the child is on the host's own network")]
+    NeedsSeal {
+        /// The flag.
+        flag: &'static str,
+    },
+    /// The relays could not be started.
+    #[error("cannot start the relays of ports")]
+    Ports(#[source] io::Error),
     /// Certificates for the child could not be put anywhere (`--isolation none`).
     #[error("cannot write the run's certificates to a temporary directory")]
     Certificates(#[source] io::Error),
@@ -94,6 +110,11 @@ impl RunError {
             Self::Plan(error) => error.hint(),
             Self::Level => {
                 Some("use `--isolation sealed`, or `--isolation none` for placeholders and broker alone".into())
+            }
+            Self::Publish(error) => Some(error.hint()),
+            Self::Socket(error) => Some(error.hint()),
+            Self::NeedsSeal { flag } => {
+                Some(format!("leave `{flag}` out: what the child opens is on your loopback already"))
             }
             Self::Sandbox(error) | Self::Execute(ExecError::Sandbox(error)) => sandbox_hint(error),
             Self::Execute(ExecError::NotFound { command }) if !command.contains('/') => {

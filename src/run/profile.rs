@@ -55,7 +55,7 @@ pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certifica
         places: places(certificates),
         kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),
         transparent_ports: transparent_ports(planned),
-        listeners: Vec::new(),
+        listeners: plan.ports.sockets.iter().map(|socket| socket.inside.clone()).collect(),
         program: None,
     }
 }

@@ -10,9 +10,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::broking::{self, Credentials, Wires};
-use super::told::Told;
+use super::told::{Heard, Told};
 use super::watch::{Child, watch};
-use super::{Order, Outcome, RunError, profile, trust};
+use super::{Order, Outcome, RunError, ports, profile, trust};
 use crate::exit::Exit;
 use crate::plan::Planned;
 use crate::policy;
@@ -20,6 +20,7 @@ use crate::proxy::{Broker, Listeners, LoopbackSockets};
 use crate::report::Terminal;
 use crate::sandbox::{Doors, Ended, Established, LeftOut, Loopback, Stage, Status};
 use crate::scrub;
+use crate::supervise::ports::{Bound, Ports};
 use crate::supervise::{Received, Signals, spawn};
 use crate::world::World;
 
@@ -29,6 +30,7 @@ pub(super) fn run(
     order: &Order,
     mut planned: Planned,
     upstream: Vec<CertificateDer<'static>>,
+    bound: Bound,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
     let signals = Signals::block().map_err(RunError::Signals)?;
@@ -38,14 +40,18 @@ pub(super) fn run(
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
     let profile = profile::profile(world, order, &planned, &certificates);
-    let Established { enforcement, doors } = stage.establish(&profile)?;
+    let Established { enforcement, mut doors } = stage.establish(&profile)?;
     tracing::debug!(facts = ?enforcement.facts(), port = doors.explicit_port, "the seal stands");
     let log = broking::open_log(world, &planned)?;
 
     let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port));
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
-    let (sender, mut notices) = mpsc::channel(256);
-    let loopback: Arc<dyn LoopbackSockets> = Arc::new(ChildLoopback(stage.loopback().map_err(RunError::Watch)?));
+    let (sender, notices) = mpsc::channel(256);
+    let (news, learnt) = mpsc::channel(256);
+    let mut heard = Heard { notices, news: learnt };
+    let own_loopback = Arc::new(stage.loopback().map_err(RunError::Watch)?);
+    let crossing = ports::seal(&own_loopback, &mut doors, &planned.plan.ports)?;
+    let loopback: Arc<dyn LoopbackSockets> = Arc::new(ChildLoopback(own_loopback));
     let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, upstream };
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
@@ -53,18 +59,20 @@ pub(super) fn run(
     let runtime = Runtime::new().map_err(RunError::Runtime)?;
     let (ended, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, listeners(doors))?;
+        let ports = Ports::start(bound, crossing, news).map_err(RunError::Ports)?;
         tracing::debug!("the broker is up");
         let ended = match stage.execute(&order.command, environment.pairs(), &enforcement) {
-            Ok(()) => watch(&mut stage, &signals, &mut notices, &mut told).await,
+            Ok(()) => watch(&mut stage, &signals, &mut heard, &mut told).await,
             Err(error) => Err(error.into()),
         };
         tracing::debug!("the command ended");
         // The tree first: nothing of the child is left when the broker closes.
         drop(stage);
+        ports.close().await;
         Ok::<_, RunError>((ended, broker.close().await))
     })?;
     tracing::debug!(?totals, "the broker is closed");
-    told.finish(&mut notices);
+    told.finish(&mut heard);
     let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status));
     log.close(Some(exit.code()))?;
     let home_changes = ended?.home_changes;
@@ -103,7 +111,7 @@ fn exit(status: Status) -> Exit {
 
 /// The child's own loopback, for the broker.
 #[derive(Debug)]
-struct ChildLoopback(Loopback);
+struct ChildLoopback(Arc<Loopback>);
 
 impl LoopbackSockets for ChildLoopback {
     fn socket(&self, v6: bool) -> io::Result<OwnedFd> {

@@ -4,11 +4,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
 
 use super::RunError;
-use super::told::Told;
-use crate::proxy::Notice;
+use super::told::{Heard, Told};
 use crate::supervise::{Received, Signals};
 
 /// What is being watched: a seal or a bare process.
@@ -27,7 +25,7 @@ pub(super) trait Child {
 pub(super) async fn watch<C: Child>(
     child: &mut C,
     signals: &Signals,
-    notices: &mut mpsc::Receiver<Notice>,
+    heard: &mut Heard,
     told: &mut Told,
 ) -> Result<C::Ended, RunError> {
     let ended = readable(child.readiness().map_err(RunError::Watch)?)?;
@@ -48,7 +46,8 @@ pub(super) async fn watch<C: Child>(
                     child.pass_on(signal)?;
                 }
             }
-            Some(notice) = notices.recv() => told.hear(notice),
+            Some(notice) = heard.notices.recv() => told.hear(&notice),
+            Some(news) = heard.news.recv() => told.learn(&news),
         }
     }
 }

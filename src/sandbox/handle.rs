@@ -285,14 +285,8 @@ mod tests {
 
     #[test]
     fn doors_take_exactly_their_sockets() {
-        let list = || DoorList {
-            explicit_port: 7,
-            transparent: vec![80, 443],
-            udp: 2,
-            tcp: 1,
-            refusals: true,
-            listeners: 1,
-        };
+        let list =
+            || DoorList { explicit_port: 7, transparent: vec![80, 443], udp: 2, tcp: 1, refusals: true, listeners: 1 };
         let sockets = |count| (0..count).map(|_| OwnedFd::from(io::pipe().unwrap().0)).collect::<Vec<_>>();
         let doors = list().open(sockets(8)).unwrap();
         assert_eq!(doors.transparent.iter().map(|(port, _)| *port).collect::<Vec<_>>(), [80, 443]);

@@ -81,6 +81,7 @@ impl Case {
                 current_directory: Path::new("/p"),
                 findings: self.findings,
                 writable: Vec::new(),
+                ports: Wanted::default(),
                 now: "2026-11-23T10:00:00Z".parse().unwrap(),
             },
             &self.policy,

@@ -26,7 +26,8 @@ pub(super) fn verify(site: &Site, covers: &Covers) -> Result<u32, Failure> {
         match cover {
             // What a symlink leads to has a cover of its own.
             Cover::ReadOnly(mechanism) if !path.is_symlink() => read_only(*mechanism, path)?,
-            Cover::Socket if is_socket(path) => {
+            // One of ours may lie over it, by the user's wish.
+            Cover::Socket if is_socket(path) && !site.profile.listeners.contains(path) => {
                 return Err(Failure::found(Mechanism::SocketMasks, "a socket is still there", Some(path)));
             }
             Cover::Itself | Cover::ReadOnly(_) | Cover::Mask(_) | Cover::Socket => {}
