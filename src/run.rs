@@ -102,8 +102,10 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let rules = policy::file_rules();
     let around = Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };
-    let command = order.command.first().map(Path::new).and_then(Path::file_name).unwrap_or_default();
-    let mut writable = outermost(&rules.writable_places(&command.to_string_lossy(), around), &project);
+    let agent = policy::agents().recognise(&order.command, &|path| located(world, path));
+    let name = agent.map(|found| found.agent.id.as_str());
+    let mut writable = outermost(&rules.writable_places(name, around), &project);
+    let made = rules.made_places(name, around).into_iter().filter(|path| writable.contains(path)).collect();
     writable.extend(merged.writable.iter().map(|path| absolute(world, &path.value)));
     let search = Search {
         rules,
@@ -122,6 +124,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
     let request = Request {
         run: RunId::mint(Timestamp::now())?.as_str().to_owned(),
         arguments: &order.command,
+        agent,
         environment: &world.environment,
         project_is_bound: !world.home.starts_with(&project),
         project: &project,
@@ -129,6 +132,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         findings,
         writable,
         ports,
+        made,
         now: Timestamp::now(),
     };
     Ok(plan::build(request, &merged)?)
@@ -136,14 +140,21 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
 
 /// Our own executable and the command's, wherever `PATH` finds it.
 fn needed(world: &World, order: &Order) -> Vec<PathBuf> {
-    let mut needed = vec![world.executable.clone()];
-    if let Some(command) = order.command.first() {
-        let path = world.variable("PATH").unwrap_or_default();
-        let folders = std::env::split_paths(path).chain([PathBuf::new()]);
-        let places = folders.map(|folder| world.current_directory.join(folder).join(command));
-        needed.extend(places.filter_map(|place| place.canonicalize().ok()).filter(|place| place.is_file()));
-    }
-    needed
+    let command = order.command.first().map(Path::new);
+    std::iter::once(world.executable.clone()).chain(command.into_iter().flat_map(|path| places(world, path))).collect()
+}
+
+/// Where a command really is, for one without `/` the first that `PATH` finds.
+fn located(world: &World, command: &Path) -> Option<PathBuf> {
+    places(world, command).next()
+}
+
+/// Every place where a command really is: each that `PATH` finds, and the working directory's.
+fn places<'a>(world: &'a World, command: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
+    let path = world.variable("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(path).chain([PathBuf::new()]);
+    let places = folders.map(move |folder| world.current_directory.join(folder).join(command));
+    places.filter_map(|place| place.canonicalize().ok()).filter(|place| place.is_file())
 }
 
 /// Places that lie in no other one and not in the project, by their names: what lies there is writable already, and a

@@ -32,6 +32,8 @@ pub enum Verb {
     Doctor(DoctorOptions),
     /// Read what runs did: every request with key name, endpoint, status and duration
     Log(LogOptions),
+    /// List what is known without configuration
+    Policy(PolicyOptions),
 }
 
 /// `run`.
@@ -93,6 +95,31 @@ pub enum LogVerb {
     Verify {
         /// The run: its id or an unambiguous beginning of it; every run where it is left out
         run: Option<String>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `policy`.
+#[derive(Debug, Args)]
+pub struct PolicyOptions {
+    /// What to list.
+    #[command(subcommand)]
+    pub verb: PolicyVerb,
+}
+
+/// The verbs of `policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// List the agents that are known: how each is recognised and what it gets
+    Agents {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the services whose credentials are brokered: variables, hosts, headers
+    Services {
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,

@@ -5,6 +5,7 @@ mod doctor;
 mod explain;
 mod log;
 mod output;
+mod policy;
 mod run;
 
 use std::ffi::{OsStr, OsString};
@@ -36,11 +37,14 @@ pub enum CommandError {
     /// Reading logs.
     #[error(transparent)]
     Log(#[from] log::LogError),
+    /// A policy file that ships in the binary.
+    #[error(transparent)]
+    Builtin(crate::policy::BuiltinError),
     /// Standard output cannot be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
-    /// The plan cannot be written as JSON.
-    #[error("cannot write the plan as JSON")]
+    /// What was asked for cannot be written as JSON.
+    #[error("cannot write JSON")]
     Json(#[source] serde_json::Error),
     /// A flag that cannot be read.
     #[error("{flag}: {source}")]
@@ -103,6 +107,7 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
         Verb::Demo => Ok(demo::demo(world)?),
         Verb::Doctor(options) => doctor::doctor(world, &options),
         Verb::Log(options) => read_log(world, options.verb),
+        Verb::Policy(options) => policy::policy(&options.verb),
     }
 }
 

@@ -80,8 +80,8 @@ impl Scanner<'_> {
                 self.replace_string(range, Place::Value)
             }
             Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word(b"true"),
-            Some(b'f') => self.word(b"false"),
+            Some(b't') => self.switch("true"),
+            Some(b'f') => self.switch("false"),
             Some(b'n') => self.word(b"null"),
             _ => Err(self.unexpected()),
         }
@@ -93,6 +93,19 @@ impl Scanner<'_> {
             Ok(())
         } else {
             Err(self.unexpected())
+        }
+    }
+
+    fn switch(&mut self, word: &'static str) -> Result<(), MaskError> {
+        let start = self.at;
+        self.word(word.as_bytes())?;
+        match self.ask(Place::Switch, word.as_bytes()) {
+            Replacement::Keep => Ok(()),
+            Replacement::Whole(other) if matches!(other.as_str(), "true" | "false") => {
+                self.write(start, other.as_bytes());
+                Ok(())
+            }
+            _ => Err(MaskError::Unfaithful),
         }
     }
 
@@ -215,8 +228,9 @@ impl Scanner<'_> {
 
     fn ask(&mut self, place: Place, text: &[u8]) -> Replacement {
         let (key, pointer) = match place {
-            Place::Text | Place::Key => (&b""[..], ""),
-            Place::Value | Place::Number => (self.key.as_bytes(), self.pointer.as_str()),
+            Place::Text => (&b""[..], ""),
+            Place::Key => (&b""[..], self.pointer.as_str()),
+            Place::Value | Place::Number | Place::Switch => (self.key.as_bytes(), self.pointer.as_str()),
         };
         let whole = Literal { range: 0..text.len(), default_of: None };
         // Tools expand `${NAME}` in the values of their configuration.
@@ -279,6 +293,8 @@ mod tests {
         let decide = &mut |site: &Site<'_>| match site.place {
             Place::Value if pointers.contains(&site.pointer) => Replacement::Whole("P\"/é".into()),
             Place::Number if pointers.contains(&site.pointer) => Replacement::Whole("9".into()),
+            Place::Switch if pointers.contains(&site.pointer) => Replacement::Whole("false".into()),
+            Place::Key if pointers.contains(&site.pointer) && site.text == b"old" => Replacement::Whole("new".into()),
             _ => Replacement::Keep,
         };
         String::from_utf8(render(text.as_bytes(), decide).unwrap()).unwrap()
@@ -290,6 +306,9 @@ mod tests {
             (r#"{ "a" : "x" , "b":"x"}"#, "/a", r#"{ "a" : "P\"/é" , "b":"x"}"#),
             (r#"{"a":{"b/c":["x","y"]}}"#, "/a/b~1c/1", r#"{"a":{"b/c":["x","P\"/é"]}}"#),
             (r#"{"a":1,"a":12e3}"#, "/a", r#"{"a":9,"a":9}"#),
+            (r#"{"a":{"b":true,"c":true},"b":[false]}"#, "/a/b", r#"{"a":{"b":false,"c":true},"b":[false]}"#),
+            (r#"{"old":{"a":{"old":"x"}}}"#, "/old", r#"{"old":{"a":{"old":"x"}}}"#),
+            (r#"{"e":{"old":"x"}}"#, "/e", r#"{"e":{"new":"x"}}"#),
             ("// c\n{\"a\":\"x\",/* d */}\r\n", "/a", "// c\n{\"a\":\"P\\\"/é\",/* d */}\r\n"),
             (r#"{"a":"caf\u00e9\/"}"#, "/b", r#"{"a":"caf\u00e9\/"}"#),
             ("\u{feff}\"x\"", "", "\u{feff}\"P\\\"/é\""),

@@ -8,7 +8,7 @@ pub struct Site<'a> {
     pub place: Place,
     /// The variable's name, or the innermost object key in JSON; empty for text.
     pub key: &'a [u8],
-    /// Where it stands in JSON (RFC 6901); empty elsewhere.
+    /// Where it stands in JSON (RFC 6901), for a key where its object does; empty elsewhere.
     pub pointer: &'a str,
     /// The bytes that [`Replacement::Parts`] counts in.
     pub text: &'a [u8],
@@ -33,8 +33,10 @@ impl Site<'_> {
 pub enum Place {
     /// A value with a key.
     Value,
-    /// A key of a JSON object.
+    /// A key of a JSON object, or the name of a variable, which is replaced whole or stays.
     Key,
+    /// `true` or `false` in JSON: replaced by one of them only.
+    Switch,
     /// A JSON number: replaced by digits only.
     Number,
     /// A comment, or what is no assignment.

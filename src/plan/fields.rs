@@ -2,15 +2,22 @@
 
 use jiff::Timestamp;
 
+use super::claims::Settled;
 use super::form::FAR_SECONDS;
 use super::wants::{Want, Wants, wants};
 use crate::mask::{Found, Place, Site};
-use crate::policy::{self, Field, Judge, Merged};
+use crate::policy::{self, Field, Judge, Merged, Note, Render};
 use crate::scrub::{self, Cause, Judgement};
+
+/// What stands before the name of a variable that would win over the run's own.
+pub(super) const OVERRULED: &str = "AGENTSECRETS_OVERRULED_";
+
+/// The least length of the end of a secret that counts as one; Claude Code remembers 20 characters.
+const LEAST_ENDING: usize = 16;
 
 /// Judges a site of a structured file. Outside the named fields the form of a value speaks alone.
 pub(super) fn wants_of(site: &Site<'_>, found: &Found, fields: &[Field], policy: &Merged) -> Wants {
-    if site.place == Place::Number || site.text.is_empty() {
+    if matches!(site.place, Place::Number | Place::Switch) || site.text.is_empty() {
         return Wants::Nothing;
     }
     let field = fields.iter().find(|field| site.place == Place::Value && covers(&field.at, site.pointer));
@@ -40,6 +47,34 @@ fn whole(site: &Site<'_>, found: &Found, field: &Field) -> Want {
     };
     let want = Want::new(0..site.text.len(), &name, Cause { entry, reason, origin: found.origin.clone() });
     Want { form: field.form, hide_only: entry.is_none(), ..want }
+}
+
+/// What stands at a site that tells a client how to run, where that must read otherwise in a run.
+pub(super) fn setting(site: &Site<'_>, render: &Render) -> Option<String> {
+    let name = std::str::from_utf8(site.text).ok()?;
+    let is_variable = site.place == Place::Key && render.environment.as_deref() == Some(site.pointer);
+    if is_variable && policy::trust_rules().governs(name) {
+        return Some(format!("{OVERRULED}{name}"));
+    }
+    let is_off = |at: &String| site.place == Place::Switch && site.text == b"true" && covers(at, site.pointer);
+    render.off.iter().any(is_off).then(|| "false".to_owned())
+}
+
+/// The end of a secret's placeholder where the end of the secret stands: clients remember keys by it.
+pub(super) fn ending(site: &Site<'_>, fields: &[Field], settled: &Settled) -> Option<String> {
+    let field = fields.iter().find(|field| site.place == Place::Value && covers(&field.at, site.pointer))?;
+    if field.judge != Judge::Ending || site.text.len() < LEAST_ENDING {
+        return None;
+    }
+    let held = settled.table().iter().find(|(_, held)| held.value().expose().ends_with(site.text))?.1;
+    let placeholder = held.placeholder.as_str();
+    Some(placeholder.get(placeholder.len().checked_sub(site.text.len())?..)?.to_owned())
+}
+
+/// What the rules have to say of a site.
+pub(super) fn note(site: &Site<'_>, notes: &[Note]) -> Option<String> {
+    let note = notes.iter().find(|note| site.place == Place::Value && covers(&note.at, site.pointer))?;
+    Some(format!("`{}` in it {}", String::from_utf8_lossy(site.key), note.say))
 }
 
 /// Remembers the option that stands in front of an argument: `["--api-key", "abc"]`.
@@ -98,7 +133,7 @@ pub(super) fn time(site: &Site<'_>, fields: &[Field], now: Timestamp) -> Option<
         return None;
     }
     match (site.place, site.key) {
-        (Place::Number, b"expiresAt" | b"expires_at" | b"expiry_date") => {
+        (Place::Number, b"expiresAt" | b"expires_at" | b"expiry_date" | b"expires") => {
             let number: i64 = std::str::from_utf8(site.text).ok()?.parse().ok()?;
             let is_in_milliseconds = number > 100_000_000_000;
             let (far, now) = if is_in_milliseconds {

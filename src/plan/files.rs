@@ -1,5 +1,7 @@
 //! What becomes of each file that was found.
 
+use std::ffi::OsString;
+
 use jiff::Timestamp;
 
 use super::claims::{Claims, Settled};
@@ -27,6 +29,11 @@ pub(super) fn judge<'a>(found: &'a [Found], policy: &Merged, claims: &mut Claims
         found.iter().map(|found| Judged { found, rendered: Rendered::new(found, policy) }).collect();
     judged.iter().filter_map(|file| file.rendered.as_ref()).for_each(|rendered| rendered.claim(claims));
     judged
+}
+
+/// The value that a settings file of the user's gives a variable.
+pub(super) fn variable(judged: &[Judged<'_>], name: &str) -> Option<OsString> {
+    judged.iter().filter_map(|file| file.rendered.as_ref()).find_map(|rendered| rendered.variable(name))
 }
 
 /// Decides about each file, once all secrets are known.
@@ -63,6 +70,7 @@ impl Judged<'_> {
                     if outcome.has_expired {
                         warnings.push(format!("`{shown}`: the login in it has expired; log in once outside of a run"));
                     }
+                    warnings.extend(outcome.notes.iter().map(|note| format!("`{shown}`: {note}")));
                     let is_changed = outcome.bytes != **bytes;
                     is_changed.then_some((MaskContent::File { bytes: outcome.bytes }, outcome.keys))
                 }

@@ -6,6 +6,7 @@
 //! **Invariants.** A [`Plan`] names values and holds none: where one stood there is a [`Placeholder`]. Every value that
 //! was judged secret is in the [`Table`], and the environment and the masked bytes of [`Planned`] hold none of them.
 
+mod agent;
 mod arguments;
 mod claims;
 mod error;
@@ -25,10 +26,13 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::mask::Findings;
-use crate::policy::{Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, ServiceId, Sourced, Target};
+use crate::policy::{
+    Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, Recognised, ServiceId, Sourced, Target,
+};
 use crate::secret::{Placeholder, SecretName, Table};
 use crate::supervise::ports::Wanted;
 
+pub use agent::AgentPlan;
 pub use error::PlanError;
 
 /// What a plan is made from.
@@ -37,6 +41,8 @@ pub struct Request<'a> {
     pub run: String,
     /// The command and its arguments.
     pub arguments: &'a [OsString],
+    /// The agent that the command starts, if it is one.
+    pub agent: Option<Recognised<'a>>,
     /// The parent's raw environment, duplicates included.
     pub environment: &'a [(OsString, OsString)],
     /// The project's directory.
@@ -51,6 +57,8 @@ pub struct Request<'a> {
     pub writable: Vec<PathBuf>,
     /// What is to be reached across the seal.
     pub ports: Wanted,
+    /// Those of them that are directories and are made where they are missing.
+    pub made: Vec<PathBuf>,
     /// The time.
     pub now: Timestamp,
 }
@@ -59,6 +67,8 @@ pub struct Request<'a> {
 pub struct Planned {
     /// The decisions.
     pub plan: Plan,
+    /// The command that is executed: the user's, and what its agent needs besides.
+    pub arguments: Vec<OsString>,
     /// The real values beside their placeholders.
     pub secrets: Table,
     /// Where they may be injected.
@@ -77,6 +87,8 @@ pub struct Plan {
     /// The command and its arguments as they may be shown: without what looks like a key.
     #[serde(serialize_with = "texts")]
     pub arguments: Vec<OsString>,
+    /// The agent that the command starts, if it is one that is known.
+    pub agent: Option<AgentPlan>,
     /// The project's directory.
     #[serde(serialize_with = "path")]
     pub project: PathBuf,
@@ -102,6 +114,9 @@ pub struct Plan {
     pub writable: Vec<PathBuf>,
     /// What is reached across the seal.
     pub ports: Wanted,
+    /// Those of them that are made before the command starts where they are missing: an agent's own session state.
+    #[serde(serialize_with = "paths")]
+    pub made: Vec<PathBuf>,
     /// Where requests may go.
     pub egress: Egress,
     /// Which allowed targets have their TLS terminated.
@@ -144,6 +159,11 @@ pub enum Decision {
     },
     /// The child does not get it.
     Removed,
+    /// The child gets this value, whatever the parent has.
+    Set {
+        /// The value.
+        value: String,
+    },
     /// The child gets it besides what the parent has: a second name of a secret.
     Added {
         /// The secret.
@@ -228,24 +248,29 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
     let mut claims = claims::Claims::default();
     variables::claim(&variables, policy, &mut claims);
     let judged = files::judge(&request.findings.found, policy, &mut claims);
-    let settled = claims.settle(policy, &|name| variables::value(&variables, name))?;
+    let value = |name: &str| variables::value(&variables, name).or_else(|| files::variable(&judged, name));
+    let settled = claims.settle(policy, &value)?;
     arguments::check(request.arguments, &settled)?;
 
     let files = files::plan(&judged, &settled, request.now)?;
-    let variables = variables::plan(&variables, policy, &settled, &request.findings.found);
+    let mut variables = variables::plan(&variables, policy, &settled, &request.findings.found);
     let bindings = settled.bindings();
     let mut warnings = arguments::warnings(request.arguments);
+    let mut command = request.arguments.to_vec();
+    let level = policy.isolation.value;
+    let agent = request.agent.map(|agent| agent::apply(agent, level, &mut command, &mut variables));
     warnings.extend(files.warnings);
     let mut found =
         Confined { masks: files.masks, guarded: request.findings.guarded, sockets: request.findings.sockets };
     found.guarded.retain(|path| !found.masks.iter().any(|mask| mask.path == *path));
-    if policy.isolation.value != Isolation::Sealed {
+    if level != Isolation::Sealed {
         warnings.extend(found.give_up());
     }
     let plan = Plan {
         run: request.run,
         level: policy.isolation.clone(),
-        arguments: arguments::shown(request.arguments),
+        arguments: arguments::shown(&command),
+        agent,
         project: request.project.to_owned(),
         project_is_bound: request.project_is_bound,
         working_directory: request.current_directory.to_owned(),
@@ -256,12 +281,19 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         sockets: found.sockets,
         writable: request.writable,
         ports: request.ports,
+        made: request.made,
         egress: policy.egress(&bindings),
         inspect: policy.inspect.value,
         on_stray: policy.on_stray.value,
         warnings,
     };
-    Ok(Planned { plan, secrets: settled.into_table(), bindings, environment: variables.environment })
+    Ok(Planned {
+        plan,
+        arguments: command,
+        secrets: settled.into_table(),
+        bindings,
+        environment: variables.environment,
+    })
 }
 
 #[cfg(test)]

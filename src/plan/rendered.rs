@@ -1,8 +1,9 @@
 //! A file that is rendered: judged once, then written with placeholders.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::ops::Range;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use super::fields;
 use super::known::{self, Reach};
 use super::replace::replacements;
 use super::wants::{Want, Wants, wants};
-use crate::mask::{self, Content, Dialect, Found, MaskError, Notation, Place, Replacement, Site};
+use crate::mask::{self, Content, Dialect, Found, MaskError, Notation, Place, Realm, Replacement, Site};
 use crate::policy::{Format, Merged, Render};
 use crate::scrub::{self, Cause, Judgement};
 use crate::secret::SecretId;
@@ -35,6 +36,8 @@ pub(super) struct Outcome {
     pub(super) keys: Vec<String>,
     /// A login in it has ended, so that its placeholder stands for nothing that still works.
     pub(super) has_expired: bool,
+    /// What the user should know of it, as the rest of a sentence that begins with the file.
+    pub(super) notes: Vec<String>,
 }
 
 impl<'a> Rendered<'a> {
@@ -108,17 +111,47 @@ impl<'a> Rendered<'a> {
         });
     }
 
+    /// The value that the file gives a variable, where it is one of environments and the user's own.
+    pub(super) fn variable(&self, name: &str) -> Option<OsString> {
+        let at = self.render.environment.as_deref().filter(|_| self.found.realm == Realm::Home)?;
+        let pointer = format!("{at}/{name}");
+        let mut value = None;
+        self.visit(|site| {
+            let is_it = match self.notation {
+                Notation::Json => site.pointer == pointer,
+                Notation::Dotenv(_) => site.key == name.as_bytes(),
+            };
+            if site.place == Place::Value && is_it {
+                value = Some(OsString::from_vec(site.value.to_vec()));
+            }
+        });
+        value
+    }
+
     /// Writes the file with placeholders, once all secrets are known.
     pub(super) fn write(&self, settled: &Settled, now: Timestamp) -> Result<Outcome, MaskError> {
         let own = self.own_secrets(settled);
         let mut judged = self.judged.iter();
-        let mut outcome = Outcome { bytes: Vec::new(), keys: Vec::new(), has_expired: false };
+        let mut outcome = Outcome { bytes: Vec::new(), keys: Vec::new(), has_expired: false, notes: Vec::new() };
         let mut is_unknown = false;
         outcome.bytes = mask::render(self.notation, self.bytes, &mut |site| {
             let judged = judged.next();
             if let Some(time) = fields::time(site, &self.render.fields, now) {
                 outcome.has_expired |= time.is_past;
                 return Replacement::Whole(time.text);
+            }
+            outcome.notes.extend(fields::note(site, &self.render.notes));
+            if let Some(text) = fields::setting(site, self.render) {
+                if site.place == Place::Key {
+                    let name = String::from_utf8_lossy(site.text);
+                    outcome
+                        .notes
+                        .push(format!("`{name}` in it is the run's own inside; export it, and the run heeds it"));
+                }
+                return Replacement::Whole(text);
+            }
+            if let Some(ending) = fields::ending(site, &self.render.fields, settled) {
+                return Replacement::Whole(ending);
             }
             let wants = match judged {
                 Some(Wants::Secrets(wants)) => wants.as_slice(),

@@ -58,7 +58,7 @@ impl Want {
 /// Judges a site by name and value.
 pub(super) fn wants(site: &Site<'_>, policy: &Merged) -> Wants {
     match site.place {
-        Place::Number | Place::Key => Wants::Nothing,
+        Place::Number | Place::Key | Place::Switch => Wants::Nothing,
         Place::Text => in_comment(site),
         Place::Value if site.is_interpolated() => in_interpolated(site, policy),
         Place::Value => match scrub::judge(site.key, site.value, policy) {

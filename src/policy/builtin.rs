@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
 
+use super::agents::Agents;
 use super::catalogue::Catalogue;
 use super::files::FileRules;
 use super::scrub::ScrubRules;
@@ -25,8 +26,12 @@ pub struct BuiltinError {
 static CATALOGUE: LazyLock<Result<Catalogue, BuiltinError>> = LazyLock::new(Catalogue::load);
 static SCRUB: LazyLock<Result<ScrubRules, BuiltinError>> =
     LazyLock::new(|| parse("scrub.toml", include_str!("../../policies/scrub.toml")));
-static FILES: LazyLock<Result<FileRules, BuiltinError>> =
-    LazyLock::new(|| parse("files.toml", include_str!("../../policies/files.toml")));
+static AGENTS: LazyLock<Result<Agents, BuiltinError>> = LazyLock::new(Agents::load);
+static FILES: LazyLock<Result<FileRules, BuiltinError>> = LazyLock::new(|| {
+    let general: FileRules = parse("files.toml", include_str!("../../policies/files.toml"))?;
+    let agents = AGENTS.as_ref().map_err(Clone::clone)?;
+    Ok(general.with(agents.iter().map(|agent| &agent.additions)))
+});
 static TRUST: LazyLock<Result<TrustRules, BuiltinError>> =
     LazyLock::new(|| parse("trust.toml", include_str!("../../policies/trust.toml")));
 
@@ -40,6 +45,12 @@ pub fn catalogue() -> &'static Catalogue {
 pub fn scrub_rules() -> &'static ScrubRules {
     static EMPTY: LazyLock<ScrubRules> = LazyLock::new(ScrubRules::default);
     SCRUB.as_ref().unwrap_or_else(|_| &EMPTY)
+}
+
+/// The agents that are known by name.
+pub fn agents() -> &'static Agents {
+    static EMPTY: LazyLock<Agents> = LazyLock::new(Agents::default);
+    AGENTS.as_ref().unwrap_or_else(|_| &EMPTY)
 }
 
 /// Which files are hidden, rendered, guarded or writable.
@@ -58,6 +69,7 @@ pub fn trust_rules() -> &'static TrustRules {
 pub fn verify() -> Result<(), BuiltinError> {
     CATALOGUE.as_ref().map_err(Clone::clone)?;
     SCRUB.as_ref().map_err(Clone::clone)?;
+    AGENTS.as_ref().map_err(Clone::clone)?;
     FILES.as_ref().map_err(Clone::clone)?;
     TRUST.as_ref().map_err(Clone::clone)?;
     Ok(())

@@ -4,6 +4,7 @@
 //! was matched is what is sent (S4). No wildcard reaches a bare domain or another tenant. A project file can narrow and
 //! never grant by itself (C3).
 
+mod agents;
 mod binding;
 mod builtin;
 mod catalogue;
@@ -24,15 +25,16 @@ mod suffix;
 mod target;
 mod trust;
 
+pub use agents::{Agent, Agents, Recognised, Sealed};
 pub use binding::{Attach, Binding, Origin, ServiceId, Slot, TokenEndpoint};
-pub use builtin::{BuiltinError, catalogue, file_rules, scrub_rules, trust_rules, verify};
+pub use builtin::{BuiltinError, agents, catalogue, file_rules, scrub_rules, trust_rules, verify};
 pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Service, ValueKind};
 pub use characters::Characters;
 pub use egress::{DefaultEgress, Egress, Verdict};
 pub use file_glob::{FileGlob, FileGlobError};
 pub use files::{
-    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Place, ProjectEntry, Render, RootPath, RootRules,
-    Surroundings, Writable,
+    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Note, Place, ProjectEntry, Render, RootPath,
+    RootRules, Surroundings, Writable,
 };
 pub use host::{Host, HostError};
 pub use layers::{

@@ -30,6 +30,23 @@ pub struct TrustRules {
     pub package_bundles: Vec<String>,
 }
 
+impl TrustRules {
+    /// Whether the run decides about the variable called `name`, so that none of the child's settings may.
+    pub fn governs(&self, name: &str) -> bool {
+        let lists = [
+            &self.bundle,
+            &self.certificate,
+            &self.wgetrc,
+            &self.proxy,
+            &self.no_proxy,
+            &self.removed,
+            &self.inherited,
+        ];
+        lists.iter().any(|list| list.iter().any(|known| known == name))
+            || self.constants.iter().any(|(known, _)| known == name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::policy::{NameVerdict, scrub_rules, trust_rules};

@@ -13,6 +13,7 @@ pub fn explain(plan: &Plan) -> String {
     let mut text = String::new();
     head(&mut text, plan);
     secrets(&mut text, plan);
+    put_in(&mut text, plan);
     variables(&mut text, plan);
     files(&mut text, plan);
     for (title, paths) in
@@ -51,6 +52,9 @@ fn head(text: &mut String, plan: &Plan) {
         0 => String::new(),
         _ => format!("; ports of this host {}", listed(&plan.egress.loopback, 20)),
     };
+    if let Some(agent) = &plan.agent {
+        line(text, &format!("{:<10} {} [{}]", "agent", agent.title, origin(&agent.origin)));
+    }
     let rows = [
         ("command", command.join(" ")),
         ("isolation", format!("{} [{}]", level(plan.level.value), origin(&plan.level.origin))),
@@ -98,6 +102,14 @@ fn why(secret: &SecretPlan) -> String {
     format!("\n      {} [{}]; found in {places}", plain(&secret.reason), origin(&secret.origin))
 }
 
+/// Arguments that the user did not write.
+fn put_in(text: &mut String, plan: &Plan) {
+    let Some(agent) = plan.agent.as_ref().filter(|agent| !agent.arguments.is_empty()) else { return };
+    let arguments: Vec<String> = agent.arguments.iter().map(|argument| quoted(argument.as_bytes())).collect();
+    let row = format!("{}; {} [{}]", arguments.join(" "), agent.reason, origin(&agent.origin));
+    section(text, &format!("put into the command line, for {}", agent.title), std::iter::once(row));
+}
+
 fn variables(text: &mut String, plan: &Plan) {
     let rows = plan.variables.iter().filter_map(variable);
     section(text, "variables", rows);
@@ -111,6 +123,7 @@ fn variable(variable: &VariablePlan) -> Option<String> {
         Decision::Kept if variable.reason.is_empty() => return None,
         Decision::Kept => "kept".to_owned(),
         Decision::Removed => "removed".to_owned(),
+        Decision::Set { value } => format!("set to {}", quoted(value.as_bytes())),
         Decision::Added { secret } => format!("added, the placeholder of {secret}"),
         Decision::Hidden { secrets } => as_placeholder("hidden", &variable.name, secrets),
         Decision::Brokered { secrets } => as_placeholder("brokered", &variable.name, secrets),

@@ -6,6 +6,7 @@
 mod banner;
 mod error;
 mod explain;
+mod known;
 mod news;
 mod notice;
 mod plain;
@@ -17,6 +18,7 @@ mod terminal;
 pub use banner::banner;
 pub use error::error;
 pub use explain::explain;
+pub use known::{agents, services};
 pub use news::news;
 pub use notice::notice;
 pub use plain::plain;

@@ -47,6 +47,7 @@ pub(super) fn run(
     // Nothing crosses a seal that is not there.
     let mut heard = Heard { notices, news: mpsc::channel(1).1 };
     let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, upstream };
+    let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 
@@ -54,7 +55,7 @@ pub(super) fn run(
     let (ended, totals) = runtime.block_on(async {
         let listeners = Listeners { explicit: vec![listener], ..Listeners::default() };
         let broker = Broker::start(settings, listeners)?;
-        let ended = match spawn::bare(&order.command, &environment) {
+        let ended = match spawn::bare(&arguments, &environment) {
             Ok(mut child) => watch(&mut child, &signals, &mut heard, &mut told).await,
             Err(error) => Err(error.into()),
         };

@@ -1,8 +1,11 @@
 //! A sealed run: the seal is built while nothing runs in it, the broker takes its doors, then the command starts.
 
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -39,6 +42,7 @@ pub(super) fn run(
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
+    make_session_places(&planned.plan.made);
     let profile = profile::profile(world, order, &planned, &certificates);
     let Established { enforcement, mut doors } = stage.establish(&profile)?;
     tracing::debug!(facts = ?enforcement.facts(), port = doors.explicit_port, "the seal stands");
@@ -53,6 +57,7 @@ pub(super) fn run(
     let crossing = ports::seal(&own_loopback, &mut doors, &planned.plan.ports)?;
     let loopback: Arc<dyn LoopbackSockets> = Arc::new(ChildLoopback(own_loopback));
     let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, upstream };
+    let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 
@@ -61,7 +66,7 @@ pub(super) fn run(
         let broker = Broker::start(settings, listeners(doors))?;
         let ports = Ports::start(bound, crossing, news).map_err(RunError::Ports)?;
         tracing::debug!("the broker is up");
-        let ended = match stage.execute(&order.command, environment.pairs(), &enforcement) {
+        let ended = match stage.execute(&arguments, environment.pairs(), &enforcement) {
             Ok(()) => watch(&mut stage, &signals, &mut heard, &mut told).await,
             Err(error) => Err(error.into()),
         };
@@ -77,6 +82,16 @@ pub(super) fn run(
     log.close(Some(exit.code()))?;
     let home_changes = ended?.home_changes;
     Ok(Outcome { exit, totals, home_changes })
+}
+
+/// Makes what the agent itself would make for its sessions, so that they outlive the run.
+fn make_session_places(places: &[PathBuf]) {
+    for place in places {
+        // An agent whose sessions cannot be kept works all the same.
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(place) {
+            tracing::debug!(place = %place.display(), %error, "no place for sessions");
+        }
+    }
 }
 
 /// In a test-only build, the mechanisms that `AGENTSECRETS_LEAVE_OUT` names.

@@ -36,7 +36,17 @@ pub(super) fn render(
     let tokens = lexer::lex(dialect, bytes);
     let mut output = Vec::with_capacity(bytes.len());
     let mut copied = 0;
+    let mut names: Vec<Vec<u8>> = Vec::new();
     for token in &tokens {
+        if let Token::Assignment(Assignment { name, .. }) = token {
+            let renamed = decide_name(&bytes[name.clone()], decide);
+            if let Some(renamed) = &renamed {
+                output.extend_from_slice(&bytes[copied..name.start]);
+                output.extend_from_slice(renamed);
+                copied = name.end;
+            }
+            names.push(renamed.unwrap_or_else(|| bytes[name.clone()].to_vec()));
+        }
         let (range, replacement) = match token {
             Token::Text(range) => (range, decide_text(&bytes[range.clone()], decide)),
             Token::Assignment(assignment) => (&assignment.value, decide_value(bytes, assignment, decide)?),
@@ -46,7 +56,26 @@ pub(super) fn render(
         copied = range.end;
     }
     output.extend_from_slice(&bytes[copied..]);
-    if reads_alike(dialect, bytes, &tokens, &output) { Ok(output) } else { Err(MaskError::Unfaithful) }
+    if reads_alike(dialect, bytes, &names, &output) { Ok(output) } else { Err(MaskError::Unfaithful) }
+}
+
+/// The name that a variable gets in the place of its own.
+fn decide_name(name: &[u8], decide: &mut dyn FnMut(&Site<'_>) -> Replacement) -> Option<Vec<u8>> {
+    let literals = [Literal { range: 0..name.len(), default_of: None }];
+    let site = Site {
+        place: Place::Key,
+        key: b"",
+        pointer: "",
+        text: name,
+        value: name,
+        literals: &literals,
+        refers_to: None,
+    };
+    match decide(&site) {
+        Replacement::Whole(renamed) => Some(renamed.into_bytes()),
+        // A secret in a name stays there, and the caller finds it.
+        Replacement::Keep | Replacement::Parts(_) => None,
+    }
 }
 
 fn decide_text(text: &[u8], decide: &mut dyn FnMut(&Site<'_>) -> Replacement) -> Replacement {
@@ -87,18 +116,15 @@ fn expansion(quote: Quote) -> Expansion {
     }
 }
 
-/// Whether both files hold the same names in the same order, on as many lines.
-fn reads_alike(dialect: Dialect, before: &[u8], tokens: &[Token], after: &[u8]) -> bool {
+/// Whether `after` holds these names in this order, on as many lines as `before`.
+fn reads_alike(dialect: Dialect, before: &[u8], names: &[Vec<u8>], after: &[u8]) -> bool {
     let again = lexer::lex(dialect, after);
-    let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count();
-    lines(before) == lines(after) && names(before, tokens).eq(names(after, &again))
-}
-
-fn names<'a>(bytes: &'a [u8], tokens: &'a [Token]) -> impl Iterator<Item = &'a [u8]> {
-    tokens.iter().filter_map(|token| match token {
-        Token::Assignment(assignment) => Some(&bytes[assignment.name.clone()]),
+    let found = again.iter().filter_map(|token| match token {
+        Token::Assignment(assignment) => Some(&after[assignment.name.clone()]),
         Token::Text(_) => None,
-    })
+    });
+    let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count();
+    lines(before) == lines(after) && names.iter().map(Vec::as_slice).eq(found)
 }
 
 #[cfg(test)]

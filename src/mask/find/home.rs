@@ -5,7 +5,7 @@ use std::path::Path;
 use super::place::{Wanted, guarded, look};
 use super::{Findings, Realm, Search, walk};
 use crate::mask::MaskError;
-use crate::policy::{Action, Origin};
+use crate::policy::{Action, HomeEntry, Origin};
 
 /// How deep sockets are looked for in writable trees outside the project. Keyrings and credential daemons put theirs
 /// near the top; package caches below are wide and deep and hold none.
@@ -15,11 +15,17 @@ const SOCKET_DEPTH: usize = 4;
 pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
     let around = search.surroundings();
     for place in search.rules.places(around) {
-        let reason = format!("listed under `{}`", place.entry.group);
-        add(search, findings, &place.path, place.entry.id.as_deref(), &place.entry.action, reason)?;
+        let HomeEntry { group, id, action, origin, .. } = place.entry;
+        let (reason, origin) = (format!("listed under `{group}`"), origin.clone());
+        let directories = *action == Action::Hide;
+        let wanted = Wanted { realm: Realm::Home, id: id.as_deref(), action, reason, origin, directories };
+        add(search, findings, &place.path, wanted)?;
     }
     for (path, variable) in search.rules.named_files(around) {
-        add(search, findings, &path, None, &Action::Hide, format!("`{variable}` names it"))?;
+        let (reason, origin) = (format!("`{variable}` names it"), Origin::Builtin { file: "files.toml".into() });
+        let action = &Action::Hide;
+        let wanted = Wanted { realm: Realm::Home, id: None, action, reason, origin, directories: true };
+        add(search, findings, &path, wanted)?;
     }
     let places = search.rules.guarded_places(around);
     findings.guarded.extend(places.iter().flat_map(|path| guarded(search, path)));
@@ -29,16 +35,7 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
     Ok(())
 }
 
-fn add(
-    search: &Search<'_>,
-    findings: &mut Findings,
-    path: &Path,
-    id: Option<&str>,
-    action: &Action,
-    reason: String,
-) -> Result<(), MaskError> {
-    let origin = Origin::Builtin { file: "files.toml".into() };
-    let wanted = Wanted { realm: Realm::Home, id, action, reason, origin, directories: *action == Action::Hide };
+fn add(search: &Search<'_>, findings: &mut Findings, path: &Path, wanted: Wanted<'_>) -> Result<(), MaskError> {
     let Some(found) = look(search, path, wanted)? else { return Ok(()) };
     // A variable that points at the project, the home or above either must not hide them whole.
     let is_too_much = search.project.starts_with(&found.path) || search.home.starts_with(&found.path);

@@ -112,8 +112,7 @@ struct Pattern<'a> {
 impl<'a> Patterns<'a> {
     fn new(search: &Search<'a>) -> Self {
         let builtin = search.rules.project.iter().map(|entry: &ProjectEntry| {
-            let origin = Origin::Builtin { file: "files.toml".into() };
-            Pattern::new(&entry.pattern, &entry.except, &entry.action, entry.parents, origin)
+            Pattern::new(&entry.pattern, &entry.except, &entry.action, entry.parents, entry.origin.clone())
         });
         let own =
             search.mask.iter().map(|mask| Pattern::new(&mask.value, &[], &Action::Hide, false, mask.origin.clone()));

@@ -1,5 +1,6 @@
 //! Whole plans: from an environment and files to what the child sees.
 
+mod agents;
 mod files;
 mod logins;
 mod variables;
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::mask::{Content, Found, Realm};
-use crate::policy::{Field, Form, Format, Judge, Render};
+use crate::policy::{self, Field, Form, Format, Judge, Render};
 
 const STRIPE: &str = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
 const ANTHROPIC: &str = "sk-ant-api03-R2D2abcdefghijklmnopqrstuvwxyz0123456789-_R2D2C3PO";
@@ -51,7 +52,7 @@ impl Case {
     }
 
     fn dotenv(self, path: &str, text: &str) -> Self {
-        let render = Render { format: Format::Dotenv, fields: Vec::new() };
+        let render = Render::default();
         self.found(path, Some(render), bytes(text))
     }
 
@@ -63,7 +64,8 @@ impl Case {
             form: *form,
         };
         let fields = fields.iter().map(field).collect();
-        let mut case = self.found(path, Some(Render { format: Format::Json, fields }), bytes(text));
+        let mut case =
+            self.found(path, Some(Render { format: Format::Json, fields, ..Render::default() }), bytes(text));
         let found = case.findings.found.last_mut().unwrap();
         found.id = Some(id.into());
         found.realm = Realm::Home;
@@ -75,6 +77,7 @@ impl Case {
             Request {
                 run: "run-1".into(),
                 arguments: &self.arguments,
+                agent: policy::agents().recognise(&self.arguments, &|_| None),
                 environment: &self.environment,
                 project: Path::new("/p"),
                 project_is_bound: true,
@@ -82,6 +85,7 @@ impl Case {
                 findings: self.findings,
                 writable: Vec::new(),
                 ports: Wanted::default(),
+                made: Vec::new(),
                 now: "2026-11-23T10:00:00Z".parse().unwrap(),
             },
             &self.policy,

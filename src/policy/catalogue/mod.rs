@@ -53,7 +53,7 @@ macro_rules! services {
 }
 
 const EMBEDDED: &[(&str, &str)] = services! {
-    "anthropic" "gemini" "github" "gitlab" "groq" "hugging-face" "mistral" "npm" "openai" "openrouter" "pypi" "stripe"
+    "anthropic" "gemini" "github" "gitlab" "groq" "hugging-face" "mistral" "npm" "openai" "openrouter" "pypi" "qwen" "stripe"
 };
 
 impl Catalogue {

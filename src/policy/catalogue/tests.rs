@@ -19,7 +19,7 @@ fn kind(value: &str) -> String {
 }
 
 #[test]
-fn twelve_services_are_complete() {
+fn thirteen_services_are_complete() {
     let ids: Vec<_> = catalogue().services().iter().map(|service| service.id.0.as_str()).collect();
     let expected = [
         "anthropic",
@@ -33,6 +33,7 @@ fn twelve_services_are_complete() {
         "openai",
         "openrouter",
         "pypi",
+        "qwen",
         "stripe",
     ];
     assert_eq!(ids, expected);

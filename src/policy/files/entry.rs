@@ -1,10 +1,10 @@
-//! What a rule of `policies/files.toml` says of a file.
+//! What a rule of `policies/files.toml` or of an agent says of a file.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{FileGlob, FileGlobError};
+use crate::policy::{FileGlob, FileGlobError, Origin};
 
 /// A credential file or directory in the home.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct HomeEntry {
     pub id: Option<String>,
     /// What the child sees.
     pub action: Action,
+    /// The embedded file that says so.
+    pub origin: Origin,
 }
 
 /// What the child sees in place of a file.
@@ -29,18 +31,36 @@ pub enum Action {
 }
 
 /// How a file is rendered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Render {
     /// How it is read.
     pub format: Format,
     /// Where its secrets are; the first that fits a place decides. Empty for `dotenv`, where names and values decide.
     pub fields: Vec<Field>,
+    /// Where variables stand that win over the child's environment: a JSON pointer, empty for a whole `dotenv` file.
+    /// Those that lead to proxy and certificates get another name, so that the run's own count.
+    pub environment: Option<String>,
+    /// Switches that read `false` to the child, as JSON pointers.
+    pub off: Vec<String>,
+    /// What the user should know of it.
+    pub notes: Vec<Note>,
+}
+
+/// A sentence about a field, told where the field is set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// As in [`Field::at`].
+    pub at: String,
+    /// The rest of a sentence that begins with the field.
+    pub say: String,
 }
 
 /// The format of a rendered file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
+    #[default]
     /// `NAME=value` lines, as shells and dotenv libraries read them.
     Dotenv,
     /// JSON, with comments tolerated.
@@ -74,6 +94,8 @@ pub enum Judge {
     Always,
     /// Those whose key is a secret name by `scrub.toml`; in every other one what has the form of a key.
     ByName,
+    /// Those that are the end of a secret which is known from elsewhere: the end of its placeholder takes the place.
+    Ending,
 }
 
 /// The form of a placeholder in a file.
@@ -98,6 +120,8 @@ pub struct ProjectEntry {
     pub parents: bool,
     /// What the child sees.
     pub action: Action,
+    /// The embedded file that says so.
+    pub origin: Origin,
 }
 
 /// What root alone can read of others and of the machine.
@@ -147,11 +171,11 @@ pub struct Guard {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Writable {
-    /// Their paths from the home on.
+    /// Their paths from the home on. What ends with `/` is a directory that is made where it is missing.
     pub paths: Vec<String>,
     /// Why.
     pub reason: String,
-    /// The commands (by file name) for which they are; empty for every command.
-    #[serde(default)]
-    pub commands: Vec<String>,
+    /// The agent whose they are; every command's where there is none.
+    #[serde(skip)]
+    pub agent: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! Which files the child sees otherwise, and which it must not change: `policies/files.toml` as decisions.
+//! Which files the child sees otherwise, and which it must not change: `policies/files.toml`, and what agents add to it, as
+//! decisions.
 //!
 //! **Invariants.** Pure: says where to look, never looks. A place is absolute, in its default position and wherever a
 //! variable moves it.
@@ -12,10 +13,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use entry::{
-    Action, Field, Form, Format, Guard, HomeEntry, Judge, ProjectEntry, Render, RootPath, RootRules, Writable,
+    Action, Field, Form, Format, Guard, HomeEntry, Judge, Note, ProjectEntry, Render, RootPath, RootRules, Writable,
 };
+pub(super) use file::{MoveLine, ProjectRendered, Rendered, entries};
 
-/// The rules of `policies/files.toml`.
+/// The rules of `policies/files.toml` and of all agents.
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "file::FilesFile")]
 pub struct FileRules {
@@ -34,9 +36,19 @@ pub struct FileRules {
     moves: Vec<Move>,
 }
 
+/// What an agent's file adds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Additions {
+    pub(super) home: Vec<HomeEntry>,
+    pub(super) project: Vec<ProjectEntry>,
+    pub(super) guarded: Vec<String>,
+    pub(super) writable: Option<Writable>,
+    pub(super) moves: Vec<Move>,
+}
+
 /// A variable that puts files or directories of the home elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Move {
+pub(super) struct Move {
     variable: String,
     /// The path that the value stands for, from the home on.
     replaces: Option<String>,
@@ -67,6 +79,19 @@ pub struct Surroundings<'a> {
 }
 
 impl FileRules {
+    /// The same with what agents add. Their rules come first: they know their files best.
+    pub(super) fn with<'a>(mut self, additions: impl Iterator<Item = &'a Additions> + Clone) -> Self {
+        let general = (std::mem::take(&mut self.home), std::mem::take(&mut self.project));
+        self.home = additions.clone().flat_map(|added| added.home.clone()).chain(general.0).collect();
+        self.project = additions.clone().flat_map(|added| added.project.clone()).chain(general.1).collect();
+        for added in additions {
+            self.guard.home.extend(added.guarded.iter().cloned());
+            self.writable.extend(added.writable.clone());
+            self.moves.extend(added.moves.iter().cloned());
+        }
+        self
+    }
+
     /// Every position of every home entry: the default one, and where variables move it. Each path once, the first
     /// entry that names it winning.
     pub fn places(&self, around: Surroundings<'_>) -> Vec<Place<'_>> {
@@ -96,15 +121,25 @@ impl FileRules {
         self.everywhere(self.guard.home.iter(), around)
     }
 
-    /// The writable places for a command called `command`, in every position.
-    pub fn writable_places(&self, command: &str, around: Surroundings<'_>) -> Vec<PathBuf> {
-        let holds = |place: &&Writable| place.commands.is_empty() || place.commands.iter().any(|name| name == command);
-        self.everywhere(self.writable.iter().filter(holds).flat_map(|place| &place.paths), around)
+    /// The writable places for the agent called `agent`, or for a command that is none, in every position.
+    pub fn writable_places(&self, agent: Option<&str>, around: Surroundings<'_>) -> Vec<PathBuf> {
+        self.everywhere(self.writable_paths(agent), around)
+    }
+
+    /// Those of them that are directories and are made where they are missing, as the agent itself would.
+    pub fn made_places(&self, agent: Option<&str>, around: Surroundings<'_>) -> Vec<PathBuf> {
+        self.everywhere(self.writable_paths(agent).filter(|path| path.ends_with('/')), around)
+    }
+
+    fn writable_paths(&self, agent: Option<&str>) -> impl Iterator<Item = &String> {
+        let holds = move |place: &&Writable| place.agent.is_none() || place.agent.as_deref() == agent;
+        self.writable.iter().filter(holds).flat_map(|place| &place.paths)
     }
 
     fn everywhere<'a>(&self, paths: impl Iterator<Item = &'a String>, around: Surroundings<'_>) -> Vec<PathBuf> {
         let moved = self.moved(around);
         let positions = |path: &'a String| {
+            let path = path.trim_end_matches('/');
             let elsewhere = moved.iter().flat_map(|moved| moved.positions(path)).collect::<Vec<_>>();
             std::iter::once(around.home.join(path)).chain(elsewhere)
         };
@@ -198,7 +233,7 @@ mod tests {
 
     #[test]
     fn agents_write_their_own_sessions_only() {
-        let writable = |command| with(&[], |around| file_rules().writable_places(command, around));
+        let writable = |command| with(&[], |around| file_rules().writable_places(Some(command), around));
         let sessions = PathBuf::from("/home/u/.claude/projects");
         assert!(writable("claude").contains(&sessions));
         assert!(!writable("codex").contains(&sessions) && writable("codex").contains(&"/home/u/.cache".into()));
@@ -208,7 +243,7 @@ mod tests {
     #[test]
     fn no_writable_place_holds_a_guarded_or_hidden_directory_of_programs() {
         with(&[], |around| {
-            for writable in file_rules().writable_places("claude", around) {
+            for writable in file_rules().writable_places(Some("claude"), around) {
                 let guarded = file_rules().guarded_places(around);
                 assert!(guarded.iter().all(|guarded| !guarded.starts_with(&writable)), "{}", writable.display());
             }
