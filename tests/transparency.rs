@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::support::place::{User, users};
+use crate::support::place::{self, User, users};
 use crate::support::{Finished, Run};
 
 const BARE: &str = "while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"";
@@ -61,5 +61,17 @@ fn programs_behave_as_without_us() {
             assert_eq!(wrapped.code(), bare.code(), "{context}");
             assert_eq!(project(&wrapped), project(&bare), "{context}");
         }
+    }
+}
+
+/// The file is opened anew for the command, and whoever started it goes on where it stopped.
+#[test]
+fn what_a_command_leaves_of_a_file_is_for_the_next_one() {
+    for user in users() {
+        let program = place::agentsecrets().display();
+        let script = format!("exec <\"$HOME/notes\"; {program} \"$@\"; echo; cat");
+        let run = Run::new().user(*user).flag("--quiet").unobserved().stand_in(&script);
+        let finished = run.home_file("notes", "one\ntwo\nthree\n").args(["head", "-n", "1"]).run().succeeded();
+        assert_eq!(finished.stdout(), "one\n\ntwo\nthree\n", "{}", finished.stderr());
     }
 }

@@ -57,6 +57,8 @@ mechanisms! {
     SocketDescriptors = "socket-descriptors",
     /// A masked file as standard input, output or error refused, and one in a hidden directory.
     MaskedDescriptors = "masked-descriptors",
+    /// A file that is inherited for reading opened anew, where it cannot be written.
+    ReadOnlyDescriptors = "read-only-descriptors",
     /// Every host mount read-only, without setuid programs and device nodes.
     ReadOnlyRoot = "read-only-root",
     /// Overlays over home and system directories: writes end with the run, host sockets are dead.

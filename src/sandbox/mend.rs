@@ -59,6 +59,7 @@ fn advice(failure: &Failure, obstacle: Option<Obstacle>) -> &'static str {
         M::DirectoryDescriptors => "redirect it from a file, or add </dev/null",
         M::SocketDescriptors => "put a pipe between: cat | agentsecrets run … | cat",
         M::MaskedDescriptors => "let the command open the file by its name: it sees placeholders there",
+        M::ReadOnlyDescriptors => "put a pipe between: cat FILE | agentsecrets run …",
         M::MaskBinds | M::HiddenPlaces if matches!(failure.errno, Some(libc::ENOENT | libc::ENOTDIR)) => {
             "a file changed while the seal was built: run it again"
         }

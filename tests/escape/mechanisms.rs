@@ -58,6 +58,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("directory-descriptors", &["directory-descriptors"], "read-by-stdin-directory"),
     row("socket-descriptors", &["socket-descriptors"], "host-network-by-stdin"),
     row("masked-descriptors", &["masked-descriptors"], "read-by-stdin-file"),
+    row("read-only-descriptors", &["read-only-descriptors"], "write-by-stdin-file"),
     root("dumpable", &["dumpable", "capabilities"], "parent-descriptors"),
     row("parent-death-signal", &["parent-death-signal", "end-of-file"], "outlive"),
     row("end-of-file", &["end-of-file", "parent-death-signal"], "outlive"),

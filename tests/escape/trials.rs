@@ -207,6 +207,7 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("write-shell-start", Planted("home/.bashrc")),
     Trial::new("write-home", Planted("home/planted")),
     Trial::new("write-outside", Planted("planted")),
+    Trial::new("write-by-stdin-file", Planted("home/.bashrc")).wrapped("exec {} \"$@\" <\"$HOME/.bashrc\""),
     Trial::new("write-cron", Evidence::Scheduled).root(),
     Trial::new("write-path-directory", Planted("home/.cache/bin/ls")),
     Trial::new("write-git-hook", Planted("project/.git/hooks/post-checkout")),

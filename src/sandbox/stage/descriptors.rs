@@ -109,7 +109,8 @@ pub(super) fn close_the_rest(site: &Site) -> Result<(), Failure> {
     close(next, u32::MAX)
 }
 
-fn descriptor_path(number: RawFd) -> PathBuf {
+/// The link to what the descriptor stands for.
+pub(super) fn descriptor_path(number: RawFd) -> PathBuf {
     Path::new("/proc/self/fd").join(number.to_string())
 }
 
@@ -118,16 +119,20 @@ fn lies_in(directories: &[&Path], path: &Path) -> bool {
 }
 
 /// What the descriptor stands for.
-fn shown(number: RawFd) -> PathBuf {
+pub(super) fn shown(number: RawFd) -> PathBuf {
     fs::read_link(descriptor_path(number)).unwrap_or_else(|_| descriptor_path(number))
 }
 
 /// Opened with `O_PATH`: nothing can be read from it, but it names a place in the host's mount tree.
 fn is_path_only(number: RawFd) -> bool {
-    let information = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
-    let flags = information.lines().find_map(|line| line.strip_prefix("flags:"));
-    let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
-    flags.is_some_and(|flags| flags & libc::O_PATH != 0)
+    flags(number).is_some_and(|flags| flags & libc::O_PATH != 0)
+}
+
+/// How the descriptor was opened (proc(5), `fdinfo`).
+pub(super) fn flags(number: RawFd) -> Option<i32> {
+    let information = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
+    let flags = information.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    i32::from_str_radix(flags.trim(), 8).ok()
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use super::build::{Built, build};
 use super::changes::{Changes, Layers};
 use super::command::{Report, Waiting};
 use super::descriptors;
+use super::read_files::{self, ReadFile};
 use super::site::Site;
 use super::{Start, network};
 use crate::sys::process;
@@ -58,6 +59,7 @@ fn fail(control: &UnixStream, failure: Failure) -> io::Result<()> {
 struct Seal<'a> {
     start: &'a Start,
     layers: Layers,
+    files: Vec<ReadFile>,
     command: Command,
 }
 
@@ -73,8 +75,9 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
         Ok(doors) => doors,
         Err(failure) => return fail(&start.control, failure),
     };
-    let built = match descriptors::check(site).and_then(|()| build(site)) {
-        Ok(built) => built,
+    let prepared = descriptors::check(site).and_then(|()| Ok((read_files::renew(site)?, build(site)?)));
+    let (files, built) = match prepared {
+        Ok(prepared) => prepared,
         Err(failure) => return fail(&start.control, failure),
     };
     let Built { layers, home_is_overlaid, read_only, covers, listeners } = built;
@@ -95,7 +98,7 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
             let facts = Facts { verified_masks: masks, ..facts };
             channel::send(&start.control, &Answer::Established { facts, doors }, &sockets)?;
             drop(sockets);
-            Seal { start, layers, command }.serve()
+            Seal { start, layers, files, command }.serve()
         }
         Some((Report::Failed { failure }, _)) => fail(&start.control, failure),
         _ => fail(&start.control, Failure::found(Mechanism::Filter, "the verifying process ended", None)),
@@ -197,6 +200,7 @@ impl Seal<'_> {
         if !self.start.left_out.has(Mechanism::PidNamespace) {
             let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
         }
+        self.files.iter().for_each(ReadFile::pass_position_on);
         let Changes { paths, more } = self.layers.changes();
         let ended = Answer::Ended { status, changes: paths, more_changes: more };
         channel::send(&self.start.control, &ended, channel::NONE)

@@ -21,6 +21,7 @@ mod namespaces;
 mod network;
 mod overlay;
 mod places;
+mod read_files;
 mod site;
 mod staging;
 mod verify;

@@ -33,6 +33,7 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("write-shell-start", |mark| append(home(".bashrc"), mark)),
     ("write-home", |mark| append(home("planted"), mark)),
     ("write-outside", |mark| append(outside("planted"), mark)),
+    ("write-by-stdin-file", |mark| append("/proc/self/fd/0", mark)),
     ("write-cron", |mark| append("/etc/cron.d/escape-planted", mark)),
     ("write-path-directory", |mark| append(home(".cache/bin/ls"), mark)),
     ("write-git-hook", |mark| append(".git/hooks/post-checkout", mark)),
