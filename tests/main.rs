@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod bad_input;
+mod catalogue;
 mod clients;
 mod echo;
 mod egress;
