@@ -60,6 +60,9 @@ fn other_ports_are_refused_until_they_are_named() {
     let closed = Run::new().flags(["--connect-to", &target]).shell(script).run().succeeded();
     assert!(!closed.stdout().contains("200 200"), "{}", closed.stdout());
     assert!(closed.stderr().contains("--allow service.example:8443"), "{}", closed.stderr());
+    let by_address = "curl -s --noproxy '*' --max-time 20 'http://[2606:2800:220::7]:8443/'; true";
+    let closed = Run::new().shell(by_address).run().succeeded();
+    assert!(closed.stderr().contains("--allow [2606:2800:220::7]:8443"), "{}", closed.stderr());
     let run = Run::new().flags(["--connect-to", &target, "--allow", "service.example:8443"]);
     assert!(run.shell(script).run().succeeded().stdout().contains("200 200"));
 }

@@ -39,12 +39,12 @@ impl Broker {
         let dns = Server::new(listeners.dns_udp, listeners.dns_tcp, names, lookup)
             .map_err(|source| ProxyError::Listener { what: "name server", source })?;
         tasks.spawn(dns.run());
-        if let Some(packets) = listeners.refusals {
+        for segments in listeners.refusals {
             let told = Arc::clone(&shared);
             tasks.spawn(async move {
                 let tell = |authority| told.notices.tell(Notice::PortRefused { authority });
                 // Without it the run goes on as well; the user only hears less.
-                let _ = refusals::watch(packets, &told.names, tell).await;
+                let _ = refusals::watch(segments, &told.names, tell).await;
             });
         }
         let permits = listener::permits();

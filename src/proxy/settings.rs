@@ -72,6 +72,6 @@ pub struct Listeners {
     pub dns_udp: Vec<UdpSocket>,
     /// DNS over TCP, for any address.
     pub dns_tcp: Vec<TcpListener>,
-    /// A packet socket that sees the resets of ports where nobody listens.
-    pub refusals: Option<OwnedFd>,
+    /// Raw sockets that see the resets of ports where nobody listens.
+    pub refusals: Vec<OwnedFd>,
 }

@@ -1,6 +1,6 @@
 //! A small assembler for classic BPF: straight code and forward blocks, which is all that filters need.
 //!
-//! Used for the system call filter (`seccomp(2)`) and for the packet filter that finds refusals (`packet(7)`).
+//! Used for the system call filter (`seccomp(2)`) and for the socket filters that find refusals (`socket(7)`).
 
 use crate::sys::seccomp::Instruction;
 
@@ -26,7 +26,7 @@ pub(super) struct Program {
 mod code {
     use libc::{
         BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_IND, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX,
-        BPF_MSH, BPF_RET, BPF_RSH, BPF_W,
+        BPF_MSH, BPF_RET, BPF_W,
     };
 
     pub(super) const LOAD: u32 = BPF_LD | BPF_W | BPF_ABS;
@@ -35,7 +35,6 @@ mod code {
     pub(super) const LOAD_BYTE_INDEXED: u32 = BPF_LD | BPF_B | BPF_IND;
     pub(super) const LOAD_HEADER_LENGTH: u32 = BPF_LDX | BPF_B | BPF_MSH;
     pub(super) const AND: u32 = BPF_ALU | BPF_AND | BPF_K;
-    pub(super) const SHIFT_RIGHT: u32 = BPF_ALU | BPF_RSH | BPF_K;
     pub(super) const EQUAL: u32 = BPF_JMP | BPF_JEQ | BPF_K;
     pub(super) const AT_LEAST: u32 = BPF_JMP | BPF_JGE | BPF_K;
     pub(super) const ANY_OF: u32 = BPF_JMP | BPF_JSET | BPF_K;
@@ -76,11 +75,6 @@ impl Program {
     /// A = A & `bits`.
     pub(super) fn and(&mut self, bits: u32) {
         self.push(code::AND, bits);
-    }
-
-    /// A = A >> `bits`.
-    pub(super) fn shift_right(&mut self, bits: u32) {
-        self.push(code::SHIFT_RIGHT, bits);
     }
 
     /// Ends with `value`.
@@ -160,7 +154,6 @@ pub(super) mod interpreter {
                 computed => {
                     match computed {
                         code::AND => a &= k,
-                        code::SHIFT_RIGHT => a >>= k,
                         code::EQUAL => jump(a == k),
                         code::AT_LEAST => jump(a >= k),
                         code::ANY_OF => jump(a & k != 0),

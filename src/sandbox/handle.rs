@@ -69,9 +69,9 @@ pub struct Doors {
     pub dns_udp: Vec<OwnedFd>,
     /// TCP port 53 of any address, listening.
     pub dns_tcp: Vec<OwnedFd>,
-    /// Packets that refused a connection to a port on which nobody listens: IP and TCP headers, no link-layer header.
-    /// Source address and port are those that the child wanted.
-    pub refusals: Option<OwnedFd>,
+    /// Raw sockets, one for IPv4 and one for IPv6, of the segments that refused a connection to a port on which nobody
+    /// listens. Source address and port are those that the child wanted.
+    pub refusals: Vec<OwnedFd>,
     /// The Unix sockets that the profile asked for, in its order, listening.
     pub listeners: Vec<OwnedFd>,
 }
@@ -232,7 +232,7 @@ impl DoorList {
             self.transparent.into_iter().map(|port| Some((port, sockets.next()?))).collect::<Option<_>>()?;
         let dns_udp = (0..self.udp).map(|_| sockets.next()).collect::<Option<_>>()?;
         let dns_tcp = (0..self.tcp).map(|_| sockets.next()).collect::<Option<_>>()?;
-        let refusals = if self.refusals { Some(sockets.next()?) } else { None };
+        let refusals = (0..self.refusals).map(|_| sockets.next()).collect::<Option<_>>()?;
         let listeners = (0..self.listeners).map(|_| sockets.next()).collect::<Option<_>>()?;
         let explicit_port = self.explicit_port;
         let doors = Doors { explicit, explicit_port, transparent, dns_udp, dns_tcp, refusals, listeners };
@@ -286,14 +286,14 @@ mod tests {
     #[test]
     fn doors_take_exactly_their_sockets() {
         let list =
-            || DoorList { explicit_port: 7, transparent: vec![80, 443], udp: 2, tcp: 1, refusals: true, listeners: 1 };
+            || DoorList { explicit_port: 7, transparent: vec![80, 443], udp: 2, tcp: 1, refusals: 2, listeners: 1 };
         let sockets = |count| (0..count).map(|_| OwnedFd::from(io::pipe().unwrap().0)).collect::<Vec<_>>();
-        let doors = list().open(sockets(8)).unwrap();
+        let doors = list().open(sockets(9)).unwrap();
         assert_eq!(doors.transparent.iter().map(|(port, _)| *port).collect::<Vec<_>>(), [80, 443]);
-        assert_eq!((doors.dns_udp.len(), doors.dns_tcp.len(), doors.refusals.is_some()), (2, 1, true));
+        assert_eq!((doors.dns_udp.len(), doors.dns_tcp.len(), doors.refusals.len()), (2, 1, 2));
         assert_eq!(doors.listeners.len(), 1);
-        assert!(list().open(sockets(7)).is_none());
-        assert!(list().open(sockets(9)).is_none());
+        assert!(list().open(sockets(8)).is_none());
+        assert!(list().open(sockets(10)).is_none());
     }
 
     #[test]

@@ -55,8 +55,8 @@ pub(super) struct DoorList {
     pub(super) udp: u8,
     /// How many sockets receive DNS over TCP.
     pub(super) tcp: u8,
-    /// Whether the socket that sees refusals is there.
-    pub(super) refusals: bool,
+    /// How many sockets see refusals.
+    pub(super) refusals: u8,
     /// How many of the profile's Unix sockets there are: all.
     pub(super) listeners: u8,
 }

@@ -1,11 +1,11 @@
-//! Sockets: descriptors that travel in messages, and the packet socket that sees refusals.
+//! Sockets: descriptors that travel in messages, and filters on what they receive.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, getpeername,
-    getsockname, getsockopt, recvmsg, sendmsg, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockType, UnixAddr, getpeername, getsockname, getsockopt, recvmsg,
+    sendmsg, sockopt,
 };
 
 use super::check;
@@ -62,30 +62,8 @@ pub fn is_connected_local_stream(number: RawFd) -> bool {
     getsockopt(&socket, sockopt::SockType) == Ok(SockType::Stream)
 }
 
-/// A packet socket on the interface `index` of this network namespace that receives only what `filter` accepts, without
-/// link-layer header (`packet(7)`, `SOCK_DGRAM`).
-pub fn packet(index: i32, filter: &[Instruction]) -> io::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    // Protocol 0 receives nothing until the socket is bound, when the filter is in place already.
-    let socket = nix::sys::socket::socket(AddressFamily::Packet, SockType::Datagram, flags, None)?;
-    attach_filter(&socket, filter)?;
-    let everything = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
-    let address = libc::sockaddr_ll {
-        sll_family: u16::try_from(libc::AF_PACKET).map_err(io::Error::other)?,
-        sll_protocol: everything,
-        sll_ifindex: index,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
-    let length = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
-    // SAFETY: `bind` reads one `sockaddr_ll` of the length we state.
-    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) }.into())?;
-    Ok(socket)
-}
-
-fn attach_filter(socket: &OwnedFd, filter: &[Instruction]) -> io::Result<()> {
+/// Lets the socket receive only what `filter` accepts (`SO_ATTACH_FILTER`, socket(7)).
+pub fn attach_filter(socket: &OwnedFd, filter: &[Instruction]) -> io::Result<()> {
     let length = u16::try_from(filter.len()).map_err(io::Error::other)?;
     let program = libc::sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };
     let size = libc::socklen_t::try_from(size_of_val(&program)).map_err(io::Error::other)?;

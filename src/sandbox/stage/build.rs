@@ -69,7 +69,7 @@ pub(super) fn build<'a>(site: &'a Site) -> Result<Built<'a>, Failure> {
     places::lay(site, &mut overlays, &mut staging)?;
     let handle = Staging::handle().blame(Mechanism::MountNamespace, "keeping the staging")?;
     let devices = devices.map(|devices| devices.assemble(site, &mut staging)).transpose()?;
-    Staging::detach(devices.as_deref()).blame(Mechanism::OwnDev, "mounting our own /dev")?;
+    Staging::cover(devices.as_deref()).blame(Mechanism::OwnDev, "mounting our own /dev")?;
     let home_is_overlaid = overlays.layers.iter().any(|layer| site.home.starts_with(&layer.path));
     let layers = Layers::keep(handle, overlays.layers);
     Ok(Built { layers, home_is_overlaid, read_only: overlays.read_only, covers, listeners })

@@ -20,7 +20,8 @@ use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
 use super::super::message::DoorList;
 use super::super::refusals;
-use crate::sys::socket::packet;
+use crate::sys::seccomp::Instruction;
+use crate::sys::socket::attach_filter;
 
 /// The index of `lo` in every network namespace.
 const LOOPBACK: i32 = 1;
@@ -102,7 +103,7 @@ pub(super) fn doors(ports: &[u16], left_out: &LeftOut) -> Result<(DoorList, Vec<
 fn open_doors(ports: &[u16], left_out: &LeftOut) -> io::Result<(DoorList, Vec<OwnedFd>)> {
     let explicit = listener(&SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)))?;
     let explicit_port = getsockname::<SockaddrIn>(explicit.as_raw_fd())?.port();
-    let mut list = DoorList { explicit_port, transparent: Vec::new(), udp: 0, tcp: 0, refusals: false, listeners: 0 };
+    let mut list = DoorList { explicit_port, transparent: Vec::new(), udp: 0, tcp: 0, refusals: 0, listeners: 0 };
     let mut sockets = vec![explicit];
     if left_out.has(Mechanism::NetworkNamespace) {
         // These ports are the host's then.
@@ -119,13 +120,26 @@ fn open_doors(ports: &[u16], left_out: &LeftOut) -> io::Result<(DoorList, Vec<Ow
     sockets.extend(udp);
     sockets.push(everywhere(DNS)?);
     list.tcp = 1;
-    let filter = refusals::program().ok_or(io::ErrorKind::InvalidInput)?;
     // The sight of refused ports is a comfort, not a wall.
-    if let Ok(refused) = packet(LOOPBACK, &filter) {
-        sockets.push(refused);
-        list.refusals = true;
+    for (family, filter) in [(AddressFamily::Inet, refusals::v4()), (AddressFamily::Inet6, refusals::v6())] {
+        let filter = filter.ok_or(io::ErrorKind::InvalidInput)?;
+        if let Ok(refused) = segments(family, &filter) {
+            sockets.push(refused);
+            list.refusals += 1;
+        }
     }
     Ok((list, sockets))
+}
+
+/// A raw socket that receives the TCP segments that `filter` accepts. Nothing is received before the filter is in place:
+/// nothing runs in this namespace yet.
+///
+/// Not a packet socket: to close one the kernel waits until every processor has seen it go, ten milliseconds and more.
+fn segments(family: AddressFamily, filter: &[Instruction]) -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(family, SockType::Raw, flags, SockProtocol::Tcp)?;
+    attach_filter(&socket, filter)?;
+    Ok(socket)
 }
 
 fn has_v6() -> bool {

@@ -1,7 +1,11 @@
 //! The private tmpfs from which everything of ours in the seal is taken: upper layers, masks, /tmp, /run, /dev.
 //!
-//! While the seal is built it is mounted over /dev; then it is detached, and lives on through what was taken from it.
+//! While the seal is built it is mounted over /dev; then the finished /dev lies on top of it, for good: nobody inside can
+//! take a mount away or look under one.
 //! **Invariant.** Nothing of it has a name on the host (L1).
+//!
+//! **Trade-off.** It is not unmounted, though nothing needs it in sight: for that the kernel would wait until every
+//! processor has seen it go, milliseconds on a busy machine.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -102,11 +106,10 @@ impl Staging {
         Ok(File::open(POINT)?.into())
     }
 
-    /// Takes it out of sight and puts the finished `devices`, a directory of it, in its place.
-    pub(super) fn detach(devices: Option<&Path>) -> io::Result<()> {
-        let devices = devices.map(|devices| clone_tree(devices, true)).transpose()?;
-        umount2(POINT, MntFlags::MNT_DETACH)?;
-        let Some(devices) = devices else { return Ok(()) };
+    /// Takes it out of sight: under the finished `devices`, a directory of it; without them it gives way to the host's.
+    pub(super) fn cover(devices: Option<&Path>) -> io::Result<()> {
+        let Some(devices) = devices else { return Ok(umount2(POINT, MntFlags::MNT_DETACH)?) };
+        let devices = clone_tree(devices, true)?;
         restrict(&devices, Restrictions { read_only: true, no_setuid: true, no_devices: false }, false)?;
         attach_tree(devices, Path::new(POINT))
     }
