@@ -1,6 +1,7 @@
 //! The conductor: the order in which a run is planned, started, watched and taken down. It has no policy of its own.
 //!
-//! **Invariants.** Nothing is started before the whole plan stands. On the way down the child's tree ends first, then the
+//! **Invariants.** Nothing of the child's is started before the whole plan stands: only the stage of the seal is, which
+//! makes its namespaces meanwhile and knows nothing. On the way down the child's tree ends first, then the
 //! broker, then the log; an error on the way leaves nothing behind, because each part takes itself down when dropped.
 
 mod bare;
@@ -71,6 +72,9 @@ struct Outcome {
 /// Plans, runs and reports; the status is the child's.
 pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, order.quiet);
+    // A level that the command line names needs none; one of the user's configuration is known only later.
+    let may_seal = order.flags.isolation.is_none_or(|level| level == Isolation::Sealed);
+    let stage = may_seal.then(|| sealed::stage(world));
     let planned = plan(world, order)?;
     tracing::debug!(
         run = planned.plan.run,
@@ -83,8 +87,14 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let bound = Bound::bind(&planned.plan.ports)?;
     terminal.note(&report::banner(&planned.plan));
     let outcome = match planned.plan.level.value {
-        Isolation::Sealed => sealed::run(world, order, planned, upstream, bound, terminal)?,
-        Isolation::None => bare::run(world, order, planned, upstream, terminal)?,
+        Isolation::Sealed => {
+            let stage = stage.unwrap_or_else(|| sealed::stage(world))?;
+            sealed::run(world, order, stage, planned, upstream, bound, terminal)?
+        }
+        Isolation::None => {
+            drop(stage);
+            bare::run(world, order, planned, upstream, terminal)?
+        }
         Isolation::Guarded => return Err(RunError::Level),
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;

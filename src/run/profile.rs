@@ -33,7 +33,7 @@ pub(super) fn wiring(proxy_url: String) -> Wiring {
 }
 
 /// Everything the stage needs to know.
-pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certificates: &Certificates) -> Profile {
+pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certificates: Certificates) -> Profile {
     let plan = &planned.plan;
     let path = world.variable("PATH").unwrap_or_default();
     let mut protected: Vec<PathBuf> = std::env::split_paths(path).filter(|path| path.is_absolute()).collect();
@@ -68,13 +68,13 @@ fn mask_of(path: &Path, content: &MaskContent) -> Mask {
     }
 }
 
-fn places(certificates: &Certificates) -> Vec<Place> {
-    let mut bundle_paths = certificates.replaced.clone();
+fn places(certificates: Certificates) -> Vec<Place> {
+    let mut bundle_paths = certificates.replaced;
     bundle_paths.push(BUNDLE.into());
     let wgetrc = format!("ca_certificate = {BUNDLE}\n").into_bytes();
     vec![
-        Place { paths: bundle_paths, bytes: Bytes(certificates.bundle.clone()) },
-        Place { paths: vec![CERTIFICATE.into()], bytes: Bytes(certificates.authority.clone()) },
+        Place { paths: bundle_paths, bytes: Bytes(certificates.bundle) },
+        Place { paths: vec![CERTIFICATE.into()], bytes: Bytes(certificates.authority) },
         Place { paths: vec![WGETRC.into()], bytes: Bytes(wgetrc) },
     ]
 }

@@ -27,24 +27,32 @@ use crate::supervise::ports::{Bound, Ports};
 use crate::supervise::{Received, Signals, spawn};
 use crate::world::World;
 
-/// Runs the command in a seal.
+/// Starts the stage of a seal, which makes its namespaces and waits for the plan.
+///
+/// Call it before there are threads: the kernel ends the stage with the thread that started it.
+pub(super) fn stage(world: &World) -> Result<Stage, RunError> {
+    Ok(spawn::stage(&left_out(world)?)?)
+}
+
+/// Runs the command in the seal that `stage` builds.
 pub(super) fn run(
     world: &World,
     order: &Order,
+    mut stage: Stage,
     mut planned: Planned,
     upstream: Vec<CertificateDer<'static>>,
     bound: Bound,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
     let signals = Signals::block().map_err(RunError::Signals)?;
-    // Before the runtime has threads: the kernel ends the stage with the thread that started it.
-    let mut stage = spawn::stage(&left_out(world)?)?;
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
     make_session_places(&planned.plan.made);
-    let profile = profile::profile(world, order, &planned, &certificates);
-    let Established { enforcement, mut doors } = stage.establish(&profile)?;
+    stage.establish(profile::profile(world, order, &planned, certificates))?;
+    // Made while the seal is being built.
+    let runtime = Runtime::new().map_err(RunError::Runtime)?;
+    let Established { enforcement, mut doors } = stage.established()?;
     tracing::debug!(facts = ?enforcement.facts(), port = doors.explicit_port, "the seal stands");
     let log = broking::open_log(world, &planned)?;
 
@@ -61,7 +69,6 @@ pub(super) fn run(
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 
-    let runtime = Runtime::new().map_err(RunError::Runtime)?;
     let (ended, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, listeners(doors))?;
         let ports = Ports::start(bound, crossing, news).map_err(RunError::Ports)?;

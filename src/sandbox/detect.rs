@@ -72,7 +72,8 @@ impl Detection {
 /// `home`.
 pub fn detect(mut stage: Stage, home: &Path) -> Result<Detection, SandboxError> {
     let profile = Profile { home: home.to_owned(), working_directory: "/".into(), ..Profile::default() };
-    match stage.establish(&profile) {
+    stage.establish(profile)?;
+    match stage.established() {
         Ok(established) => Ok(Detection::of(Ok(established.enforcement.facts().clone()))),
         Err(SandboxError::Refused { failure, mend }) => Ok(Detection::of(Err((failure, mend)))),
         Err(error) => Err(error),

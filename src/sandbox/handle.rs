@@ -46,7 +46,7 @@ impl Enforcement {
     }
 }
 
-/// What [`Stage::establish`] gives.
+/// What [`Stage::established`] gives.
 #[derive(Debug)]
 pub struct Established {
     /// The proof that the command may be executed.
@@ -102,9 +102,13 @@ impl Stage {
         Self { child, control, loopback, init: None }
     }
 
-    /// Has the seal built and verified. Blocks for some milliseconds.
-    pub fn establish(&mut self, profile: &Profile) -> Result<Established, SandboxError> {
-        self.send(&Order::Establish { profile: Box::new(profile.clone()) })?;
+    /// Has the seal built and verified, which takes some milliseconds: [`Self::established`] waits for it.
+    pub fn establish(&self, profile: Profile) -> Result<(), SandboxError> {
+        self.send(&Order::Establish { profile: Box::new(profile) })
+    }
+
+    /// Waits until the seal stands.
+    pub fn established(&mut self) -> Result<Established, SandboxError> {
         loop {
             match self.receive()? {
                 (Answer::Init { .. }, descriptors) => self.init = descriptors.into_iter().next(),
