@@ -23,6 +23,10 @@ pub(super) struct Wanted<'a> {
 /// What is guarded where a rule names `path`: what stands there, by a name without symlinks on the way, and what a symlink
 /// there leads to, unless the project lies in that. The symlink is guarded as well, since it could be replaced.
 pub(super) fn guarded(search: &Search<'_>, path: &Path) -> Vec<PathBuf> {
+    // Most of what the rules name does not exist, and this is the cheapest way to see it.
+    if fs::symlink_metadata(path).is_err() {
+        return Vec::new();
+    }
     let target = fs::canonicalize(path).ok().filter(|target| !search.project.starts_with(target));
     let mut guarded: Vec<PathBuf> = itself(path).into_iter().chain(target).collect();
     guarded.dedup();
