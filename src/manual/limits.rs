@@ -18,7 +18,8 @@
 //! * **Only what rules find is masked.** A known value in a file that no rule names (`notes.txt`, a committed `.env` in git's
 //!   history), and the `.env` of another project in the home, stay readable: the sweep for known values is to come.
 //! * **Names that do not exist yet** are not guarded: a child can make `.git/commondir`, or a bare repository in the project,
-//!   that the host's git obeys later. The targets of `core.hooksPath` and `include.path` are not guarded either.
+//!   that the host's git obeys later; so can it make what git's configuration names and what does not exist yet. Commands
+//!   in that configuration (aliases, filters, editors) are not looked into.
 //! * **Package caches are shared** with the host (`~/.cache`, `~/.npm`, cargo's registry), so that installs are fast; what a
 //!   host program executes from there, it executes from a place that the child could write.
 //! * **Program directories of PATH are read-only**, an activated virtual environment of the project included: install

@@ -42,6 +42,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("mask-binds", &["mask-binds"], "read-dotenv"),
     row("ancestor-binds", &["ancestor-binds", "guard-binds"], "replace-git"),
     row("guard-binds", &["guard-binds"], "write-git-hook"),
+    row("guard-binds", &["guard-binds"], "write-hooks-elsewhere"),
+    row("guard-binds", &["guard-binds"], "write-included-configuration"),
     row("protected-binds", &["protected-binds"], "write-path-directory"),
     row("socket-masks", &["socket-masks"], "unix-in-project"),
     row("own-state", &["own-state"], "read-own-state"),

@@ -173,6 +173,9 @@ fn staged(user: User, ground: &Ground) -> Run {
     }
     let line = format!("INTERNAL_TOKEN={key}\n");
     run = run.dotenv(&line).project_file("packages/deep/.env.local", &line).project_file(".git/hooks/README", "none\n");
+    run =
+        run.project_file(".git/config", "[core]\n\thooksPath = tools/hooks\n[include]\n\tpath = ../shared.gitconfig\n");
+    run = run.project_file("tools/hooks/README", "none\n").project_file("shared.gitconfig", "# none\n");
     run = run.home_file(".aws/credentials", &line).home_file(".ssh/id_ed25519", &line).home_file(".bashrc", "# mine\n");
     run = run.home_file(".cache/bin/tool", "").config_file("canary", &line);
     let world = run.world();

@@ -212,6 +212,8 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("write-path-directory", Planted("home/.cache/bin/ls")),
     Trial::new("write-git-hook", Planted("project/.git/hooks/post-checkout")),
     Trial::new("write-git-configuration", Planted("project/.git/config")),
+    Trial::new("write-hooks-elsewhere", Planted("project/tools/hooks/post-checkout")),
+    Trial::new("write-included-configuration", Planted("project/shared.gitconfig")),
     Trial::new("replace-git", Planted("project/.git/hooks/post-checkout")),
     Trial { own_copy: true, ..Trial::new("replace-own-program", Planted("project/agentsecrets")) },
     Trial::new("replace-own-state", Planted("state/agentsecrets/planted")),

@@ -6,6 +6,8 @@
 //! **Trade-off.** The project is walked whole, dependencies and ignored folders included: that is where forgotten keys
 //! are. Only git's object store is left out, whose files are compressed and named by hash.
 
+mod git;
+mod git_config;
 mod home;
 mod links;
 mod mounts;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::place::{Wanted, guarded, itself, look};
-use super::{Findings, Found, Realm, Search, walk};
+use super::{Findings, Found, Realm, Search, git, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, FileGlob, Origin, ProjectEntry};
 
@@ -35,8 +35,9 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
         }
     }
     finder.parents()?;
-    let roots = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]);
-    let mut guarded: Vec<PathBuf> = roots.flat_map(|root| guarded_in(search, root)).collect();
+    let roots: Vec<&Path> = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]).collect();
+    let mut guarded: Vec<PathBuf> = roots.iter().flat_map(|root| guarded_in(search, root)).collect();
+    guarded.extend(git::named(search, &roots, &walk.git_files));
     guarded.extend(walk.git_files.iter().filter_map(|path| itself(path)));
     let mut found = finder.found;
     found.sort_by(|one, other| one.path.cmp(&other.path));

@@ -38,6 +38,8 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("write-path-directory", |mark| append(home(".cache/bin/ls"), mark)),
     ("write-git-hook", |mark| append(".git/hooks/post-checkout", mark)),
     ("write-git-configuration", |mark| append(".git/config", mark)),
+    ("write-hooks-elsewhere", |mark| append("tools/hooks/post-checkout", mark)),
+    ("write-included-configuration", |mark| append("shared.gitconfig", mark)),
     ("replace-git", replace_git),
     ("replace-own-program", |mark| replace("agentsecrets", mark)),
     ("replace-own-state", |mark| append(outside("state/agentsecrets/planted"), mark)),

@@ -63,3 +63,45 @@ fn symlinks_are_guarded_with_what_they_lead_to_but_never_the_project_itself() {
     ];
     assert_eq!(findings.guarded, expected.map(|path| tree.path(path)));
 }
+
+#[test]
+fn what_configuration_names_is_guarded() {
+    let tree = Tree::new();
+    tree.file(".gitconfig", "[init]\ntemplateDir = ~/project/template\n[core]\nhooksPath = shared hooks\n");
+    tree.file("project/template/hooks/x", "");
+    let config =
+        "[core]\n hooksPath = tools/hooks\n fsmonitor = ./tools/watch --fast\n[include]\n path = ../more.config\n";
+    tree.file("project/.git/config", config);
+    tree.file("project/more.config", "[includeIf \"onbranch:x\"]\n path = deep/er\n[include]\n path = more.config\n");
+    tree.file("project/deep/er", "[core]\n hooksPath = \"by include\"\n[include]\n path = \"\"\n");
+    for file in ["by include/update", "tools/hooks/update", "tools/watch", "shared hooks/update", "other hooks/update"]
+    {
+        tree.file(&format!("project/{file}"), "");
+    }
+    tree.file("project/sub/.git/config", "[core]\n hooksPath = .\n fsmonitor = true\n");
+    tree.file("project/sub/shared hooks/update", "");
+    let expected = [
+        "project/by include",
+        "project/deep/er",
+        "project/more.config",
+        "project/shared hooks",
+        "project/sub/shared hooks",
+        "project/template",
+        "project/tools/hooks",
+        "project/tools/watch",
+    ];
+    assert_eq!(tree.find().unwrap().guarded, expected.map(|path| tree.path(path)));
+}
+
+#[test]
+fn configuration_elsewhere_is_followed_and_the_project_is_never_closed() {
+    let tree = Tree::new();
+    tree.file("project/.git", "gitdir: ../main/.git/worktrees/x\n");
+    tree.file("main/.git/worktrees/x/commondir", "../..\n");
+    tree.file("main/.git/config", "[core]\n hooksPath = hooks\n");
+    tree.file("main/.git/worktrees/x/config.worktree", "[core]\n hooksPath = .\n[include]\n path = /\n path = ..\n");
+    tree.file("project/hooks/update", "");
+    let guarded = tree.find().unwrap().guarded;
+    let guarded: Vec<_> = guarded.iter().filter(|path| path.starts_with(tree.path("project"))).collect();
+    assert_eq!(guarded, [&tree.path("project/.git"), &tree.path("project/hooks")]);
+}

@@ -1,0 +1,110 @@
+//! What git's configuration has git obey or run besides its own places: included files, other directories of hooks,
+//! templates of repositories, the program that watches files. The child must not change those that it could write.
+//!
+//! **Invariants.** Configuration is read as data: nothing is started, and a file is read only where it is a regular one.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::git_config::{Setting, settings};
+use super::place::guarded;
+use super::{Content, Search, read};
+
+/// How deep git follows includes (`MAX_INCLUDE_DEPTH`).
+const DEEPEST: usize = 10;
+
+/// A setting that names a path, and the directory of the file that it stands in.
+struct Named {
+    setting: Setting,
+    directory: PathBuf,
+}
+
+/// What is guarded because the user's configuration or that of a repository names it. `roots` are the repositories,
+/// `files` what git keeps in a parent's `.git` for submodules and worktrees.
+pub(super) fn named(search: &Search<'_>, roots: &[&Path], files: &[PathBuf]) -> Vec<PathBuf> {
+    let users = user_files(search).iter().flat_map(|file| follow(search, file)).collect::<Vec<_>>();
+    let modules = files.iter().filter(|file| file.file_name().is_some_and(|name| name == "config"));
+    let modules = modules.flat_map(|file| follow(search, file)).collect::<Vec<_>>();
+    let mut paths = Vec::new();
+    for root in roots {
+        let own = repository_files(root).iter().flat_map(|file| follow(search, file)).collect::<Vec<_>>();
+        paths.extend(own.iter().chain(&users).chain(&modules).filter_map(|named| path_of(search, named, root)));
+    }
+    paths.sort();
+    paths.dedup();
+    // A repository, or what it lies in, cannot be closed to the child as a whole.
+    let holds_one = |path: &PathBuf| roots.iter().chain([&search.project]).any(|root| root.starts_with(path));
+    paths.iter().flat_map(|path| guarded(search, path)).filter(|path| !holds_one(path)).collect()
+}
+
+/// The user's and the machine's (git-config(1), "FILES").
+fn user_files(search: &Search<'_>) -> Vec<PathBuf> {
+    let variable = |name: &str| (search.variable)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let configuration = variable("XDG_CONFIG_HOME").unwrap_or_else(|| search.home.join(".config"));
+    let own = [search.home.join(".gitconfig"), configuration.join("git/config")];
+    own.into_iter().chain(["/etc/gitconfig".into()]).chain(variable("GIT_CONFIG_GLOBAL")).collect()
+}
+
+/// Those of the repository at `root`, which may keep them elsewhere (gitrepository-layout(5)): a worktree's `.git` is a
+/// file that says where.
+fn repository_files(root: &Path) -> Vec<PathBuf> {
+    let own = root.join(".git");
+    let led = line_of(&own).and_then(|line| Some(root.join(path(line.strip_prefix(b"gitdir: ")?))));
+    let directory = led.unwrap_or(own);
+    let common = line_of(&directory.join("commondir")).map(|line| directory.join(path(&line)));
+    let files = [directory.join("config"), directory.join("config.worktree")];
+    files.into_iter().chain(common.map(|common| common.join("config"))).collect()
+}
+
+/// The one line of a small file.
+fn line_of(file: &Path) -> Option<Vec<u8>> {
+    let Ok(Content::Bytes(bytes)) = read::read(file) else { return None };
+    Some(bytes.trim_ascii_end().to_vec())
+}
+
+fn path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// Every setting of `file` and of the files that it includes, that names a path. Conditions of includes are taken as met.
+fn follow(search: &Search<'_>, file: &Path) -> Vec<Named> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    let mut files = vec![(file.to_owned(), 0)];
+    while let Some((file, depth)) = files.pop() {
+        let is_new = fs::canonicalize(&file).is_ok_and(|real| seen.insert(real));
+        let Some(directory) = file.parent().filter(|_| is_new && depth <= DEEPEST) else { continue };
+        let Ok(Content::Bytes(text)) = read::read(&file) else { continue };
+        for setting in settings(&text) {
+            let named = Named { setting, directory: directory.to_owned() };
+            if named.is_include() {
+                files.extend(path_of(search, &named, directory).map(|included| (included, depth + 1)));
+            }
+            found.push(named);
+        }
+    }
+    found
+}
+
+impl Named {
+    fn is_include(&self) -> bool {
+        matches!(self.setting.name.as_str(), "include.path" | "includeif.path")
+    }
+}
+
+/// The path that a setting names, seen from the repository at `root`; `None` for one that names none.
+fn path_of(search: &Search<'_>, named: &Named, root: &Path) -> Option<PathBuf> {
+    let value = named.setting.value.as_slice();
+    let (base, value) = match named.setting.name.as_str() {
+        "include.path" | "includeif.path" => (named.directory.as_path(), value),
+        "core.hookspath" | "init.templatedir" => (root, value),
+        // A command line, unless it is a switch.
+        "core.fsmonitor" => (root, value.split(|byte| *byte == b' ').next().filter(|program| program.contains(&b'/'))?),
+        _ => return None,
+    };
+    let value = path(value);
+    let absolute = value.strip_prefix("~").map_or_else(|_| base.join(value), |below| search.home.join(below));
+    (!value.as_os_str().is_empty()).then_some(absolute)
+}
