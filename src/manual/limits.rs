@@ -24,6 +24,7 @@
 //!   host program executes from there, it executes from a place that the child could write.
 //! * **Program directories of PATH are read-only**, an activated virtual environment of the project included: install
 //!   packages outside of a run, or deactivate it.
-//! * **A file given as standard input** can be opened again through `/proc/self/fd/0`, for writing too where its mode allows.
+//! * **A file given as standard input** is opened anew for the command, and its position is given back when the run ends: a
+//!   process outside that reads the same descriptor meanwhile does not see it move.
 //! * **Real root** can leave a set-user-id file in the project; its run sees no home but its own, and none of the machine's
 //!   keys that `policies/files.toml` lists.

@@ -5,6 +5,7 @@
 //!
 //! **Trade-off.** A file that is open for writing stays as it is, for it was given to be written.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -26,13 +27,16 @@ use crate::sys::mount::{clone_tree, restrict};
 pub(super) struct ReadFile {
     original: OwnedFd,
     renewed: OwnedFd,
+    /// Where both stood at the start.
+    start: i64,
 }
 
 impl ReadFile {
     /// Puts the original where the command stopped reading: whoever started us may go on from there, as after any other
-    /// command. Best effort.
+    /// command. Where it did not read, somebody else may have moved the original meanwhile. Best effort.
     pub(super) fn pass_position_on(&self) {
-        let _ = lseek(&self.renewed, 0, Whence::SeekCur).and_then(|at| lseek(&self.original, at, Whence::SeekSet));
+        let at = lseek(&self.renewed, 0, Whence::SeekCur).ok().filter(|at| *at != self.start);
+        let _ = at.map(|at| lseek(&self.original, at, Whence::SeekSet));
     }
 }
 
@@ -43,10 +47,7 @@ pub(super) fn renew(site: &Site) -> Result<Vec<ReadFile>, Failure> {
     if site.without(Mechanism::ReadOnlyDescriptors) {
         return Ok(files);
     }
-    let mut numbers: Vec<RawFd> = [0, 1, 2].iter().chain(&site.profile.kept_descriptors).copied().collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    for number in numbers {
+    for number in numbers(site) {
         // A number that is not open leads nowhere.
         let Ok(metadata) = fs::metadata(descriptor_path(number)) else { continue };
         if is_at_risk(number, &metadata, site) {
@@ -55,6 +56,25 @@ pub(super) fn renew(site: &Site) -> Result<Vec<ReadFile>, Failure> {
         }
     }
     Ok(files)
+}
+
+/// What the command inherits.
+fn numbers(site: &Site) -> BTreeSet<RawFd> {
+    [0, 1, 2].iter().chain(&site.profile.kept_descriptors).copied().collect()
+}
+
+/// From inside: no file that is only to be read can be changed.
+pub(super) fn verify(site: &Site) -> Result<(), Failure> {
+    if site.without(Mechanism::ReadOnlyDescriptors) {
+        return Ok(());
+    }
+    for number in numbers(site) {
+        if fs::metadata(descriptor_path(number)).is_ok_and(|metadata| is_at_risk(number, &metadata, site)) {
+            let step = "it can be changed through a descriptor for reading";
+            return Err(Failure::found(Mechanism::ReadOnlyDescriptors, step, Some(&shown(number))));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the file is given for reading, and the user could change it all the same. A file without a name ends with its
@@ -81,9 +101,10 @@ fn open_anew(number: RawFd, metadata: &Metadata) -> io::Result<ReadFile> {
     }
     let mut place = inherited(number)?;
     let original = place.try_clone()?;
-    lseek(&renewed, lseek(&original, 0, Whence::SeekCur)?, Whence::SeekSet)?;
+    let start = lseek(&original, 0, Whence::SeekCur)?;
+    lseek(&renewed, start, Whence::SeekSet)?;
     dup2(&renewed, &mut place)?;
     // The number stays open, for the command.
     let _ = place.into_raw_fd();
-    Ok(ReadFile { original, renewed: renewed.into() })
+    Ok(ReadFile { original, renewed: renewed.into(), start })
 }

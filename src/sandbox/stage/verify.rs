@@ -14,6 +14,7 @@ use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::super::profile::{Mask, MaskKind};
 use super::covers::{Cover, Covers};
+use super::read_files;
 use super::site::Site;
 
 /// Verifies everything; says how many masks were read back.
@@ -22,6 +23,7 @@ pub(super) fn verify(site: &Site, covers: &Covers) -> Result<u32, Failure> {
     processes(site)?;
     network(site)?;
     mounts(site)?;
+    read_files::verify(site)?;
     for (path, cover) in covers {
         match cover {
             // What a symlink leads to has a cover of its own.
