@@ -6,7 +6,10 @@
 
 mod bare;
 mod broking;
+mod browser;
+mod ci;
 mod error;
+mod opener;
 mod packages;
 mod ports;
 mod profile;
@@ -34,6 +37,9 @@ use crate::report::{self, Terminal};
 use crate::supervise::ports::{Bound, Publish};
 use crate::world::World;
 
+use ci::Ci;
+
+pub use browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET};
 pub use error::RunError;
 
 /// The most bytes of a policy file.
@@ -58,6 +64,8 @@ pub struct Order {
     pub sockets: Vec<String>,
     /// `--no-browser`.
     pub no_browser: bool,
+    /// `--ci` or `--no-ci`.
+    pub ci: Option<bool>,
     /// Neither banner nor summary.
     pub quiet: bool,
 }
@@ -86,6 +94,8 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     // A port that is taken is to be heard of before anything starts.
     let bound = Bound::bind(&planned.plan.ports)?;
     terminal.note(&report::banner(&planned.plan));
+    let job = ci::is_ci(world, order).then(|| Ci::prepare(world, &planned.plan, terminal));
+    let quiet = job.as_ref().map(|job| job.quieten(terminal)).transpose()?;
     let outcome = match planned.plan.level.value {
         Isolation::Sealed => {
             let stage = stage.unwrap_or_else(|| sealed::stage(world))?;
@@ -99,7 +109,11 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
     let totals = report::Totals { requests, hosts, refused, inert, secrets, discarded: outcome.home_changes };
+    drop(quiet);
     terminal.note(&report::summary(&totals));
+    if let Some(job) = job {
+        job.finish(terminal);
+    }
     Ok(outcome.exit)
 }
 
@@ -145,7 +159,11 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         made,
         now: Timestamp::now(),
     };
-    Ok(plan::build(request, &merged)?)
+    let mut planned = plan::build(request, &merged)?;
+    if ci::is_ci(world, order) {
+        ci::withhold(world, &mut planned, &merged.keep);
+    }
+    Ok(planned)
 }
 
 /// Our own executable and the command's, wherever `PATH` finds it.

@@ -4,11 +4,13 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod bad_input;
+mod browser;
 mod catalogue;
 mod clients;
 mod echo;
 mod egress;
 mod harness;
+mod jobs;
 mod levels;
 mod lifecycle;
 mod ports;

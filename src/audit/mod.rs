@@ -11,6 +11,7 @@
 //! shows any edit to who noted it; who can write the file and knows the format can write another whole chain.
 
 mod chain;
+mod digest;
 mod directory;
 mod disk;
 mod error;
@@ -23,6 +24,7 @@ mod run_id;
 mod sink;
 mod verify;
 
+pub use digest::{Digest, digest};
 pub use error::AuditError;
 pub use event::{Decision, Event, Fetch, Kind, Outcome, Process, Start, Verdict};
 pub use overview::{Overview, overview};

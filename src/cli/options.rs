@@ -23,6 +23,12 @@ pub struct PlanOptions {
     /// Do not open links in your browser for the child
     #[arg(long)]
     pub no_browser: bool,
+    /// Behave as in a CI job, also where `CI` is not `true`: no terminal, no browser, a summary for the job
+    #[arg(long, overrides_with = "no_ci")]
+    pub ci: bool,
+    /// Behave as outside of one, also where `CI` is `true`
+    #[arg(long, overrides_with = "ci")]
+    pub no_ci: bool,
     /// Send requests for one target to another address, as curl does; for tests and private deployments
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
     pub connect_to: Vec<String>,

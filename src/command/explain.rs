@@ -53,6 +53,7 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
         publish,
         sockets: options.loopback.iter().filter_map(socket).collect(),
         no_browser: options.no_browser,
+        ci: if options.no_ci { Some(false) } else { options.ci.then_some(true) },
         quiet: false,
     })
 }

@@ -4,6 +4,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod log;
+mod open;
 mod output;
 mod policy;
 mod run;
@@ -76,6 +77,9 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|verb| verb == STAGE_VERB) {
         return crate::sandbox::stage_main();
+    }
+    if open::is_called(arguments.first()) {
+        return open::open(&arguments);
     }
     let exit = World::read().map_err(CommandError::from).and_then(|world| {
         let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, false);

@@ -15,6 +15,16 @@
 //! * **Tokens minted at run time.** Token endpoints that the catalogue knows answer 403 until such tokens can be captured.
 //! * **The terminal** is inherited: the child shares the user's terminal. Pushing input into it (`TIOCSTI`) is blocked;
 //!   reading what is typed while it runs is in the nature of sharing.
+//! * **A login in the browser comes back to the child, and ends there.** Links are opened and callback ports published, but
+//!   the exchange of the code for a token is refused until such tokens can be captured (see above): log in outside of a
+//!   run, whose login file is rendered inside.
+//! * **The browser is the user's own.** Links go only to hosts that policy lets the child reach, yet the browser resolves
+//!   the name itself: one that leads to a private address, or a site that redirects there, is opened. `--no-browser` leaves
+//!   the bridge out. Under a full-screen program the link is shown when the run ends; the program shows it itself mostly.
+//! * **`--publish auto` cannot tell** a port that the child chose from one that the kernel gave it, and publishes both, on
+//!   the host's loopback, where every user of the machine can connect.
+//! * **A socket that was named by `--loopback` is the child's.** What its service does for whoever connects it does for the
+//!   child; the banner says so for those that are known to hand out more than data.
 //! * **Only what rules find is masked.** A known value in a file that no rule names (`notes.txt`, a committed `.env` in git's
 //!   history), and the `.env` of another project in the home, stay readable: the sweep for known values is to come.
 //! * **Names that do not exist yet** are not guarded: a child can make `.git/commondir`, or a bare repository in the project,

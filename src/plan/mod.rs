@@ -77,6 +77,18 @@ pub struct Planned {
     pub environment: Vec<(OsString, OsString)>,
 }
 
+impl Planned {
+    /// Takes a variable away from the child. `reason` is the rest of a sentence.
+    pub fn withhold(&mut self, name: &str, reason: &str, origin: &Origin) {
+        self.environment.retain(|(known, _)| known != name);
+        for variable in self.plan.variables.iter_mut().filter(|variable| variable.name == name) {
+            variable.decision = Decision::Removed;
+            reason.clone_into(&mut variable.reason);
+            variable.origin = Some(origin.clone());
+        }
+    }
+}
+
 /// The decisions of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {

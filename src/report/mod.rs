@@ -4,6 +4,7 @@
 //! here can fail a run: a stderr that is full or gone is ignored.
 
 mod banner;
+mod ci;
 mod error;
 mod explain;
 mod known;
@@ -16,6 +17,7 @@ mod summary;
 mod terminal;
 
 pub use banner::banner;
+pub use ci::{ci_annotations, ci_summary};
 pub use error::error;
 pub use explain::explain;
 pub use known::{agents, services};

@@ -91,6 +91,7 @@ impl CertificateFiles {
             bundle: Some(self.path("ca-bundle.pem")),
             certificate: Some(self.path("ca.pem")),
             wgetrc: Some(self.path("wgetrc")),
+            ..Wiring::default()
         }
     }
 }

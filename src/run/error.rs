@@ -85,6 +85,9 @@ pub enum RunError {
         /// The flag.
         flag: &'static str,
     },
+    /// The random source failed.
+    #[error("the system gave no random bytes")]
+    Random,
     /// The relays could not be started.
     #[error("cannot start the relays of ports")]
     Ports(#[source] io::Error),

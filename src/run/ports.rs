@@ -32,7 +32,9 @@ pub(super) fn wanted(
     let variable = |name: &str| world.variable(name).map(|value| value.to_string_lossy().into_owned());
     let find = |text: &String| HostSocket::find(text, &childs, &variable);
     let sockets = order.sockets.iter().map(find).collect::<Result<_, _>>().map_err(RunError::Socket)?;
-    Ok(Wanted { published: order.publish.clone(), sockets, browser: !order.no_browser })
+    // An executable that was replaced while it runs cannot be shown inside.
+    let browser = !order.no_browser && world.executable.is_file();
+    Ok(Wanted { published: order.publish.clone(), sockets, browser })
 }
 
 /// Takes what the relays need out of the doors of a seal.

@@ -7,10 +7,12 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::Order;
+use super::browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET, PROGRAMS};
 use super::trust::Certificates;
 use crate::plan::{MaskContent, Planned};
-use crate::sandbox::{Bytes, Mask, Place, Profile};
+use crate::sandbox::{Bytes, Mask, Place, Profile, Program};
 use crate::scrub::Wiring;
+use crate::supervise::ports::Wanted;
 use crate::world::World;
 
 /// Where the run's files stand inside.
@@ -23,12 +25,15 @@ const WGETRC: &str = "/run/agentsecrets/wgetrc";
 const REPLACED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
 /// What the child is told of proxy and certificates.
-pub(super) fn wiring(proxy_url: String) -> Wiring {
+pub(super) fn wiring(proxy_url: String, has_browser: bool) -> Wiring {
+    let programs = has_browser.then(|| PathBuf::from(PROGRAMS));
     Wiring {
         proxy_url: Some(proxy_url),
         bundle: Some(BUNDLE.into()),
         certificate: Some(CERTIFICATE.into()),
         wgetrc: Some(WGETRC.into()),
+        browser: programs.as_ref().map(|programs| programs.join(BROWSER_PROGRAM)),
+        programs,
     }
 }
 
@@ -55,8 +60,22 @@ pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certifica
         places: places(certificates),
         kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),
         transparent_ports: transparent_ports(planned),
-        listeners: plan.ports.sockets.iter().map(|socket| socket.inside.clone()).collect(),
-        program: None,
+        listeners: listeners(&plan.ports),
+        program: plan.ports.browser.then(|| program(&world.executable)),
+    }
+}
+
+/// The Unix sockets inside that lead to the parent: those of the user, then the browser's.
+fn listeners(wanted: &Wanted) -> Vec<PathBuf> {
+    let browser = wanted.browser.then(|| PathBuf::from(BROWSER_SOCKET));
+    wanted.sockets.iter().map(|socket| socket.inside.clone()).chain(browser).collect()
+}
+
+fn program(executable: &Path) -> Program {
+    Program {
+        executable: executable.to_owned(),
+        path: Path::new(PROGRAMS).join(BROWSER_PROGRAM),
+        names: BROWSER_NAMES.map(str::to_owned).to_vec(),
     }
 }
 

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::broking::{self, Credentials, Wires};
 use super::told::{Heard, Told};
 use super::watch::{Child, watch};
-use super::{Order, Outcome, RunError, ports, profile, trust};
+use super::{Order, Outcome, RunError, browser, ci, ports, profile, trust};
 use crate::exit::Exit;
 use crate::plan::Planned;
 use crate::policy;
@@ -56,22 +57,27 @@ pub(super) fn run(
     tracing::debug!(facts = ?enforcement.facts(), port = doors.explicit_port, "the seal stands");
     let log = broking::open_log(world, &planned)?;
 
-    let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port));
+    let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port), planned.plan.ports.browser);
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, notices) = mpsc::channel(256);
     let (news, learnt) = mpsc::channel(256);
     let mut heard = Heard { notices, news: learnt };
     let own_loopback = Arc::new(stage.loopback().map_err(RunError::Watch)?);
     let crossing = ports::seal(&own_loopback, &mut doors, &planned.plan.ports)?;
+    let browser = doors.listeners.pop().map(|listener| browser::Asked::new(listener, world, order, &planned.plan));
     let loopback: Arc<dyn LoopbackSockets> = Arc::new(ChildLoopback(own_loopback));
     let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, upstream };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
-    let mut told = Told::new(terminal, !world.terminal.error);
+    let mut told = Told::new(terminal, !world.terminal.error || ci::is_ci(world, order));
 
     let (ended, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, listeners(doors))?;
-        let ports = Ports::start(bound, crossing, news).map_err(RunError::Ports)?;
+        let ports = Ports::start(bound, crossing, news.clone()).map_err(RunError::Ports)?;
+        let mut bridge = JoinSet::new();
+        if let Some(asked) = browser {
+            bridge.spawn(asked.start(ports.callbacks(), Arc::clone(&log), news).map_err(RunError::Ports)?.serve());
+        }
         tracing::debug!("the broker is up");
         let ended = match stage.execute(&arguments, environment.pairs(), &enforcement) {
             Ok(()) => watch(&mut stage, &signals, &mut heard, &mut told).await,
@@ -80,6 +86,7 @@ pub(super) fn run(
         tracing::debug!("the command ended");
         // The tree first: nothing of the child is left when the broker closes.
         drop(stage);
+        bridge.shutdown().await;
         ports.close().await;
         Ok::<_, RunError>((ended, broker.close().await))
     })?;

@@ -39,6 +39,10 @@ pub struct Wiring {
     pub certificate: Option<PathBuf>,
     /// The wget start-up file that names the bundle.
     pub wgetrc: Option<PathBuf>,
+    /// A directory with programs of ours, to be found before all others; not where PATH is unset.
+    pub programs: Option<PathBuf>,
+    /// The program that opens links.
+    pub browser: Option<PathBuf>,
 }
 
 /// A raw environment without entries that have no `=` or no name, each name once: the first wins, as with `getenv`.
@@ -66,6 +70,13 @@ pub fn environment(decided: Vec<(OsString, OsString)>, wiring: &Wiring, rules: &
         if let Some(path) = path {
             scrubbed.set(names, path.as_os_str());
         }
+    }
+    if let Some(browser) = &wiring.browser {
+        scrubbed.set(&["BROWSER".into()], browser.as_os_str());
+    }
+    if let (Some(programs), Some(path)) = (&wiring.programs, scrubbed.get("PATH")) {
+        let path = [programs.as_os_str().as_bytes(), b":", path.as_bytes()].concat();
+        scrubbed.set(&["PATH".into()], &OsString::from_vec(path));
     }
     for (name, value) in &rules.constants {
         scrubbed.set(std::slice::from_ref(name), OsStr::new(value));
@@ -148,6 +159,16 @@ mod tests {
     }
 
     #[test]
+    fn our_programs_are_found_first() {
+        let wiring = Wiring { programs: Some("/ours".into()), browser: Some("/ours/open".into()), ..Wiring::default() };
+        let scrubbed = environment(pairs(&[("PATH", "/bin:"), ("BROWSER", "firefox")]), &wiring, &rules());
+        assert_eq!(scrubbed.get("PATH").unwrap(), "/ours:/bin:");
+        assert_eq!(scrubbed.get("BROWSER").unwrap(), "/ours/open");
+        // Where programs are looked for without PATH is the system's to say.
+        assert_eq!(environment(Vec::new(), &wiring, &rules()).get("PATH"), None);
+    }
+
+    #[test]
     fn names_are_distinct_and_the_first_wins() {
         let raw = pairs(&[("A", "1"), ("", "x"), ("B=C", "y"), ("A", "2"), ("D", "")]);
         let kept: Vec<_> = distinct(&raw).into_iter().map(|(name, value)| (name.to_str(), value.to_str())).collect();
@@ -163,6 +184,7 @@ mod tests {
                 bundle: Some("b".into()),
                 certificate: Some("c".into()),
                 wgetrc: Some("w".into()),
+                ..Wiring::default()
             },
             crate::policy::trust_rules(),
         );

@@ -1,11 +1,12 @@
 //! The only place where this program starts processes of its own accord: the stage of a seal, or, without isolation,
-//! the command itself.
+//! the command itself; and the user's own opener of links.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
@@ -86,4 +87,20 @@ fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
         .env_clear()
         .spawn()?;
     Ok(Stage::new(child, control, loopback))
+}
+
+/// Starts the user's opener of links, with nothing of ours: from `/`, without standard streams, in a process group that no
+/// key of the terminal reaches. It outlives the run, as a browser should; a thread waits for it.
+///
+/// `words` are the program by its absolute path and its arguments; `environment` is all that it gets.
+#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
+pub fn opener(words: &[OsString], environment: &[(OsString, OsString)]) -> io::Result<()> {
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    command.current_dir("/").process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    // How it ends is the user's to see.
+    std::thread::Builder::new().name("opener".into()).spawn(move || child.wait()).map(drop)
 }

@@ -168,6 +168,7 @@ fn staged(user: User, ground: &Ground) -> Run {
     let mut run =
         Run::new().user(user).variable("TARGET_BACKWARDS", backwards).variable("HOST_SOCKETS", host::sockets());
     run = run.variable("INTERNAL_TOKEN", &key);
+    run = run.variable("DISPLAY", ":0").variable("BROWSER", host::browser());
     if matches!(ground, Ground::Inside) {
         run = run.declare("INTERNAL_TOKEN", &key);
     }

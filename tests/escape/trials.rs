@@ -175,6 +175,12 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("netlink-audit", Said),
     Trial::new("host-network-by-stdin", Said)
         .wrapped("exec bash -c 'exec \"$0\" \"$@\" </dev/udp/127.0.0.1/9' {} \"$@\""),
+    Trial::new("browser-file", Arrived),
+    Trial::new("browser-script", Arrived),
+    Trial::new("browser-option", Arrived),
+    Trial::new("browser-shell", Arrived),
+    Trial::new("browser-unlisted-host", Arrived).flags(ALLOWLIST),
+    Trial::new("browser-host-loopback", Arrived),
     Trial::new("unix-abstract", Arrived),
     Trial::new("unix-in-tmp", Arrived),
     Trial::new("unix-in-run", Arrived).root(),

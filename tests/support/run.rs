@@ -181,6 +181,12 @@ impl Run {
         self
     }
 
+    /// The flags, as a shell script would write them.
+    pub(crate) fn flags_as_shell_words(&self) -> String {
+        let words = self.flags.iter().map(|flag| format!("'{}'", flag.to_str().unwrap().replace('\'', "'\\''")));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     /// The command that is run, after `--`.
     pub(crate) fn args<S: AsRef<OsStr>>(mut self, command: impl IntoIterator<Item = S>) -> Self {
         self.command = command.into_iter().map(|word| word.as_ref().to_owned()).collect();

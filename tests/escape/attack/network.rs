@@ -40,6 +40,12 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("bluetooth", |_| family(libc::AF_BLUETOOTH)),
     ("netlink-audit", |_| netlink(libc::NETLINK_AUDIT)),
     ("host-network-by-stdin", host_network_by_stdin),
+    ("browser-file", |mark| browser(&format!("file:///etc/passwd#{mark}"))),
+    ("browser-script", |mark| browser(&format!("javascript:alert('{mark}')"))),
+    ("browser-option", |mark| browser(&format!("--profile={mark}"))),
+    ("browser-shell", |mark| browser(&format!("https://a.example/$(echo {mark} >&2)`{mark}`\n{mark}"))),
+    ("browser-unlisted-host", |mark| browser(&format!("https://unlisted.example/?{mark}"))),
+    ("browser-host-loopback", |mark| browser(&format!("http://localhost:{HOST_PORT}/{mark}"))),
     ("unix-abstract", unix_abstract),
     ("unix-in-tmp", |mark| unix(Path::new("/tmp/.escape-host.sock"), mark)),
     ("unix-in-run", |mark| unix(Path::new("/run/escape-host.sock"), mark)),
@@ -177,4 +183,19 @@ fn host_network_by_stdin(_: &str) -> Outcome {
     };
     call(libc::SYS_connect, &[0, (&raw const address).addr(), size_of_val(&address)]).map_err(why("connect"))?;
     Ok("stdin is connected to another port of the host".into())
+}
+
+/// Has the user's browser open a text: inside a run over the bridge, past the program that would check it; outside, by
+/// the program that the user's own environment names.
+fn browser(text: &str) -> Outcome {
+    let Ok(mut stream) = UnixStream::connect("/run/agentsecrets/browser.sock") else {
+        let browser = std::env::var_os("BROWSER").ok_or("there is no browser")?;
+        let status = std::process::Command::new(browser).arg(text).status().map_err(why("start"))?;
+        return Ok(format!("the browser was started: {status}"));
+    };
+    stream.write_all(text.as_bytes()).map_err(why("write"))?;
+    stream.shutdown(std::net::Shutdown::Write).map_err(why("shutdown"))?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(why("read"))?;
+    if answer == "opened" { Ok(answer) } else { Err(answer) }
 }

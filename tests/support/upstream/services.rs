@@ -31,6 +31,7 @@ pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> 
     match (site.host.as_str(), parts.uri.path()) {
         ("api.openai.com", "/v1/chat/completions") if streamed => event_stream(openai_events()),
         ("api.openai.com", "/v1/chat/completions") => json_answer(StatusCode::OK, &openai_completion()),
+        ("api.openai.com", "/v1/models") => json_answer(StatusCode::OK, &json!({"data": [{"id": "a-model"}]})),
         ("api.anthropic.com", "/v1/messages") if streamed => event_stream(anthropic_events()),
         ("api.anthropic.com", "/v1/messages") => json_answer(StatusCode::OK, &anthropic_message()),
         ("api.stripe.com", "/v1/balance") => json_answer(StatusCode::OK, &stripe_balance()),
