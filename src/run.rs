@@ -9,6 +9,7 @@ mod broking;
 mod browser;
 mod ci;
 mod error;
+mod guarded;
 mod opener;
 mod packages;
 mod ports;
@@ -17,6 +18,7 @@ mod sealed;
 mod told;
 mod trust;
 mod watch;
+mod watched;
 
 use std::ffi::OsString;
 use std::fs;
@@ -34,6 +36,7 @@ use crate::plan::{self, Planned, Request};
 use crate::policy::{self, Flags, Isolation, Layers, PolicyText, Surroundings};
 use crate::proxy::{ConnectTo, Totals};
 use crate::report::{self, Terminal};
+use crate::sandbox;
 use crate::supervise::ports::{Bound, Publish};
 use crate::world::World;
 
@@ -66,8 +69,19 @@ pub struct Order {
     pub no_browser: bool,
     /// `--ci` or `--no-ci`.
     pub ci: Option<bool>,
+    /// What the level `guarded` is told.
+    pub guard: GuardChoices,
     /// Neither banner nor summary.
     pub quiet: bool,
+}
+
+/// What the user grants a guarded child.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct GuardChoices {
+    /// `--allow-readable-dotenv`.
+    pub allow_readable_dotenv: bool,
+    /// `--unix-sockets`.
+    pub unix_sockets: bool,
 }
 
 /// How a run ended.
@@ -75,6 +89,7 @@ struct Outcome {
     exit: Exit,
     totals: Totals,
     home_changes: Vec<PathBuf>,
+    watched_changes: Vec<PathBuf>,
 }
 
 /// Plans, runs and reports; the status is the child's.
@@ -93,7 +108,11 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let upstream = broking::certificates(&order.upstream_ca)?;
     // A port that is taken is to be heard of before anything starts.
     let bound = Bound::bind(&planned.plan.ports)?;
-    terminal.note(&report::banner(&planned.plan));
+    let gaps = match planned.plan.level.value {
+        Isolation::Guarded => sandbox::gaps().unwrap_or_default(),
+        Isolation::Sealed | Isolation::None => Vec::new(),
+    };
+    terminal.note(&report::banner(&planned.plan, &gaps));
     let job = ci::is_ci(world, order).then(|| Ci::prepare(world, &planned.plan, terminal));
     let quiet = job.as_ref().map(|job| job.quieten(terminal)).transpose()?;
     let outcome = match planned.plan.level.value {
@@ -105,10 +124,14 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
             drop(stage);
             bare::run(world, order, planned, upstream, terminal)?
         }
-        Isolation::Guarded => return Err(RunError::Level),
+        Isolation::Guarded => {
+            drop(stage);
+            guarded::run(world, order, planned, upstream, terminal)?
+        }
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
-    let totals = report::Totals { requests, hosts, refused, inert, secrets, discarded: outcome.home_changes };
+    let (discarded, changed) = (outcome.home_changes, outcome.watched_changes);
+    let totals = report::Totals { requests, hosts, refused, inert, secrets, discarded, changed };
     drop(quiet);
     terminal.note(&report::summary(&totals));
     if let Some(job) = job {
@@ -157,6 +180,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         writable,
         ports,
         made,
+        allow_readable: order.guard.allow_readable_dotenv,
         now: Timestamp::now(),
     };
     let mut planned = plan::build(request, &merged)?;

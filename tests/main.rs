@@ -9,6 +9,7 @@ mod catalogue;
 mod clients;
 mod echo;
 mod egress;
+mod guarded;
 mod harness;
 mod jobs;
 mod levels;

@@ -47,6 +47,12 @@ pub struct PlanOptions {
     /// Let the child write this file or directory
     #[arg(long, value_name = "PATH")]
     pub writable: Vec<PathBuf>,
+    /// With `--isolation guarded`: start although the project shows secrets in files, which cannot be masked there
+    #[arg(long)]
+    pub allow_readable_dotenv: bool,
+    /// With `--isolation guarded`: let the child make Unix sockets, and so reach whatever listens on one
+    #[arg(long)]
+    pub unix_sockets: bool,
     /// Let the child use this device
     #[arg(long, value_name = "PATH")]
     pub device: Vec<PathBuf>,
@@ -78,6 +84,8 @@ pub enum EgressChoice {
 pub enum Isolation {
     /// Namespaces, masks and system call filter: nothing leaves but through the broker
     Sealed,
+    /// Landlock and system call filter, where namespaces cannot be had: credentials unreadable, TCP to the broker alone
+    Guarded,
     /// Placeholders and broker only: the child can read what you can read
     None,
 }

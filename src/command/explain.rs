@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::policy::{DefaultEgress, Flags, Isolation};
 use crate::proxy::ConnectTo;
 use crate::report;
-use crate::run::{Order, plan};
+use crate::run::{GuardChoices, Order, plan};
 use crate::world::World;
 
 /// Plans and prints.
@@ -31,6 +31,7 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
         }),
         isolation: options.isolation.map(|level| match level {
             Level::Sealed => Isolation::Sealed,
+            Level::Guarded => Isolation::Guarded,
             Level::None => Isolation::None,
         }),
         allow: options.allow.clone(),
@@ -54,6 +55,10 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
         sockets: options.loopback.iter().filter_map(socket).collect(),
         no_browser: options.no_browser,
         ci: if options.no_ci { Some(false) } else { options.ci.then_some(true) },
+        guard: GuardChoices {
+            allow_readable_dotenv: options.allow_readable_dotenv,
+            unix_sockets: options.unix_sockets,
+        },
         quiet: false,
     })
 }

@@ -38,7 +38,7 @@ pub(super) fn apply(
         reason: String::new(),
         origin: agent.origin.clone(),
     };
-    let Some(sealed) = agent.sealed.as_ref().filter(|_| level == Isolation::Sealed) else { return plan };
+    let Some(sealed) = agent.sealed.as_ref().filter(|_| level != Isolation::None) else { return plan };
     for (name, value) in &sealed.environment {
         variables.environment.retain(|(known, _)| known != name.as_str());
         variables.environment.push((name.into(), value.into()));

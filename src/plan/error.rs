@@ -1,5 +1,7 @@
 //! Why no plan can be made.
 
+use std::path::PathBuf;
+
 use crate::mask::MaskError;
 use crate::secret::SecretName;
 
@@ -18,6 +20,12 @@ pub enum PlanError {
     /// A file that must be masked and cannot be.
     #[error(transparent)]
     Mask(#[from] MaskError),
+    /// Files of the project show secrets, and the level cannot mask them.
+    #[error("at the level `guarded` the child could read the secrets in {}", listed(.paths))]
+    Readable {
+        /// The files.
+        paths: Vec<PathBuf>,
+    },
     /// The system's random source failed.
     #[error("the system gave no random bytes for a placeholder")]
     Random,
@@ -32,7 +40,19 @@ impl PlanError {
                  shell that expands it inside the run works too: agentsecrets run -- sh -c 'COMMAND \"${name}\"'"
             )),
             Self::Mask(error) => error.hint(),
+            Self::Readable { paths } => Some(format!(
+                "move {} out of the project and start with its variables exported, which are brokered: \
+                 set -a; . ELSEWHERE; set +a; agentsecrets run …\n\
+                 `--isolation sealed` shows placeholders in its place; `--allow-readable-dotenv` starts all the same",
+                if paths.len() == 1 { "the file" } else { "each file" }
+            )),
             Self::Random => None,
         }
     }
+}
+
+/// Every path: each has to be mended.
+fn listed(paths: &[PathBuf]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    quoted.join(", ")
 }

@@ -9,6 +9,7 @@
 mod agent;
 mod arguments;
 mod claims;
+mod confined;
 mod error;
 mod fields;
 mod files;
@@ -59,6 +60,8 @@ pub struct Request<'a> {
     pub ports: Wanted,
     /// Those of them that are directories and are made where they are missing.
     pub made: Vec<PathBuf>,
+    /// Whether a guarded child may read secrets in the project.
+    pub allow_readable: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -118,6 +121,9 @@ pub struct Plan {
     /// Existing paths that are read-only in the child.
     #[serde(serialize_with = "paths")]
     pub guarded: Vec<PathBuf>,
+    /// Existing paths that the child can change and whose change is reported.
+    #[serde(serialize_with = "paths")]
+    pub watched: Vec<PathBuf>,
     /// Unix sockets that are masked.
     #[serde(serialize_with = "paths")]
     pub sockets: Vec<PathBuf>,
@@ -234,24 +240,8 @@ pub enum MaskContent {
     EmptyFile,
     /// A directory without entries.
     EmptyDirectory,
-}
-
-/// What only the seal can do to files.
-struct Confined {
-    masks: Vec<MaskPlan>,
-    guarded: Vec<PathBuf>,
-    sockets: Vec<PathBuf>,
-}
-
-impl Confined {
-    /// Without the seal nothing is masked: says which files stay readable.
-    fn give_up(&mut self) -> Option<String> {
-        let given_up = std::mem::replace(self, Self { masks: Vec::new(), guarded: Vec::new(), sockets: Vec::new() });
-        let first = given_up.masks.first()?;
-        let count = given_up.masks.len();
-        let path = first.path.display();
-        Some(format!("`{path}` and whatever else holds secrets stays readable without the seal ({count} in all)"))
-    }
+    /// Nothing: it cannot be opened.
+    Unreadable,
 }
 
 /// Decides everything about a run.
@@ -272,11 +262,21 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
     let level = policy.isolation.value;
     let agent = request.agent.map(|agent| agent::apply(agent, level, &mut command, &mut variables));
     warnings.extend(files.warnings);
-    let mut found =
-        Confined { masks: files.masks, guarded: request.findings.guarded, sockets: request.findings.sockets };
+    let mut found = confined::Confined {
+        masks: files.masks,
+        guarded: request.findings.guarded,
+        sockets: request.findings.sockets,
+        ..confined::Confined::default()
+    };
     found.guarded.retain(|path| !found.masks.iter().any(|mask| mask.path == *path));
-    if level != Isolation::Sealed {
-        warnings.extend(found.give_up());
+    match level {
+        Isolation::Sealed => {}
+        Isolation::Guarded => {
+            let project = request.project_is_bound.then_some(request.project);
+            let trees = confined::Trees { project, writable: &request.writable };
+            warnings.extend(found.guard(&trees, request.allow_readable)?);
+        }
+        Isolation::None => warnings.extend(found.give_up()),
     }
     let plan = Plan {
         run: request.run,
@@ -290,6 +290,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         secrets: settled.plans(),
         masks: found.masks,
         guarded: found.guarded,
+        watched: found.watched,
         sockets: found.sockets,
         writable: request.writable,
         ports: request.ports,

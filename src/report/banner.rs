@@ -7,21 +7,35 @@ use crate::plan::{Plan, SecretPlan};
 use crate::policy::Isolation;
 use crate::supervise::ports::Publish;
 
-/// The banner: what is brokered, hidden and masked, and what the user must know.
-pub fn banner(plan: &Plan) -> String {
+/// The banner: what is brokered, hidden and masked, and what the user must know. `gaps` are those of a guard on this
+/// machine, each as a sentence about the child.
+pub fn banner(plan: &Plan, gaps: &[&str]) -> String {
     let mut lines = vec![headline(plan)];
     match plan.level.value {
         Isolation::Sealed => {}
         Isolation::Guarded => {
-            lines.push("warning: guarded, not sealed: the child can use the network beside the broker".into());
+            lines.push(
+                "warning: guarded, not sealed: the child reads what is no known credential, shares /tmp, and reaches any \
+                 host that listens on the broker's port"
+                    .into(),
+            );
+            if !gaps.is_empty() {
+                lines.push(format!("WARNING: this kernel's Landlock is old: {}", gaps.join("; ")));
+            }
         }
         Isolation::None => lines.push(
             "warning: isolation none: the child can read every file of yours, and reach every host without the broker"
                 .into(),
         ),
     }
-    if !plan.project_is_bound && plan.level.value == Isolation::Sealed {
-        lines.push("warning: the project is your home or lies above it: changes to it end with the run".into());
+    match plan.level.value {
+        Isolation::Sealed if !plan.project_is_bound => {
+            lines.push("warning: the project is your home or lies above it: changes to it end with the run".into());
+        }
+        Isolation::Guarded if !plan.project_is_bound => {
+            lines.push("warning: the project is your home or lies above it: it cannot be written".into());
+        }
+        _ => {}
     }
     lines.extend(exposed(plan));
     match plan.warnings.as_slice() {
@@ -67,8 +81,11 @@ fn headline(plan: &Plan) -> String {
     if parts.is_empty() {
         parts.push("found no secrets".into());
     }
-    let masks =
-        if plan.masks.is_empty() { String::new() } else { format!(", {} masked", count(plan.masks.len(), "file")) };
+    let masks = match (plan.masks.len(), plan.level.value) {
+        (0, _) => String::new(),
+        (number, Isolation::Guarded) => format!(", {} unreadable", count(number, "file")),
+        (number, _) => format!(", {} masked", count(number, "file")),
+    };
     format!("{}: {}{masks}", level(plan.level.value), parts.join(", "))
 }
 
@@ -90,7 +107,7 @@ mod tests {
                 power: Some("it owns this machine"),
             },
         ];
-        let banner = banner(&plan);
+        let banner = banner(&plan, &[]);
         let lines: Vec<&str> = banner.lines().skip(1).take(2).collect();
         assert_eq!(
             lines,
@@ -104,18 +121,22 @@ mod tests {
     #[test]
     fn says_what_matters_in_four_lines_at_most() {
         assert_eq!(
-            banner(&sample::plan()),
+            banner(&sample::plan(), &[]),
             "agentsecrets: sealed: brokers STRIPE_KEY, hides MY_PASSWORD, 2 files masked\n\
              agentsecrets: warning: first\\u{1b} (and 1 warning: agentsecrets explain)\n"
         );
         let mut plan = sample::plan();
         plan.level.value = Isolation::None;
-        assert!(banner(&plan).contains("isolation none"));
+        assert!(banner(&plan, &[]).contains("isolation none"));
+        plan.level.value = Isolation::Guarded;
+        let guarded = banner(&plan, &["it can do this", "it can do that"]);
+        assert!(guarded.contains("2 files unreadable") && guarded.contains("guarded, not sealed"), "{guarded}");
+        assert!(guarded.contains("Landlock is old: it can do this; it can do that\n"), "{guarded}");
         plan.level.value = Isolation::Sealed;
         plan.project_is_bound = false;
         plan.secrets.clear();
         plan.masks.clear();
-        let banner = banner(&plan);
+        let banner = banner(&plan, &[]);
         assert!(banner.starts_with("agentsecrets: sealed: found no secrets\n"), "{banner}");
         assert!(banner.contains("is your home") && banner.lines().count() <= 4, "{banner}");
     }

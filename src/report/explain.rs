@@ -16,9 +16,12 @@ pub fn explain(plan: &Plan) -> String {
     put_in(&mut text, plan);
     variables(&mut text, plan);
     files(&mut text, plan);
-    for (title, paths) in
-        [("read-only", &plan.guarded), ("sockets cut off", &plan.sockets), ("writable", &plan.writable)]
-    {
+    for (title, paths) in [
+        ("read-only", &plan.guarded),
+        ("watched: the child can change it, and the summary says so", &plan.watched),
+        ("sockets cut off", &plan.sockets),
+        ("writable", &plan.writable),
+    ] {
         section(&mut text, title, paths.iter().map(|path| plain(&path.to_string_lossy())));
     }
     ports(&mut text, plan);
@@ -140,7 +143,8 @@ fn as_placeholder(what: &str, name: &str, secrets: &[crate::secret::SecretName])
 }
 
 fn files(text: &mut String, plan: &Plan) {
-    section(text, "masked", plan.masks.iter().map(mask));
+    let title = if plan.level.value == Isolation::Guarded { "unreadable" } else { "masked" };
+    section(text, title, plan.masks.iter().map(mask));
 }
 
 fn mask(mask: &MaskPlan) -> String {
@@ -150,6 +154,7 @@ fn mask(mask: &MaskPlan) -> String {
         MaskContent::File { .. } => format!("placeholders for {}", listed(&mask.keys, 6)),
         MaskContent::EmptyFile => "an empty file".to_owned(),
         MaskContent::EmptyDirectory => "an empty directory".to_owned(),
+        MaskContent::Unreadable => "closed".to_owned(),
     };
     format!("{path}: {what}; {} [{}]", plain(&mask.reason), origin(&mask.origin))
 }

@@ -77,6 +77,7 @@ pub(super) fn plan() -> Plan {
             mask("/home/ann/.ssh", MaskContent::EmptyDirectory, &[], "ssh credentials"),
         ],
         guarded: vec!["/home/ann/app/.git/hooks".into()],
+        watched: Vec::new(),
         sockets: Vec::new(),
         writable: Vec::new(),
         ports: Wanted::default(),

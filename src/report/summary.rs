@@ -1,5 +1,6 @@
 //! What a run did, in one line.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use super::{count, listed};
@@ -20,6 +21,8 @@ pub struct Totals {
     pub secrets: Vec<SecretName>,
     /// Files of the home that the child changed and that did not outlive the run.
     pub discarded: Vec<PathBuf>,
+    /// Files that the child changed and that a program of the host's would run or obey.
+    pub changed: Vec<PathBuf>,
 }
 
 /// One line: requests, hosts, refusals, secrets, and what was lost.
@@ -42,7 +45,13 @@ pub fn summary(totals: &Totals) -> String {
         let files = listed(totals.discarded.iter().map(|path| path.display()), 3);
         parts.push(format!("discarded changes to {files} (keep such places with --writable DIR)"));
     }
-    format!("agentsecrets: {}\n", parts.join("; "))
+    let mut text = format!("agentsecrets: {}\n", parts.join("; "));
+    if !totals.changed.is_empty() {
+        // Writing to a String cannot fail.
+        let files = listed(totals.changed.iter().map(|path| path.display()), 6);
+        let _ = writeln!(text, "agentsecrets: warning: changed {files}: your own tools obey that, look at it first");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -59,11 +68,13 @@ mod tests {
             inert: 1,
             secrets: vec![SecretName::new("STRIPE_KEY").unwrap()],
             discarded: ["/home/a/.x\n", "/home/a/.y", "/home/a/.z", "/home/a/.w"].map(PathBuf::from).to_vec(),
+            changed: vec!["/p/.git/config".into()],
         };
         assert_eq!(
             summary(&totals),
             "agentsecrets: 12 requests to 1 host; 2 refused; 1 with a placeholder that stayed one; used STRIPE_KEY; \
-             discarded changes to /home/a/.x\\n, /home/a/.y, /home/a/.z and 1 more (keep such places with --writable DIR)\n"
+             discarded changes to /home/a/.x\\n, /home/a/.y, /home/a/.z and 1 more (keep such places with --writable DIR)\n\
+             agentsecrets: warning: changed /p/.git/config: your own tools obey that, look at it first\n"
         );
     }
 }

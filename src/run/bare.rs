@@ -65,7 +65,7 @@ pub(super) fn run(
     let exit = ended.as_ref().map_or_else(RunError::exit, |exit| *exit);
     log.close(Some(exit.code()))?;
     ended?;
-    Ok(Outcome { exit, totals, home_changes: Vec::new() })
+    Ok(Outcome { exit, totals, home_changes: Vec::new(), watched_changes: Vec::new() })
 }
 
 /// The run's certificates as files of a private temporary directory; public keys only.

@@ -31,9 +31,6 @@ pub enum RunError {
     /// No plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A level that this version does not have.
-    #[error("the level `guarded` is not part of this version")]
-    Level,
     /// `--upstream-ca` names no certificates.
     #[error("`{}`: holds no certificate in PEM form", path.display())]
     UpstreamCertificate {
@@ -91,8 +88,8 @@ pub enum RunError {
     /// The relays could not be started.
     #[error("cannot start the relays of ports")]
     Ports(#[source] io::Error),
-    /// Certificates for the child could not be put anywhere (`--isolation none`).
-    #[error("cannot write the run's certificates to a temporary directory")]
+    /// Certificates for the child could not be put anywhere (outside a seal).
+    #[error("cannot write the run's certificates to a directory of its own")]
     Certificates(#[source] io::Error),
 }
 
@@ -111,9 +108,6 @@ impl RunError {
         match self {
             Self::Policy(error) => error.hint(),
             Self::Plan(error) => error.hint(),
-            Self::Level => {
-                Some("use `--isolation sealed`, or `--isolation none` for placeholders and broker alone".into())
-            }
             Self::Publish(error) => Some(error.hint()),
             Self::Socket(error) => Some(error.hint()),
             Self::NeedsSeal { flag } => {
@@ -131,6 +125,7 @@ impl RunError {
 fn sandbox_hint(error: &SandboxError) -> Option<String> {
     let SandboxError::Refused { mend, .. } = error else { return None };
     Some(format!(
-        "{mend}\n`agentsecrets doctor` says what this machine can give; `--isolation none` runs with placeholders and broker alone"
+        "{mend}\n`agentsecrets doctor` says what this machine can give; `--isolation guarded` does without namespaces, \
+         `--isolation none` runs with placeholders and broker alone"
     ))
 }

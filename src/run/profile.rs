@@ -82,7 +82,7 @@ fn program(executable: &Path) -> Program {
 fn mask_of(path: &Path, content: &MaskContent) -> Mask {
     match content {
         MaskContent::File { bytes } => Mask::file(path, bytes.clone()),
-        MaskContent::EmptyFile => Mask::file(path, Vec::new()),
+        MaskContent::EmptyFile | MaskContent::Unreadable => Mask::file(path, Vec::new()),
         MaskContent::EmptyDirectory => Mask::directory(path),
     }
 }
@@ -126,7 +126,7 @@ fn argument_paths(command: &[OsString]) -> Vec<PathBuf> {
 }
 
 /// `N` of `/dev/fd/N` or `/proc/self/fd/N`: a descriptor that the shell opened for the command.
-fn named_descriptor(argument: &OsStr) -> Option<RawFd> {
+pub(super) fn named_descriptor(argument: &OsStr) -> Option<RawFd> {
     let text = argument.to_str()?;
     let digits = text.strip_prefix("/dev/fd/").or_else(|| text.strip_prefix("/proc/self/fd/"))?;
     digits.parse().ok().filter(|number| *number > 2)

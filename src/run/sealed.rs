@@ -53,8 +53,8 @@ pub(super) fn run(
     stage.establish(profile::profile(world, order, &planned, certificates))?;
     // Made while the seal is being built.
     let runtime = Runtime::new().map_err(RunError::Runtime)?;
-    let Established { enforcement, mut doors } = stage.established()?;
-    tracing::debug!(facts = ?enforcement.facts(), port = doors.explicit_port, "the seal stands");
+    let Established { enforcement, facts, mut doors } = stage.established()?;
+    tracing::debug!(?facts, port = doors.explicit_port, "the seal stands");
     let log = broking::open_log(world, &planned)?;
 
     let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port), planned.plan.ports.browser);
@@ -95,7 +95,7 @@ pub(super) fn run(
     let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status));
     log.close(Some(exit.code()))?;
     let home_changes = ended?.home_changes;
-    Ok(Outcome { exit, totals, home_changes })
+    Ok(Outcome { exit, totals, home_changes, watched_changes: Vec::new() })
 }
 
 /// Makes what the agent itself would make for its sessions, so that they outlive the run.
@@ -110,14 +110,14 @@ fn make_session_places(places: &[PathBuf]) {
 
 /// In a test-only build, the mechanisms that `AGENTSECRETS_LEAVE_OUT` names.
 #[cfg(feature = "leave-out")]
-fn left_out(world: &World) -> Result<LeftOut, RunError> {
+pub(super) fn left_out(world: &World) -> Result<LeftOut, RunError> {
     let names = world.variable("AGENTSECRETS_LEAVE_OUT").unwrap_or_default().to_string_lossy();
     LeftOut::parse(&names).map_err(|name| RunError::LeaveOut { name })
 }
 
 #[cfg(not(feature = "leave-out"))]
 #[expect(clippy::unnecessary_wraps, reason = "a build with the feature reads names that can be wrong")]
-fn left_out(_: &World) -> Result<LeftOut, RunError> {
+pub(super) fn left_out(_: &World) -> Result<LeftOut, RunError> {
     Ok(LeftOut::default())
 }
 
@@ -131,7 +131,7 @@ fn listeners(doors: Doors) -> Listeners {
     }
 }
 
-fn exit(status: Status) -> Exit {
+pub(super) fn exit(status: Status) -> Exit {
     match status {
         Status::Exited(code) => Exit::Child(code),
         Status::Signaled(number) => Exit::Signal(number),

@@ -52,7 +52,7 @@ impl Detection {
     fn of(outcome: Result<Facts, (Failure, String)>) -> Self {
         let mut missing = outcome.as_ref().err();
         let mut after = false;
-        let facts = Mechanism::ALL.iter().map(|&mechanism| {
+        let facts = Mechanism::SEAL.iter().map(|&mechanism| {
             let here = missing.take_if(|(failure, _)| failure.mechanism == mechanism);
             let verdict = match here {
                 Some((failure, mend)) => {
@@ -74,7 +74,7 @@ pub fn detect(mut stage: Stage, home: &Path) -> Result<Detection, SandboxError> 
     let profile = Profile { home: home.to_owned(), working_directory: "/".into(), ..Profile::default() };
     stage.establish(profile)?;
     match stage.established() {
-        Ok(established) => Ok(Detection::of(Ok(established.enforcement.facts().clone()))),
+        Ok(established) => Ok(Detection::of(Ok(established.facts))),
         Err(SandboxError::Refused { failure, mend }) => Ok(Detection::of(Err((failure, mend)))),
         Err(error) => Err(error),
     }

@@ -1,8 +1,9 @@
-//! The parent's end of a seal.
+//! The parent's end of a seal, or of a guard.
 //!
 //! **Invariants.** Nothing inside outlives a [`Stage`]: dropping it kills the init, which takes the whole tree with it,
-//! and waits until the kernel says that all are gone. An [`Enforcement`] exists only after the stage has verified its
-//! masks from inside, and a command can be executed only with one.
+//! and waits until the kernel says that all are gone; a guard's monitor is told to end its tree, and what it would leave
+//! falls to this process. An [`Enforcement`] exists only after what holds the command was verified from inside, and a
+//! command can be executed only with one.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,41 +17,44 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::channel;
 use super::error::{ExecError, SandboxError};
+use super::failure::Failure;
+use super::guard::{GuardFacts, GuardProfile, end_orphans};
 use super::mend::mend;
 use super::message::{Answer, DoorList, Facts, Order, Wanted};
 use super::port_table::PortTable;
 use super::profile::Profile;
 use crate::sys::process;
 
-/// A stage process and, once established, the seal that its init holds.
+/// A stage process and, once established, the seal that its init holds; or the monitor of a guard.
 ///
-/// Start it from the main thread: the kernel ends it when the *thread* that started it ends.
+/// Start a stage from the main thread: the kernel ends it when the *thread* that started it ends.
 #[derive(Debug)]
 pub struct Stage {
     child: Child,
     control: UnixStream,
-    loopback: UnixStream,
-    init: Option<OwnedFd>,
+    hold: Hold,
 }
 
-/// Proof that a seal stands and was verified from inside.
+/// By what the tree inside is held.
 #[derive(Debug)]
-pub struct Enforcement {
-    facts: Facts,
+enum Hold {
+    /// The init of its process namespace, once it exists.
+    Init { init: Option<OwnedFd>, loopback: UnixStream },
+    /// The adopter of its orphans.
+    Monitor,
 }
 
-impl Enforcement {
-    /// What the seal turned out to be on this machine.
-    pub fn facts(&self) -> &Facts {
-        &self.facts
-    }
-}
+/// Proof that a seal or a guard stands and was verified from inside.
+#[derive(Debug)]
+pub struct Enforcement(());
 
 /// What [`Stage::established`] gives.
 #[derive(Debug)]
 pub struct Established {
     /// The proof that the command may be executed.
     pub enforcement: Enforcement,
+    /// What the seal turned out to be on this machine.
+    pub facts: Facts,
     /// The sockets on which the broker hears the child.
     pub doors: Doors,
 }
@@ -99,7 +103,23 @@ pub enum Status {
 impl Stage {
     /// Takes over a stage process that was just started with the other ends of `control` and `loopback`.
     pub fn new(child: Child, control: UnixStream, loopback: UnixStream) -> Self {
-        Self { child, control, loopback, init: None }
+        Self { child, control, hold: Hold::Init { init: None, loopback } }
+    }
+
+    /// Takes over the monitor of a guard that was just started with the other end of `control`, by a process that adopts
+    /// orphans (`PR_SET_CHILD_SUBREAPER`) and has no other children.
+    pub fn monitor(child: Child, control: UnixStream) -> Self {
+        Self { child, control, hold: Hold::Monitor }
+    }
+
+    /// Has the guard put up and verified.
+    pub fn guard(&mut self, profile: &GuardProfile) -> Result<(Enforcement, GuardFacts), SandboxError> {
+        self.send(&Order::Guard { profile: Box::new(profile.clone()) })?;
+        match self.receive()? {
+            (Answer::Guarded { facts }, _) => Ok((Enforcement(()), facts)),
+            (Answer::Failed { failure }, _) => Err(refused(failure)),
+            _ => Err(SandboxError::Unexpected),
+        }
     }
 
     /// Has the seal built and verified, which takes some milliseconds: [`Self::established`] waits for it.
@@ -111,15 +131,16 @@ impl Stage {
     pub fn established(&mut self) -> Result<Established, SandboxError> {
         loop {
             match self.receive()? {
-                (Answer::Init { .. }, descriptors) => self.init = descriptors.into_iter().next(),
+                (Answer::Init { .. }, descriptors) => {
+                    if let Hold::Init { init, .. } = &mut self.hold {
+                        *init = descriptors.into_iter().next();
+                    }
+                }
                 (Answer::Established { facts, doors }, descriptors) => {
                     let doors = doors.open(descriptors).ok_or(SandboxError::Unexpected)?;
-                    return Ok(Established { enforcement: Enforcement { facts }, doors });
+                    return Ok(Established { enforcement: Enforcement(()), facts, doors });
                 }
-                (Answer::Failed { failure }, _) => {
-                    let mend = mend(&failure);
-                    return Err(SandboxError::Refused { failure, mend });
-                }
+                (Answer::Failed { failure }, _) => return Err(refused(failure)),
                 _ => return Err(SandboxError::Unexpected),
             }
         }
@@ -152,9 +173,10 @@ impl Stage {
         self.send(&Order::Signal { number })
     }
 
-    /// Another handle that makes sockets of the child's network namespace.
+    /// Another handle that makes sockets of the child's network namespace; a guarded child has none of its own.
     pub fn loopback(&self) -> io::Result<Loopback> {
-        Ok(Loopback { requests: std::sync::Mutex::new(self.loopback.try_clone()?) })
+        let Hold::Init { loopback, .. } = &self.hold else { return Err(io::ErrorKind::Unsupported.into()) };
+        Ok(Loopback { requests: std::sync::Mutex::new(loopback.try_clone()?) })
     }
 
     /// How the command ended, if it has. Never blocks; the socket of `as_fd` is readable when there is an answer.
@@ -213,18 +235,31 @@ impl Drop for Stage {
     fn drop(&mut self) {
         // The init ends the run at this end of file; the kill is for one that cannot.
         let _ = self.control.shutdown(Shutdown::Write);
-        if let Some(init) = &self.init {
-            let _ = process::signal(init, libc::SIGKILL);
-            let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
-            // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
-            while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
-        } else {
-            // An init that has not been announced yet dies with the stage; the socket closes when both are gone.
-            let _ = self.child.kill();
-            while let Ok(Some(_)) = channel::receive::<Answer>(&self.control) {}
+        match &self.hold {
+            Hold::Init { init: Some(init), .. } => {
+                let _ = process::signal(init, libc::SIGKILL);
+                let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+                // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
+                while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
+            }
+            Hold::Init { init: None, .. } => {
+                // An init that has not been announced yet dies with the stage; the socket closes when both are gone.
+                let _ = self.child.kill();
+                while let Ok(Some(_)) = channel::receive::<Answer>(&self.control) {}
+            }
+            Hold::Monitor => {}
         }
         let _ = self.child.wait();
+        if matches!(self.hold, Hold::Monitor) {
+            // There are some only where the child could kill its monitor.
+            let _ = end_orphans();
+        }
     }
+}
+
+fn refused(failure: Failure) -> SandboxError {
+    let mend = mend(&failure);
+    SandboxError::Refused { failure, mend }
 }
 
 impl DoorList {

@@ -1,25 +1,34 @@
-//! The mechanisms of the seal, each by its name: what an error blames, what `doctor` lists, and what the escape suite
+//! The mechanisms of seal and guard, each by its name: what an error blames, what `doctor` lists, and what the escape suite
 //! leaves out to show that the attack then wins.
 
 use super::wire::Wire;
 
 macro_rules! mechanisms {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// One mechanism of the seal (DESIGN §6).
+    (
+        $($(#[$doc:meta])* $variant:ident = $name:literal,)*
+        ;
+        $($(#[$guard_doc:meta])* $guard:ident = $guard_name:literal,)*
+    ) => {
+        /// One mechanism of the seal, or of the guard where no seal can be had (DESIGN §6).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Mechanism {
             $($(#[$doc])* $variant,)*
+            $($(#[$guard_doc])* $guard,)*
         }
 
         impl Mechanism {
-            /// Every mechanism, in the order in which the seal is built.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// Every mechanism of the seal, in the order in which it is built.
+            pub const SEAL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The mechanisms that the level `guarded` has alone; it shares some of the seal's.
+            pub const GUARD: &[Self] = &[$(Self::$guard,)*];
 
             /// Its name, as `AGENTSECRETS_LEAVE_OUT` and the mechanism table write it.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
+                    $(Self::$guard => $guard_name,)*
                 }
             }
         }
@@ -127,12 +136,37 @@ mechanisms! {
     FilterSockets = "filter-sockets",
     /// Every capability given up.
     Capabilities = "capabilities",
+;
+    /// A Landlock domain at all: with it, other processes' memory, environment and descriptors are out of reach.
+    Landlock = "landlock",
+    /// Credentials of the user cannot be read.
+    LandlockReading = "landlock-reading",
+    /// Nothing can be written but what was named.
+    LandlockWriting = "landlock-writing",
+    /// Nothing can be cut short but what may be written (ABI 3).
+    LandlockTruncation = "landlock-truncation",
+    /// TCP connections to the broker's port alone (ABI 4).
+    LandlockConnections = "landlock-connections",
+    /// Control calls to the named devices alone (ABI 5).
+    LandlockDevices = "landlock-devices",
+    /// No abstract Unix sockets of others (ABI 6).
+    LandlockAbstractSockets = "landlock-abstract-sockets",
+    /// No signals to others (ABI 6).
+    LandlockSignals = "landlock-signals",
+    /// No Unix sockets, whose paths Landlock does not judge.
+    FilterUnixSockets = "filter-unix-sockets",
+    /// No UDP, which Landlock does not judge.
+    FilterDatagrams = "filter-datagrams",
+    /// No ways to connect that Landlock does not see: TCP Fast Open and other protocols than TCP.
+    FilterConnections = "filter-connections",
+    /// The monitor adopts what its command leaves behind.
+    Subreaper = "subreaper",
 }
 
 impl Mechanism {
     /// The mechanism of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|mechanism| mechanism.name() == name)
+        Self::SEAL.iter().chain(Self::GUARD).copied().find(|mechanism| mechanism.name() == name)
     }
 }
 
@@ -157,7 +191,7 @@ mod tests {
 
     #[test]
     fn every_name_is_its_own() {
-        for &mechanism in Mechanism::ALL {
+        for &mechanism in Mechanism::SEAL.iter().chain(Mechanism::GUARD) {
             assert_eq!(Mechanism::parse(mechanism.name()), Some(mechanism));
             assert_eq!(Mechanism::decode(&mechanism.encode()), Some(mechanism));
         }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::failure::Failure;
+use super::guard::{GuardFacts, GuardProfile};
 use super::profile::Profile;
 use super::wire::{wire_enum, wire_struct};
 
@@ -12,6 +13,8 @@ use super::wire::{wire_enum, wire_struct};
 pub(super) enum Order {
     /// Build the seal.
     Establish { profile: Box<Profile> },
+    /// Guard instead.
+    Guard { profile: Box<GuardProfile> },
     /// Execute the command.
     Execute { arguments: Vec<OsString>, environment: Vec<(OsString, OsString)> },
     /// Send this signal to the command.
@@ -25,6 +28,8 @@ pub(super) enum Answer {
     Init { real_root: bool },
     /// The seal stands and is verified; the sockets of the doors come along, in the order of [`DoorList`].
     Established { facts: Facts, doors: DoorList },
+    /// The guard stands and is verified.
+    Guarded { facts: GuardFacts },
     /// A step failed: there is no seal.
     Failed { failure: Failure },
     /// The command runs.
@@ -81,6 +86,7 @@ wire_enum!(Order {
     0 => Establish(profile),
     1 => Execute(arguments, environment),
     2 => Signal(number),
+    3 => Guard(profile),
 });
 wire_enum!(Answer {
     0 => Init(real_root),
@@ -89,4 +95,5 @@ wire_enum!(Answer {
     3 => Started(),
     4 => NotStarted(errno),
     5 => Ended(status, changes, more_changes),
+    6 => Guarded(facts),
 });

@@ -7,6 +7,8 @@
 //! **Trade-off.** A list of what is refused, not of what is allowed: agents run compilers, databases and browsers, and
 //! the namespaces, masks and capabilities carry the main weight. The list holds what would get around those.
 
+mod guarded;
+
 use libc::{
     AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, CLONE_NEWNS, EAFNOSUPPORT, ENOSYS, EPERM, NETLINK_ROUTE, SECCOMP_RET_ALLOW,
     SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SOCK_DGRAM, SOCK_STREAM,
@@ -113,8 +115,22 @@ const REFUSED: &[(Mechanism, i32, &[libc::c_long])] = &[
     (Mechanism::FilterSystem, EPERM, &[libc::SYS_iopl, libc::SYS_ioperm]),
 ];
 
+/// What stands around the filter.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Around {
+    /// Namespaces, in which the init is number 1.
+    Seal,
+    /// A Landlock domain on the host's own network, with the processes of the run beside the child's.
+    Guard {
+        /// Whether Unix sockets may be made.
+        unix_sockets: bool,
+        /// The numbers of parent and monitor.
+        keepers: [u32; 2],
+    },
+}
+
 /// The program; `None` never happens for the list above and is there because a jump reaches 255 instructions.
-pub(super) fn program(left_out: &LeftOut) -> Option<Vec<Instruction>> {
+pub(super) fn program(left_out: &LeftOut, around: Around) -> Option<Vec<Instruction>> {
     let mut program = Program::default();
     if !left_out.has(Mechanism::FilterArchitecture) {
         program.load(ARCHITECTURE);
@@ -134,13 +150,13 @@ pub(super) fn program(left_out: &LeftOut) -> Option<Vec<Instruction>> {
             program.when(is(*number), |call| call.end(refusal(*errno)));
         }
     }
-    by_argument(&mut program, left_out);
+    by_argument(&mut program, left_out, around);
     program.end(SECCOMP_RET_ALLOW);
     program.finish()
 }
 
 /// Calls that are refused for some arguments.
-fn by_argument(program: &mut Program, left_out: &LeftOut) {
+fn by_argument(program: &mut Program, left_out: &LeftOut, around: Around) {
     if !left_out.has(Mechanism::FilterNamespaces) {
         for number in [libc::SYS_clone, libc::SYS_unshare] {
             program.when(is(number), |call| {
@@ -151,7 +167,13 @@ fn by_argument(program: &mut Program, left_out: &LeftOut) {
         }
     }
     if !left_out.has(Mechanism::FilterProcesses) {
-        init(program);
+        match around {
+            Around::Seal => starve(program, &[INIT]),
+            Around::Guard { keepers, .. } => {
+                starve(program, &keepers);
+                guarded::end(program, &keepers);
+            }
+        }
     }
     let ioctls = [(Mechanism::FilterTerminal, [TIOCSTI, TIOCLINUX]), (Mechanism::FilterSnapshots, SNAPSHOTS)];
     program.when(is(libc::SYS_ioctl), |call| {
@@ -163,24 +185,29 @@ fn by_argument(program: &mut Program, left_out: &LeftOut) {
         }
         call.end(SECCOMP_RET_ALLOW);
     });
-    if !left_out.has(Mechanism::FilterSockets) {
-        program.when(is(libc::SYS_socket), sockets);
+    match around {
+        _ if left_out.has(Mechanism::FilterSockets) => {}
+        Around::Seal => program.when(is(libc::SYS_socket), sockets),
+        Around::Guard { unix_sockets, .. } => guarded::sockets(program, left_out, unix_sockets),
     }
 }
 
-/// What would starve the init: a new limit, or another place in the scheduler. It has the child's user, so that the
-/// kernel would allow it. Number 0 is the caller, and other processes are the child's own.
-fn init(program: &mut Program) {
+/// What would starve a process of the run: a new limit, or another place in the scheduler. It has the child's user, so
+/// that the kernel would allow it. Number 0 is the caller, and other processes are the child's own.
+fn starve(program: &mut Program, keepers: &[u32]) {
     let refused = |call: &mut Program| call.end(refusal(EPERM));
     program.when(is(libc::SYS_prlimit64), |call| {
         call.load(argument(0));
-        call.when(Test::Equal(INIT), |limit| {
-            // A pointer to the new limit; reading the old one is allowed.
-            for half in [argument(2), argument(2) + 4] {
-                limit.load(half);
-                limit.when(Test::AtLeast(1), refused);
-            }
-        });
+        for keeper in keepers {
+            call.when(Test::Equal(*keeper), |limit| {
+                // A pointer to the new limit; reading the old one is allowed.
+                for half in [argument(2), argument(2) + 4] {
+                    limit.load(half);
+                    limit.when(Test::AtLeast(1), refused);
+                }
+                limit.end(SECCOMP_RET_ALLOW);
+            });
+        }
         call.end(SECCOMP_RET_ALLOW);
     });
     for number in
@@ -188,7 +215,9 @@ fn init(program: &mut Program) {
     {
         program.when(is(number), |call| {
             call.load(argument(0));
-            call.when(Test::Equal(INIT), refused);
+            for keeper in keepers {
+                call.when(Test::Equal(*keeper), refused);
+            }
             call.end(SECCOMP_RET_ALLOW);
         });
     }
@@ -197,7 +226,9 @@ fn init(program: &mut Program) {
             call.load(argument(0));
             call.when(Test::Equal(process), |one| {
                 one.load(argument(1));
-                one.when(Test::Equal(INIT), refused);
+                for keeper in keepers {
+                    one.when(Test::Equal(*keeper), refused);
+                }
             });
             call.end(SECCOMP_RET_ALLOW);
         });
@@ -236,82 +267,4 @@ fn refusal(errno: i32) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::bpf::interpreter::{Order, run};
-    use super::*;
-
-    fn judge(architecture: u32, number: libc::c_long, arguments: [u64; 3]) -> u32 {
-        let mut data = Vec::new();
-        data.extend(u32::try_from(number).unwrap().to_ne_bytes());
-        data.extend(architecture.to_ne_bytes());
-        data.extend(0_u64.to_ne_bytes());
-        data.extend(arguments.iter().flat_map(|argument| argument.to_ne_bytes()));
-        data.extend([0; 24]);
-        run(&program(&LeftOut::default()).unwrap(), &data, Order::Machine)
-    }
-
-    #[test]
-    fn judges_by_number_and_architecture() {
-        let ordinary = [libc::SYS_read, libc::SYS_openat, libc::SYS_execve, libc::SYS_ptrace, libc::SYS_seccomp];
-        for number in ordinary {
-            assert_eq!(judge(NATIVE, number, [u64::MAX; 3]), SECCOMP_RET_ALLOW, "{number}");
-            assert_eq!(judge(3 | 0x4000_0000, number, [0; 3]), SECCOMP_RET_KILL_PROCESS, "{number}");
-            assert_eq!(judge(NATIVE, number | 0x4000_0000, [0; 3]), refusal(ENOSYS), "{number}");
-        }
-        for (_, errno, numbers) in REFUSED {
-            for number in *numbers {
-                assert_eq!(judge(NATIVE, *number, [0; 3]), refusal(*errno), "{number}");
-            }
-        }
-        assert_eq!(judge(NATIVE, 469, [0; 3]), SECCOMP_RET_ALLOW);
-        assert_eq!(judge(NATIVE, 470, [0; 3]), refusal(ENOSYS));
-    }
-
-    #[test]
-    fn judges_by_argument() {
-        const HIGH: u64 = 0xdead_beef_0000_0000;
-        let new = |flag: i32| u64::from(flag.cast_unsigned());
-        let (allowed, namespace) = (SECCOMP_RET_ALLOW, refusal(EPERM));
-        let family = refusal(EAFNOSUPPORT);
-        for (number, arguments, expected) in [
-            (libc::SYS_unshare, [new(libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_NEWNET), 0, 0], allowed),
-            (libc::SYS_unshare, [new(CLONE_NEWNS), 0, 0], namespace),
-            (libc::SYS_clone, [new(libc::CLONE_NEWUSER | CLONE_NEWNS) | HIGH, 0, 0], namespace),
-            (libc::SYS_clone, [new(libc::SIGCHLD), 0, 0], allowed),
-            (libc::SYS_ioctl, [0, 0x5412, 0], refusal(EPERM)),
-            (libc::SYS_ioctl, [0, 0x5412 | HIGH, 0], refusal(EPERM)),
-            (libc::SYS_ioctl, [0, 0x541c, 0], refusal(EPERM)),
-            (libc::SYS_ioctl, [0, 0x5413, 0], allowed),
-            (libc::SYS_ioctl, [0, 0x5000_9417, 0], refusal(EPERM)),
-            (libc::SYS_prlimit64, [1, 7, 0x7fff_0000_1000], refusal(EPERM)),
-            (libc::SYS_prlimit64, [1 | HIGH, 7, 1 << 32], refusal(EPERM)),
-            (libc::SYS_prlimit64, [1, 7, 0], allowed),
-            (libc::SYS_prlimit64, [0, 7, 0x1000], allowed),
-            (libc::SYS_prlimit64, [2, 7, 0x1000], allowed),
-            (libc::SYS_sched_setaffinity, [1, 8, 0x1000], refusal(EPERM)),
-            (libc::SYS_sched_setaffinity, [0, 8, 0x1000], allowed),
-            (libc::SYS_sched_setscheduler, [1, 5, 0x1000], refusal(EPERM)),
-            (libc::SYS_sched_setparam, [1 | HIGH, 0x1000, 0], refusal(EPERM)),
-            (libc::SYS_sched_setattr, [1, 0x1000, 0], refusal(EPERM)),
-            (libc::SYS_sched_setattr, [12, 0x1000, 0], allowed),
-            (libc::SYS_setpriority, [0, 1, 19], refusal(EPERM)),
-            (libc::SYS_setpriority, [0, 0, 19], allowed),
-            (libc::SYS_setpriority, [1, 1, 19], allowed),
-            (libc::SYS_ioprio_set, [1, 1, 0], refusal(EPERM)),
-            (libc::SYS_ioprio_set, [1, 0, 0], allowed),
-            (libc::SYS_ioprio_set, [2, 1, 0], allowed),
-            (libc::SYS_socket, [1, 1, 0], allowed),
-            (libc::SYS_socket, [2, 0x80801, 6], allowed),
-            (libc::SYS_socket, [HIGH + 10, 2, 17], allowed),
-            (libc::SYS_socket, [2, 3, 1], family),
-            (libc::SYS_socket, [10, 3, 58], family),
-            (libc::SYS_socket, [16, 3, 0], allowed),
-            (libc::SYS_socket, [16, 3, 9], family),
-            (libc::SYS_socket, [17, 3, 0], family),
-            (libc::SYS_socket, [40, 1, 0], family),
-            (libc::SYS_socket, [38, 5, 0], family),
-        ] {
-            assert_eq!(judge(NATIVE, number, arguments), expected, "{number} {arguments:x?}");
-        }
-    }
-}
+mod tests;

@@ -16,6 +16,8 @@ use crate::scrub::ScrubbedEnv;
 
 /// The hidden verb that starts the stage of a seal.
 pub const STAGE_VERB: &str = "__stage";
+/// The hidden verb that starts the monitor of a guard.
+pub const GUARD_VERB: &str = "__guard";
 
 /// A process could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,26 @@ pub fn bare(arguments: &[OsString], environment: &ScrubbedEnv) -> Result<Bare, S
 /// start programs: those would inherit the sockets.
 pub fn stage(left_out: &LeftOut) -> Result<Stage, SpawnError> {
     start_stage(left_out).map_err(|source| SpawnError::Stage { source })
+}
+
+/// Starts the monitor of a guard: this executable anew, with an empty environment, our standard streams and one socket.
+/// From here on this process adopts the orphans of its descendants: those that a killed monitor leaves.
+pub fn monitor(left_out: &LeftOut) -> Result<Stage, SpawnError> {
+    start_monitor(left_out).map_err(|source| SpawnError::Stage { source })
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
+fn start_monitor(left_out: &LeftOut) -> io::Result<Stage> {
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let (control, monitors) = UnixStream::pair()?;
+    fcntl(&monitors, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    let child = Command::new("/proc/self/exe")
+        .arg(GUARD_VERB)
+        .arg(monitors.as_raw_fd().to_string())
+        .arg(left_out.argument())
+        .env_clear()
+        .spawn()?;
+    Ok(Stage::monitor(child, control))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]

@@ -34,6 +34,20 @@ struct Sets {
 /// list no program that this process executes can have a capability in this user namespace again.
 pub fn keep_only(kept: &[u32]) -> io::Result<()> {
     drop_from_bounding(kept)?;
+    hold_only(kept)
+}
+
+/// Reduces every set to `kept`, which must be held, but for the bounding set where this process has no right to: under
+/// `no_new_privs` no program gains anything by that one.
+pub fn keep_only_held(kept: &[u32]) -> io::Result<()> {
+    match drop_from_bounding(kept) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
+        dropped => dropped?,
+    }
+    hold_only(kept)
+}
+
+fn hold_only(kept: &[u32]) -> io::Result<()> {
     let mask = kept.iter().fold(0_u32, |mask, number| mask | 1 << number);
     let header = Header { version: VERSION, process: 0 };
     let none = Sets { effective: 0, permitted: 0, inheritable: 0 };

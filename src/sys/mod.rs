@@ -9,6 +9,7 @@ pub mod capability;
 pub mod descriptor;
 mod disposition;
 mod harden;
+pub mod landlock;
 pub mod mount;
 pub mod process;
 pub mod seccomp;

@@ -126,3 +126,31 @@ fn credentials_in_git_configuration_are_found() {
         .replace("eC1hY2Nlc3MtdG9rZW46Z2hzXzAxMjM=", "<AUTHORIZATION>");
     assert_eq!(masked, expected);
 }
+
+#[test]
+fn a_guard_closes_what_lies_outside_and_refuses_what_the_project_shows() {
+    let case = |allow_readable| {
+        let mut case = Case { allow_readable, ..Case::default() }
+            .found("/home/u/.ssh", None, Content::Directory)
+            .json(
+                "/home/u/.claude.json",
+                "x",
+                &[("/key", None, Judge::Always, Form::Plain)],
+                r#"{"key":"abcdefghijklmnop"}"#,
+            )
+            .dotenv("/p/.env", "STRIPE_KEY=sk_live_4eC39HqLyjWDarjtT1zdp7dc")
+            .dotenv("/p/.env.plain", "COLOUR=red");
+        case.policy.isolation.value = Isolation::Guarded;
+        case.findings.guarded = ["/p/.git/hooks", "/home/u/.bashrc"].map(PathBuf::from).to_vec();
+        case.findings.sockets = vec!["/p/s".into()];
+        case
+    };
+    let Err(PlanError::Readable { paths }) = case(false).try_plan() else { panic!("not refused") };
+    assert_eq!(paths, [PathBuf::from("/p/.env")]);
+    let planned = case(true).plan();
+    assert_eq!(planned.masked("/home/u/.ssh"), "(unreadable)");
+    assert_eq!(planned.masked("/home/u/.claude.json"), "(unreadable)");
+    assert_eq!(planned.masked("/p/.env"), "(not masked)");
+    assert_eq!((planned.plan.watched, planned.plan.guarded.len()), (vec![PathBuf::from("/p/.git/hooks")], 0));
+    assert!(planned.plan.warnings.iter().any(|warning| warning.contains("`/p/.env`")), "{:?}", planned.plan.warnings);
+}

@@ -28,6 +28,7 @@ struct Case {
     arguments: Vec<OsString>,
     findings: Findings,
     policy: Merged,
+    allow_readable: bool,
 }
 
 impl Case {
@@ -81,6 +82,7 @@ impl Case {
                 environment: &self.environment,
                 project: Path::new("/p"),
                 project_is_bound: true,
+                allow_readable: self.allow_readable,
                 current_directory: Path::new("/p"),
                 findings: self.findings,
                 writable: Vec::new(),
@@ -117,6 +119,7 @@ impl Planned {
             Some(MaskContent::File { bytes }) => String::from_utf8_lossy(bytes).into_owned(),
             Some(MaskContent::EmptyFile) => "(empty)".into(),
             Some(MaskContent::EmptyDirectory) => "(no entries)".into(),
+            Some(MaskContent::Unreadable) => "(unreadable)".into(),
             None => "(not masked)".into(),
         }
     }

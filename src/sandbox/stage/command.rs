@@ -29,7 +29,7 @@ use crate::sys::{capability, process};
 
 /// What the waiting process tells the init.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Report {
+pub(in crate::sandbox) enum Report {
     /// The seal is as promised; this many masks were read back.
     Verified { masks: u32 },
     /// It is not.
@@ -42,7 +42,8 @@ wire_enum!(Report { 0 => Verified(masks), 1 => Failed(failure), 2 => NotExecuted
 
 /// Capabilities that real root keeps, so that package managers work in the layers. Each holds only over files whose
 /// owner is mapped, on mounts without devices and set-id programs.
-const ROOT_KEEPS: &[u32] = &[capability::CHOWN, capability::DAC_OVERRIDE, capability::FOWNER, capability::FSETID];
+pub(in crate::sandbox) const ROOT_KEEPS: &[u32] =
+    &[capability::CHOWN, capability::DAC_OVERRIDE, capability::FOWNER, capability::FSETID];
 
 /// What the waiting process inherits from the init.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Waiting<'_> {
 
     fn give_up(&self) -> Result<(), Failure> {
         if !self.site.without(Mechanism::Descriptors) {
-            descriptors::close_the_rest(self.site)?;
+            descriptors::close_the_rest(&self.site.profile.kept_descriptors)?;
         }
         descriptors::renew_devices(self.site)?;
         // Without a terminal there is no job control to share, and a session of its own keeps the command from
@@ -92,7 +93,7 @@ impl Waiting<'_> {
         }
         // Before the capabilities go: without no_new_privs the kernel takes a filter only from CAP_SYS_ADMIN.
         if !self.site.without(Mechanism::Filter) {
-            let program = seccomp::program(self.site.left_out)
+            let program = seccomp::program(self.site.left_out, seccomp::Around::Seal)
                 .ok_or_else(|| Failure::found(Mechanism::Filter, "assembling the system call filter", None))?;
             crate::sys::seccomp::load(&program).blame(Mechanism::Filter, "loading the system call filter")?;
         }
@@ -109,7 +110,7 @@ impl Waiting<'_> {
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
 /// Replaces this process, as execvp(3) does but with the PATH of the new environment. Returns why it could not.
-fn execute(arguments: &[OsString], environment: &[(OsString, OsString)]) -> Errno {
+pub(in crate::sandbox) fn execute(arguments: &[OsString], environment: &[(OsString, OsString)]) -> Errno {
     let Some(name) = arguments.first() else { return Errno::ENOENT };
     let strings = || -> Result<_, std::ffi::NulError> {
         let arguments = arguments.iter().map(|argument| CString::new(argument.as_bytes()));

@@ -15,6 +15,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::super::failure::{Blame, Failure};
+use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
 use super::super::profile::MaskKind;
 use super::devices::NODES;
@@ -24,39 +25,63 @@ use crate::sys::socket::is_connected_local_stream;
 
 /// Looks at standard input, output and error and at what else is kept, before anything is masked.
 pub(super) fn check(site: &Site) -> Result<(), Failure> {
-    let masked: Vec<(u64, u64)> = site
-        .masks
-        .iter()
-        .filter(|mask| matches!(mask.kind, MaskKind::File { .. }))
-        .filter_map(|mask| fs::metadata(&mask.path).ok())
-        .map(|metadata| (metadata.dev(), metadata.ino()))
-        .collect();
-    let hidden = site.masks.iter().filter(|mask| matches!(mask.kind, MaskKind::EmptyDirectory {}));
-    let hidden: Vec<&Path> = hidden.map(|mask| mask.path.as_path()).collect();
-    for number in [0, 1, 2].iter().chain(&site.profile.kept_descriptors) {
-        // A number that is not open leads nowhere.
-        let Ok(metadata) = fs::metadata(descriptor_path(*number)) else { continue };
-        let kind = metadata.file_type();
-        if (kind.is_dir() || kind.is_block_device() || is_path_only(*number))
-            && !site.without(Mechanism::DirectoryDescriptors)
-        {
-            let step = "the command would inherit a directory, which leads out of the seal";
-            return Err(Failure::found(Mechanism::DirectoryDescriptors, step, Some(&shown(*number))));
-        }
-        if kind.is_socket() && !is_connected_local_stream(*number) && !site.without(Mechanism::SocketDescriptors) {
-            let step = "the command would inherit a socket of the host's network, which leads out of the seal";
-            return Err(Failure::found(Mechanism::SocketDescriptors, step, Some(&shown(*number))));
-        }
-        if lies_in(&hidden, &shown(*number)) && !site.without(Mechanism::MaskedDescriptors) {
-            let step = "the command would inherit a file of a hidden directory";
-            return Err(Failure::found(Mechanism::MaskedDescriptors, step, Some(&shown(*number))));
-        }
-        if masked.contains(&(metadata.dev(), metadata.ino())) && !site.without(Mechanism::MaskedDescriptors) {
-            let step = "the command would inherit a masked file";
-            return Err(Failure::found(Mechanism::MaskedDescriptors, step, Some(&shown(*number))));
-        }
+    let (files, hidden): (Vec<_>, Vec<_>) =
+        site.masks.iter().partition(|mask| matches!(mask.kind, MaskKind::File { .. }));
+    Inherited {
+        kept: &site.profile.kept_descriptors,
+        files: files.iter().map(|mask| mask.path.as_path()).collect(),
+        directories: hidden.iter().map(|mask| mask.path.as_path()).collect(),
+        way_out: true,
+        left_out: site.left_out,
     }
-    Ok(())
+    .check()
+}
+
+/// What the command would inherit, and must not.
+pub(in crate::sandbox) struct Inherited<'a> {
+    /// Descriptors besides 0, 1 and 2.
+    pub(in crate::sandbox) kept: &'a [RawFd],
+    /// Files that must not be open.
+    pub(in crate::sandbox) files: Vec<&'a Path>,
+    /// Directories of which nothing must be open.
+    pub(in crate::sandbox) directories: Vec<&'a Path>,
+    /// Whether a directory leads out: past masks it does, past rules on files it does not.
+    pub(in crate::sandbox) way_out: bool,
+    /// What a test leaves out.
+    pub(in crate::sandbox) left_out: &'a LeftOut,
+}
+
+impl Inherited<'_> {
+    /// Looks at each.
+    pub(in crate::sandbox) fn check(&self) -> Result<(), Failure> {
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let masked: Vec<_> = self.files.iter().filter_map(|path| fs::metadata(path).ok()).map(identity).collect();
+        for number in [0, 1, 2].iter().chain(self.kept) {
+            // A number that is not open leads nowhere.
+            let Ok(metadata) = fs::metadata(descriptor_path(*number)) else { continue };
+            let (mechanism, step) = match metadata.file_type() {
+                kind if self.way_out && (kind.is_dir() || kind.is_block_device() || is_path_only(*number)) => {
+                    let step = "the command would inherit a directory, which leads out of the seal";
+                    (Mechanism::DirectoryDescriptors, step)
+                }
+                kind if kind.is_socket() && !is_connected_local_stream(*number) => {
+                    let step = "the command would inherit a socket of the host's network, which leads out of the seal";
+                    (Mechanism::SocketDescriptors, step)
+                }
+                _ if lies_in(&self.directories, &shown(*number)) => {
+                    (Mechanism::MaskedDescriptors, "the command would inherit a file of a hidden directory")
+                }
+                _ if masked.contains(&identity(metadata)) => {
+                    (Mechanism::MaskedDescriptors, "the command would inherit a masked file")
+                }
+                _ => continue,
+            };
+            if !self.left_out.has(mechanism) {
+                return Err(Failure::found(mechanism, step, Some(&shown(*number))));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Opens standard streams on the host's device nodes anew, by the seal's own nodes: through a descriptor of the host's,
@@ -94,9 +119,8 @@ fn own_node(metadata: &fs::Metadata) -> Option<PathBuf> {
 }
 
 /// Has every descriptor from 3 on closed at exec, apart from those that are kept.
-pub(super) fn close_the_rest(site: &Site) -> Result<(), Failure> {
-    let mut kept: Vec<u32> =
-        site.profile.kept_descriptors.iter().filter_map(|kept| u32::try_from(*kept).ok()).collect();
+pub(in crate::sandbox) fn close_the_rest(kept: &[RawFd]) -> Result<(), Failure> {
+    let mut kept: Vec<u32> = kept.iter().filter_map(|kept| u32::try_from(*kept).ok()).collect();
     kept.sort_unstable();
     let close = |first, last| close_on_exec(first, last).blame(Mechanism::Descriptors, "closing descriptors");
     let mut next = 3;

@@ -151,7 +151,7 @@ impl Seal<'_> {
                 let _ = process::signal(&self.command.handle, number);
                 Ok(true)
             }
-            Some((Order::Establish { .. }, _)) => Err(io::ErrorKind::InvalidData.into()),
+            Some((Order::Establish { .. } | Order::Guard { .. }, _)) => Err(io::ErrorKind::InvalidData.into()),
             None => Ok(self.start.left_out.has(Mechanism::EndOfFile)),
         }
     }

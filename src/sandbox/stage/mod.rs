@@ -10,9 +10,9 @@
 mod build;
 mod carried;
 mod changes;
-mod command;
+pub(super) mod command;
 mod covers;
-mod descriptors;
+pub(super) mod descriptors;
 mod devices;
 mod init;
 mod kernel;
@@ -120,7 +120,7 @@ fn watch(control: &UnixStream, init: Pid, pidfd: OwnedFd, mapping: &UnixStream) 
 }
 
 /// The `SigIgn` line of /proc/self/status, without SIGPIPE, which Rust's own start-up ignores.
-fn ignored_signals() -> io::Result<u64> {
+pub(super) fn ignored_signals() -> io::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let bits = line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).ok_or(io::ErrorKind::InvalidData)?;

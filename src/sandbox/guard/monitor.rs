@@ -1,0 +1,232 @@
+//! The monitor of a guarded run: the parent's executable anew, single-threaded and without an environment.
+//!
+//! It adopts whatever its command leaves behind and ends all of it when the command ends, and when the parent does.
+//!
+//! **Invariants.** It dies by no signal of the terminal's or of the user's. The parent's death, whatever the signal, is
+//! the end of file of the control socket, which nobody else holds open. Killed itself, its command dies by the kernel's
+//! hand, and the rest falls to the parent, which adopts as well (L1).
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::{Pid, getpid};
+
+use super::super::channel;
+use super::super::failure::{Blame, Failure};
+use super::super::left_out::LeftOut;
+use super::super::mechanism::Mechanism;
+use super::super::message::{Answer, Order};
+use super::super::stage::command::Report;
+use super::super::stage::ignored_signals;
+use super::profile::{GuardFacts, GuardProfile};
+use super::rights;
+use super::tree::{self, Reach};
+use super::waiting::{Tried, Waiting};
+use crate::sys::landlock::{self, Ruleset};
+use crate::sys::{descriptor, process};
+
+/// What the monitor was started with.
+struct Start {
+    parent: u32,
+    control: UnixStream,
+    left_out: LeftOut,
+    ignored: u64,
+}
+
+/// What `agentsecrets __guard …` runs. The command's status travels over the control socket; this one tells nothing.
+pub fn guard_main() -> ExitCode {
+    let run = |start: Start| {
+        SigSet::all().thread_block()?;
+        let Some((Order::Guard { profile }, _)) = channel::receive(&start.control)? else { return Ok(()) };
+        let ended = match lay(&profile) {
+            Ok(()) => establish(&start, &profile),
+            Err(failure) => fail(&start, failure),
+        };
+        // Whatever ended the run; the parent may be gone.
+        let _ = fs::remove_dir_all(&profile.own);
+        ended
+    };
+    match start(std::env::args_os().skip(2)).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(125),
+    }
+}
+
+fn start(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Start> {
+    let number = arguments.next().and_then(|argument| argument.into_string().ok());
+    let number: RawFd = number.and_then(|number| number.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
+    let control = UnixStream::from(descriptor::inherited(number)?);
+    let parent = u32::try_from(getsockopt(&control, PeerCredentials)?.pid()).map_err(io::Error::other)?;
+    let left_out = LeftOut::from_argument(arguments.next())?;
+    Ok(Start { parent, control, left_out, ignored: ignored_signals()? })
+}
+
+/// The command, waiting or running.
+struct Guard<'a> {
+    start: &'a Start,
+    command: Pid,
+    handle: OwnedFd,
+    link: UnixStream,
+    reach: Reach,
+}
+
+fn establish(start: &Start, profile: &GuardProfile) -> io::Result<()> {
+    let (version, reach) = match prepare(start) {
+        Ok(prepared) => prepared,
+        Err(failure) => return fail(start, failure),
+    };
+    let (link, other) = UnixStream::pair()?;
+    let (parent, monitor) = (start.parent, getpid());
+    let (command, handle) = match process::fork(CloneFlags::empty())? {
+        process::Side::Child => {
+            drop(link);
+            let (left_out, ignored) = (&start.left_out, start.ignored);
+            return Waiting { link: other, profile, left_out, version, ignored, parent, monitor }.run();
+        }
+        process::Side::Parent(command, handle) => (command, handle),
+    };
+    drop(other);
+    let guard = Guard { start, command, handle, link, reach };
+    let failure = match channel::receive(&guard.link)? {
+        Some((Tried::Verified { rules, verified }, _)) => {
+            if !start.left_out.has(Mechanism::Dumpable) {
+                prctl::set_dumpable(false)?;
+            }
+            let facts = GuardFacts { version, rules, verified };
+            channel::send(&start.control, &Answer::Guarded { facts }, channel::NONE)?;
+            return guard.serve();
+        }
+        Some((Tried::Failed { failure }, _)) => failure,
+        None => Failure::found(Mechanism::Filter, "the verifying process ended", None),
+    };
+    guard.clear()?;
+    fail(start, failure)
+}
+
+/// Makes the run's own directory.
+fn lay(profile: &GuardProfile) -> Result<(), Failure> {
+    let (own, step) = (&profile.own, "making the run's own directory");
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(own);
+    made.blame_at(Mechanism::Places, step, own)?;
+    for file in &profile.files {
+        for path in &file.paths {
+            let mut options = fs::OpenOptions::new();
+            let opened = options.write(true).create_new(true).mode(0o600).open(path);
+            let written = opened.and_then(|mut opened| opened.write_all(&file.bytes.0));
+            written.blame_at(Mechanism::Places, step, path)?;
+        }
+    }
+    Ok(())
+}
+
+fn fail(start: &Start, failure: Failure) -> io::Result<()> {
+    channel::send(&start.control, &Answer::Failed { failure }, channel::NONE)
+}
+
+/// Asks what Landlock there is, and readies this process to end a tree.
+fn prepare(start: &Start) -> Result<(u32, Reach), Failure> {
+    let version = landlock::version().blame(Mechanism::Landlock, "asking the kernel for Landlock")?;
+    if !start.left_out.has(Mechanism::Subreaper) {
+        prctl::set_child_subreaper(true).blame(Mechanism::Subreaper, "adopting orphans")?;
+    }
+    let Some(scopes) = rights::monitors(version, &start.left_out) else { return Ok((version, Reach::Lookup)) };
+    prctl::set_no_new_privs().blame(Mechanism::NoNewPrivileges, "setting no_new_privs")?;
+    let entered = Ruleset::new(scopes).and_then(Ruleset::restrict);
+    entered.blame(Mechanism::LandlockSignals, "keeping the monitor's signals in")?;
+    // Whether the domain holds is known by trying: a signal to everybody from one that does not hits the user's session.
+    let parent = Pid::from_raw(i32::try_from(start.parent).unwrap_or(0));
+    let holds = parent.as_raw() > 0 && kill(parent, None) == Err(Errno::EPERM);
+    Ok((version, if holds { Reach::Domain } else { Reach::Lookup }))
+}
+
+impl Guard<'_> {
+    /// Serves the parent until the command or the parent ends.
+    fn serve(self) -> io::Result<()> {
+        let mut child = SigSet::empty();
+        child.add(Signal::SIGCHLD);
+        let ended = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        loop {
+            let ready = {
+                let mut polled = [
+                    PollFd::new(self.start.control.as_fd(), PollFlags::POLLIN),
+                    PollFd::new(ended.as_fd(), PollFlags::POLLIN),
+                ];
+                match poll(&mut polled, PollTimeout::NONE) {
+                    Err(Errno::EINTR) => continue,
+                    other => other?,
+                };
+                polled.map(|polled| polled.any().unwrap_or(false))
+            };
+            if ready[0] && !self.obey()? {
+                return self.clear();
+            }
+            if ready[1] {
+                while ended.read_signal()?.is_some() {}
+                if let Some(status) = self.reap()? {
+                    self.clear()?;
+                    let ended = Answer::Ended { status, changes: Vec::new(), more_changes: false };
+                    return channel::send(&self.start.control, &ended, channel::NONE);
+                }
+            }
+        }
+    }
+
+    /// Carries out one order; false when the parent is gone.
+    fn obey(&self) -> io::Result<bool> {
+        match channel::receive(&self.start.control) {
+            Ok(Some((order @ Order::Execute { .. }, _))) => {
+                self.execute(&order)?;
+                Ok(true)
+            }
+            Ok(Some((Order::Signal { number }, _))) => {
+                // An unknown number is the sender's fault; a command that is gone needs no signal.
+                let _ = process::signal(&self.handle, number);
+                Ok(true)
+            }
+            Ok(Some(_)) | Err(_) => Ok(false),
+            Ok(None) => Ok(self.start.left_out.has(Mechanism::EndOfFile)),
+        }
+    }
+
+    /// Has the waiting process execute; its socket closes when the kernel has done it.
+    fn execute(&self, order: &Order) -> io::Result<()> {
+        channel::send(&self.link, order, channel::NONE)?;
+        let answer = match channel::receive(&self.link)? {
+            None => Answer::Started {},
+            Some((Report::NotExecuted { errno }, _)) => Answer::NotStarted { errno },
+            Some(_) => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        channel::send(&self.start.control, &answer, channel::NONE)
+    }
+
+    /// Reaps whatever has ended; the command's status if that is among them.
+    fn reap(&self) -> io::Result<Option<i32>> {
+        let mut status = None;
+        loop {
+            match process::reap() {
+                Ok(Some((number, ended))) if number == self.command => status = Some(ended),
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(status),
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(status),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Ends everything below.
+    fn clear(&self) -> io::Result<()> {
+        tree::end(self.reach, |_, _| ())
+    }
+}

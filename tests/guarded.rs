@@ -1,0 +1,184 @@
+//! The level `guarded`: on the machine as it is, and in what a container's runtime makes of it, where no user namespace
+//! can be had and parts of /proc are covered.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::deadline::{PATIENCE, poll};
+use crate::support::place::{self, User, clients, users};
+use crate::support::remains::Remains;
+use crate::support::{Run, Upstream, fresh_key, requirement};
+
+fn guarded() -> Run {
+    Run::new().flags(["--isolation", "guarded"])
+}
+
+/// Starts the program as a container's runtime would: no further user namespaces, /proc partly covered.
+fn contained(run: Run) -> Run {
+    let script = "exec unshare --user --map-root-user --mount sh -c '
+        echo 0 >/proc/sys/user/max_user_namespaces &&
+        mount --bind /dev/null /proc/keys &&
+        mount -t tmpfs none /proc/irq && mount --bind /proc/sys /proc/sys && exec \"$@\"' sh PROGRAM \"$@\"";
+    run.stand_in(&script.replace("PROGRAM", place::agentsecrets().to_str().unwrap()))
+}
+
+#[test]
+fn where_nothing_can_be_sealed_a_run_refuses_and_says_what_mends_it() {
+    let finished = contained(Run::new()).unobserved().shell("echo ran").run().ended_with(125);
+    assert_eq!(finished.stdout(), "");
+    for text in ["cannot seal", "max_user_namespaces", "--isolation guarded", "agentsecrets doctor"] {
+        assert!(finished.stderr().contains(text), "{text}: {}", finished.stderr());
+    }
+    // The control: the same place with the level that it can give.
+    let finished = contained(guarded()).shell("echo ran").run().succeeded();
+    assert_eq!(finished.stdout(), "ran\n");
+    assert!(finished.stderr().contains("guarded, not sealed"), "{}", finished.stderr());
+}
+
+/// What a client says when it got through, on the machine and in the container, as root and as an ordinary user.
+fn drive(command: &[&str], says: &str) {
+    let missing = (!clients().join("python/bin/python").exists()).then_some("not installed; tests/run does it");
+    if !requirement::met("clients", missing) {
+        return;
+    }
+    for user in users() {
+        for start in [|run: Run| run, contained] {
+            let key = fresh_key("sk-proj-");
+            let upstream = Upstream::start(["api.openai.com"]).accepting("api.openai.com", &key);
+            let run = start(guarded()).user(*user).secret("OPENAI_API_KEY", &key).upstream(&upstream);
+            let finished = run.args(command).run();
+            let context = format!("{user:?} {command:?}\n{}\n{}", finished.stdout(), finished.stderr());
+            assert_eq!(finished.code(), 0, "{context}\nupstream: {:#?}", upstream.seen());
+            assert!(finished.stdout().contains(says), "{context}");
+            for request in upstream.seen() {
+                assert_eq!(request.header("authorization"), Some(format!("Bearer {key}").as_str()));
+                assert_eq!(request.header("proxy-authorization"), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn curl() {
+    let script = "curl -sS --fail -H \"Authorization: Bearer $OPENAI_API_KEY\" https://api.openai.com/v1/models";
+    drive(&["/bin/sh", "-c", script], "\"authenticated\":true");
+}
+
+#[test]
+fn python() {
+    let (program, script) = (clients().join("python/bin/python"), clients().join("client.py"));
+    let (program, script) = (program.to_str().unwrap(), script.to_str().unwrap());
+    for mode in [&["requests", "https://api.openai.com/v1/models"][..], &["httpx", "https://api.openai.com/v1/models"]]
+    {
+        drive(&[&[program, script], mode].concat(), "200");
+    }
+    drive(&[program, script, "openai_streamed"], "hello from upstream");
+}
+
+#[test]
+fn a_project_that_shows_a_secret_is_refused_unless_told_otherwise() {
+    let key = fresh_key("sk-proj-");
+    let line = format!("OPENAI_API_KEY={key}\n");
+    let run = || guarded().unobserved().project_file("deep/.env.local", &line).dotenv(&line);
+    let refused = run().declare("OPENAI_API_KEY", &key).shell("echo ran").run().ended_with(125);
+    assert_eq!(refused.stdout(), "");
+    for text in ["deep/.env.local`", "project/.env`", "move each file out", "--allow-readable-dotenv"] {
+        assert!(refused.stderr().contains(text), "{text}: {}", refused.stderr());
+    }
+    // What was allowed is named, and true.
+    let script = "grep -c OPENAI_API_KEY=sk-proj- .env deep/.env.local";
+    let allowed = run().flag("--allow-readable-dotenv").shell(script).run().succeeded();
+    assert_eq!(allowed.stdout(), ".env:1\ndeep/.env.local:1\n");
+    assert!(allowed.stderr().contains("can read the secrets in 2 of the project's files"), "{}", allowed.stderr());
+    // One without secrets harms nothing.
+    guarded().dotenv("COLOUR=red\n").shell("grep -q red .env").run().succeeded();
+}
+
+#[test]
+fn what_holds_credentials_is_closed_and_the_rest_works() {
+    let key = fresh_key("");
+    for user in users() {
+        let run = guarded().user(*user).declare("KEY", &key).home_file(".ssh/id_ed25519", &key);
+        let run =
+            run.home_file(".aws/credentials", &key).home_file(".aws/notes", "mine\n").home_file(".cache/x", "x\n");
+        let script = "cat ~/.ssh/id_ed25519 ~/.aws/credentials; ls ~/.ssh; cat $XDG_STATE_HOME/agentsecrets/runs/*
+            true >~/new; true >~/.aws/notes; mv ~/.cache/x ~/y
+            cat ~/.aws/notes && echo 1 >new && mkdir -p a/b && mv new a/b && echo 2 >~/.cache/x && : >/dev/null && cat a/b/new";
+        let finished = run.shell(script).run().succeeded();
+        assert_eq!(finished.stdout(), "mine\n1\n", "{user:?}: {}", finished.stderr());
+        let changed: Vec<&Path> =
+            finished.changed().iter().filter_map(|path| path.strip_prefix(finished.world().home()).ok()).collect();
+        assert_eq!(changed, [Path::new(".cache/x")], "{user:?}");
+    }
+}
+
+/// Landlock takes nothing away inside a granted directory: what a tool of the host's would obey is reported.
+#[test]
+fn a_changed_hook_is_reported() {
+    let script = "echo evil >.git/hooks/post-checkout";
+    let finished = guarded().project_file(".git/hooks/README", "none\n").shell(script).run().succeeded();
+    assert!(finished.stderr().contains(".git/hooks/post-checkout: your own tools obey that"), "{}", finished.stderr());
+    let finished = guarded().project_file(".git/hooks/README", "none\n").shell("git status; echo x >y").run();
+    assert!(!finished.stderr().contains("your own tools"), "{}", finished.stderr());
+}
+
+#[test]
+fn status_and_signals_are_the_commands() {
+    for code in [0, 1, 77, 255] {
+        let finished = guarded().unobserved().flag("--quiet").shell(&format!("exit {code}")).run();
+        assert_eq!((finished.code(), finished.stderr().as_str()), (code, ""));
+    }
+    assert_eq!(guarded().unobserved().shell("kill -9 $$").run().code(), 137);
+    assert_eq!(guarded().unobserved().args(["no-such-command"]).run().code(), 127);
+    assert_eq!(guarded().unobserved().args(["/etc/passwd"]).run().code(), 126);
+    let script = "trap 'echo caught; exit 42' TERM; echo ready; while :; do read line || :; done";
+    let running = guarded().shell(script).input("").start();
+    running.wait_for("ready");
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.finish().code(), 42);
+}
+
+/// A child that leaves daemons, each with a parent of its own that is gone.
+const DAEMONS: &str = "for n in 1 2 3; do (setsid sh -c '(tail -f /dev/null >/dev/null 2>&1 &)' &); done
+    while [ $(ps -eo args= | grep -c '[t]ail -f /dev/null') -lt 3 ]; do :; done; echo ready; read x";
+
+fn monitor_of(parent: Pid) -> Pid {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+fn wires_are_gone(state: &Path) {
+    poll("the end of the run's own directory", || {
+        let left = fs::read_dir(state.join("agentsecrets/wires")).map_or(0, Iterator::count);
+        (left == 0).then_some(())
+    });
+}
+
+#[test]
+fn nothing_outlives_command_parent_or_monitor() {
+    for user in [User::Tester, User::Ordinary] {
+        for death in ["command", "parent", "monitor", "parent at the start"] {
+            let run = guarded().user(user).own_temporary_folder().input("");
+            let mut running = run.shell(DAEMONS).start();
+            let remains = if death == "parent at the start" {
+                Remains::wait_for_child(&running);
+                Remains::of(&running)
+            } else {
+                running.wait_for("ready");
+                Remains::of(&running)
+            };
+            match death {
+                "command" => running.write(b"go\n"),
+                "monitor" => kill(monitor_of(running.pid()), Signal::SIGKILL).unwrap(),
+                _ => running.signal(Signal::SIGKILL),
+            }
+            let state = running.world().state();
+            assert!(running.wait(PATIENCE).is_some(), "{death}");
+            remains.assert_none();
+            wires_are_gone(&state);
+        }
+    }
+}
