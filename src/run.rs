@@ -5,6 +5,7 @@
 //! broker, then the log; an error on the way leaves nothing behind, because each part takes itself down when dropped.
 
 mod bare;
+mod base_urls;
 mod broking;
 mod browser;
 mod ci;
@@ -69,6 +70,8 @@ pub struct Order {
     pub no_browser: bool,
     /// `--ci` or `--no-ci`.
     pub ci: Option<bool>,
+    /// `--base-urls`.
+    pub base_urls: Vec<String>,
     /// What the level `guarded` is told.
     pub guard: GuardChoices,
     /// Neither banner nor summary.
@@ -187,6 +190,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
     if ci::is_ci(world, order) {
         ci::withhold(world, &mut planned, &merged.keep);
     }
+    base_urls::check(order, &mut planned)?;
     Ok(planned)
 }
 

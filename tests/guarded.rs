@@ -182,3 +182,76 @@ fn nothing_outlives_command_parent_or_monitor() {
         }
     }
 }
+
+#[test]
+fn doctor_names_the_level_and_prints_the_profile() {
+    let finished = contained(Run::new().verb(["doctor"])).run().ended_with(1);
+    let said = finished.stdout();
+    assert!(said.starts_with("level      guarded: ") && said.contains("max_user_namespaces"), "{said}");
+    assert!(said.contains("guarded    works, by version "), "{said}");
+    let json = contained(Run::new().verb(["doctor", "--json"])).run().ended_with(1).stdout();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["level"], "guarded", "{json}");
+    let profile = Run::new().verb(["doctor", "--apparmor"]).run().succeeded().stdout();
+    let line = format!("profile agentsecrets \"{}\" flags=(unconfined)", place::agentsecrets().display());
+    assert!(profile.contains(&line) && profile.contains("\n  userns,\n"), "{profile}");
+}
+
+/// Clients that take no proxy and know no certificate, by the route of their service.
+#[test]
+fn a_base_url_serves_what_takes_no_proxy() {
+    let missing = (!clients().join("node/node_modules/@anthropic-ai/sdk").exists()).then_some("not installed");
+    if !requirement::met("clients", missing) {
+        return;
+    }
+    let script = clients().join("node/client.mjs");
+    let node = format!("node {} anthropic_streamed", script.display());
+    // As Claude Code does and as the AI SDK does: with the version in the path and without it.
+    let curl = |path: &str| {
+        format!(
+            "curl -sS --fail --noproxy '*' -d '{{}}' -H \"x-api-key: $ANTHROPIC_API_KEY\" $ANTHROPIC_BASE_URL{path}"
+        )
+    };
+    for level in ["guarded", "none", "sealed"] {
+        for command in [node.clone(), curl("/messages"), curl("/v1/messages")] {
+            let key = fresh_key("sk-ant-api03-");
+            let upstream = Upstream::start(["api.anthropic.com"]).accepting("api.anthropic.com", &key);
+            let run = Run::new().flags(["--isolation", level, "--base-urls", "anthropic"]).upstream(&upstream);
+            let finished = run.secret("ANTHROPIC_API_KEY", &key).shell(&command).run();
+            let context = format!("{level} {command}\n{}\n{}", finished.stdout(), finished.stderr());
+            assert_eq!(finished.code(), 0, "{context}\nupstream: {:#?}", upstream.seen());
+            assert!(finished.stdout().contains("hello from upstream"), "{context}");
+            assert_eq!(upstream.only("/v1/messages").authority.trim_end_matches(":443"), "api.anthropic.com");
+        }
+    }
+}
+
+#[test]
+fn a_base_url_takes_no_request_without_this_runs_placeholder() {
+    let key = fresh_key("sk-ant-api03-");
+    let upstream = Upstream::start(["api.anthropic.com"]);
+    let run = guarded().flags(["--base-urls", "anthropic"]).secret("ANTHROPIC_API_KEY", &key).upstream(&upstream);
+    let script = "for header in 'x-none: 1' 'x-api-key: guess' \"x-api-key: ${ANTHROPIC_API_KEY}x\" \"x-other: $ANTHROPIC_API_KEY\"; do
+            curl -s -o /dev/null -w '%{http_code} ' -H \"$header\" $ANTHROPIC_BASE_URL/v1/models
+        done
+        curl -s -o /dev/null -w '%{http_code} ' -H \"x-api-key: $ANTHROPIC_API_KEY\" ${ANTHROPIC_BASE_URL%anthropic}openai/v1/models
+        curl -s -o /dev/null -w '%{http_code}' -H 'Proxy-Authorization: Basic eDp5' -H \"x-api-key: $ANTHROPIC_API_KEY\" $ANTHROPIC_BASE_URL/v1/models";
+    let finished = run.shell(script).run().succeeded();
+    assert_eq!(finished.stdout(), "403 403 403 403 407 407", "{}", finished.stderr());
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
+fn base_urls_are_set_where_asked_for_and_never_over_the_users() {
+    let key = fresh_key("sk-proj-");
+    let run = || guarded().secret("OPENAI_API_KEY", &key);
+    assert_eq!(run().shell("true").run().succeeded().child_variable("OPENAI_BASE_URL"), None);
+    let asked = run().flags(["--base-urls", "openai"]).shell("true").run().succeeded();
+    assert!(asked.child_variable("OPENAI_BASE_URL").is_some_and(|url| url.ends_with("/openai")));
+    let kept = run().flags(["--base-urls", "openai"]).variable("OPENAI_BASE_URL", "https://gateway.example/v1");
+    let kept = kept.shell("true").run().succeeded();
+    assert_eq!(kept.child_variable("OPENAI_BASE_URL").as_deref(), Some("https://gateway.example/v1"));
+    assert!(kept.stderr().contains("set already"), "{}", kept.stderr());
+    let refused = guarded().unobserved().flags(["--base-urls", "opnai"]).shell("true").run().ended_with(125);
+    assert!(refused.stderr().contains("those are anthropic, gemini"), "{}", refused.stderr());
+}

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use options::{EgressChoice, Isolation, Loopback, PlanOptions};
+pub use options::{EgressChoice, GuardOptions, Isolation, Loopback, PlanOptions};
 
 /// Run AI agents that can use credentials and can never read one.
 #[derive(Debug, Parser)]
@@ -64,6 +64,9 @@ pub struct DoctorOptions {
     /// Print the facts as JSON
     #[arg(long)]
     pub json: bool,
+    /// Print a profile for `AppArmor` that lets this program make user namespaces, and probe nothing
+    #[arg(long, conflicts_with = "json")]
+    pub apparmor: bool,
 }
 
 /// `log`.

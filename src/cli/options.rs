@@ -32,6 +32,9 @@ pub struct PlanOptions {
     /// Send requests for one target to another address, as curl does; for tests and private deployments
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
     pub connect_to: Vec<String>,
+    /// Point a service's base-URL variables at the broker, for clients that take no proxy
+    #[arg(long, value_name = "SERVICE")]
+    pub base_urls: Vec<String>,
     /// Trust the certificates in this PEM file upstream, too
     #[arg(long, value_name = "FILE")]
     pub upstream_ca: Vec<PathBuf>,
@@ -47,12 +50,9 @@ pub struct PlanOptions {
     /// Let the child write this file or directory
     #[arg(long, value_name = "PATH")]
     pub writable: Vec<PathBuf>,
-    /// With `--isolation guarded`: start although the project shows secrets in files, which cannot be masked there
-    #[arg(long)]
-    pub allow_readable_dotenv: bool,
-    /// With `--isolation guarded`: let the child make Unix sockets, and so reach whatever listens on one
-    #[arg(long)]
-    pub unix_sockets: bool,
+    /// What the level `guarded` is told.
+    #[command(flatten)]
+    pub guard: GuardOptions,
     /// Let the child use this device
     #[arg(long, value_name = "PATH")]
     pub device: Vec<PathBuf>,
@@ -68,6 +68,17 @@ pub enum Loopback {
     Port(u16),
     /// A Unix socket, as written.
     Socket(String),
+}
+
+/// What the user grants a guarded child.
+#[derive(Debug, Clone, Args)]
+pub struct GuardOptions {
+    /// With `--isolation guarded`: start although the project shows secrets in files, which cannot be masked there
+    #[arg(long)]
+    pub allow_readable_dotenv: bool,
+    /// With `--isolation guarded`: let the child make Unix sockets, and so reach whatever listens on one
+    #[arg(long)]
+    pub unix_sockets: bool,
 }
 
 /// `--egress`.

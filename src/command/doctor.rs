@@ -7,24 +7,52 @@ use serde_json::json;
 use super::{CommandError, output};
 use crate::cli::DoctorOptions;
 use crate::exit::Exit;
-use crate::sandbox::{self, Detection, Fact, LeftOut, Verdict};
+use crate::sandbox::{self, Detection, Fact, GuardFacts, LeftOut, SandboxError, Verdict};
 use crate::supervise::spawn;
 use crate::world::World;
 
 /// Probes the machine and prints the facts; [`Exit::Finding`] where a run cannot be sealed.
 pub(super) fn doctor(world: &World, options: &DoctorOptions) -> Result<Exit, CommandError> {
+    if options.apparmor {
+        let profile = sandbox::apparmor_profile(&world.executable).ok_or(CommandError::ExecutableName)?;
+        output::print(&profile).map_err(CommandError::Output)?;
+        return Ok(Exit::Success);
+    }
     let stage = spawn::stage(&LeftOut::default())?;
     let detection = sandbox::detect(stage, &world.home)?;
-    let text = if options.json { as_json(&detection) } else { as_text(&detection) };
+    let guard = guard(world)?;
+    let text = if options.json { as_json(&detection, &guard) } else { as_text(&detection, &guard) };
     output::print(&text).map_err(CommandError::Output)?;
     Ok(if detection.can_seal() { Exit::Success } else { Exit::Finding })
 }
 
-fn as_text(detection: &Detection) -> String {
-    let mut text = if detection.can_seal() {
-        "level      sealed: this machine can give everything that a run promises\n".to_owned()
-    } else {
-        "level      none: this machine cannot seal; `run` refuses unless told `--isolation none`\n".to_owned()
+/// What a guard comes to here: the version of Landlock, or what is missing.
+type Guard = Result<GuardFacts, Missing>;
+
+struct Missing {
+    failure: String,
+    mend: String,
+}
+
+fn guard(world: &World) -> Result<Guard, CommandError> {
+    let monitor = spawn::monitor(&LeftOut::default())?;
+    let own = world.state_directory.join("wires").join(format!("doctor-{}", std::process::id()));
+    match sandbox::detect_guard(monitor, &world.home, &own) {
+        Ok(facts) => Ok(Ok(facts)),
+        Err(SandboxError::Refused { failure, mend }) => Ok(Err(Missing { failure: failure.to_string(), mend })),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn as_text(detection: &Detection, guard: &Guard) -> String {
+    let mut text = match (detection.can_seal(), guard) {
+        (true, _) => "level      sealed: this machine can give everything that a run promises\n".to_owned(),
+        (false, Ok(_)) => {
+            "level      guarded: this machine cannot seal; `run` refuses unless told `--isolation guarded`\n".to_owned()
+        }
+        (false, Err(_)) => {
+            "level      none: this machine cannot seal; `run` refuses unless told `--isolation none`\n".to_owned()
+        }
     };
     for fact in &detection.facts {
         // Writing to a text cannot fail.
@@ -43,11 +71,21 @@ fn as_text(detection: &Detection) -> String {
             );
         }
     }
+    // Writing to a text cannot fail.
+    let _ = match guard {
+        Ok(facts) => writeln!(text, "guarded    works, by version {} of Landlock", facts.version),
+        Err(missing) => writeln!(text, "guarded    missing: {}\nmend       {}", missing.failure, missing.mend),
+    };
+    if guard.is_ok() {
+        for gap in sandbox::gaps().unwrap_or_default() {
+            let _ = writeln!(text, "note       guarded, on this kernel's Landlock: the child is not held: {gap}");
+        }
+    }
     text.push_str("terminal   inherited: the child shares your terminal; pushing input into it is blocked\n");
     text
 }
 
-fn as_json(detection: &Detection) -> String {
+fn as_json(detection: &Detection, guard: &Guard) -> String {
     let fact = |fact: &Fact| {
         let (verdict, reason, mend) = match &fact.verdict {
             Verdict::Works => ("works", None, None),
@@ -57,6 +95,15 @@ fn as_json(detection: &Detection) -> String {
         json!({ "mechanism": fact.mechanism.name(), "verdict": verdict, "reason": reason, "mend": mend })
     };
     let facts: Vec<_> = detection.facts.iter().map(fact).collect();
-    let level = if detection.can_seal() { "sealed" } else { "none" };
-    format!("{}\n", json!({ "level": level, "mechanisms": facts, "terminal": "inherited" }))
+    let level = match (detection.can_seal(), guard) {
+        (true, _) => "sealed",
+        (false, Ok(_)) => "guarded",
+        (false, Err(_)) => "none",
+    };
+    let guarded = match guard {
+        Ok(facts) => json!({ "landlock": facts.version, "gaps": sandbox::gaps().unwrap_or_default() }),
+        Err(missing) => json!({ "reason": missing.failure, "mend": missing.mend }),
+    };
+    let all = json!({ "level": level, "mechanisms": facts, "guarded": guarded, "terminal": "inherited" });
+    format!("{all}\n")
 }

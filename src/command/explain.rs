@@ -51,13 +51,14 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
         connect_to,
         upstream_ca: options.upstream_ca.clone(),
         devices: options.device.clone(),
+        base_urls: options.base_urls.clone(),
         publish,
         sockets: options.loopback.iter().filter_map(socket).collect(),
         no_browser: options.no_browser,
         ci: if options.no_ci { Some(false) } else { options.ci.then_some(true) },
         guard: GuardChoices {
-            allow_readable_dotenv: options.allow_readable_dotenv,
-            unix_sockets: options.unix_sockets,
+            allow_readable_dotenv: options.guard.allow_readable_dotenv,
+            unix_sockets: options.guard.unix_sockets,
         },
         quiet: false,
     })

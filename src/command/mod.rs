@@ -67,6 +67,9 @@ pub enum CommandError {
     /// The seal could not be probed.
     #[error(transparent)]
     Sandbox(#[from] crate::sandbox::SandboxError),
+    /// Our own path is no text, which a profile cannot name.
+    #[error("the path of this program is not UTF-8: move it to one that is")]
+    ExecutableName,
     /// The parent could not protect its own memory.
     #[error("cannot protect this process from being read by others")]
     Harden(#[source] io::Error),

@@ -1,7 +1,7 @@
 //! The explicit proxy: CONNECT, absolute-form requests, and requests to ourselves.
 //!
 //! **Invariants.** A wrong token is refused always, a missing one unless the seal keeps everybody else away. The token
-//! is compared before anything else is looked at.
+//! is compared before anything else is looked at; only a route under a base URL needs none (see `base_url`).
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
+use super::base_url;
 use super::connect::{self, Dialled, dial};
 use super::exchange::{self, Noted};
 use super::refusal::Refused;
@@ -64,7 +65,12 @@ pub(super) async fn serve(shared: &Arc<Shared>, ahead: Bytes, stream: TcpStream,
 }
 
 async fn handle(shared: &Arc<Shared>, slot: &Slot, is_inner: bool, request: Request<Incoming>) -> Response<Answer> {
-    match presented(shared, request.headers()) {
+    let presented = presented(shared, request.headers());
+    let is_for_us = request.uri().scheme().is_none() || is_own(shared, request.uri());
+    let is_route = is_for_us && *request.method() != Method::CONNECT && base_url::is_one(&shared.book, request.uri());
+    match presented {
+        // Its own proof is looked for; a wrong token stays wrong.
+        Presented::Nothing | Presented::Right if is_route => return route(shared, request).await,
         Presented::Right => {}
         Presented::Nothing if !shared.token_required || is_inner => {}
         Presented::Nothing | Presented::Wrong => return respond::token_wanted(request.method()),
@@ -76,6 +82,15 @@ async fn handle(shared: &Arc<Shared>, slot: &Slot, is_inner: bool, request: Requ
         None => own(request.method()),
         Some(_) if is_own(shared, request.uri()) => own(request.method()),
         Some(_) => plain(shared, request).await,
+    }
+}
+
+/// A request under a base URL of ours.
+async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Answer> {
+    let method = request.method().clone();
+    match base_url::open(shared, request) {
+        Ok((site, request)) => exchange::run(shared, &site, Security::Tls, request).await,
+        Err(refused) => respond::refusal(&refused.named(&shared.redactor), &method),
     }
 }
 

@@ -135,7 +135,7 @@ fn in_basic(value: &HeaderValue, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, P
     Some((bytes, part))
 }
 
-fn decode_basic(value: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn decode_basic(value: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
     let (scheme, encoded) = value.as_bytes().split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;

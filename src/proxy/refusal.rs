@@ -53,6 +53,15 @@ impl Refused {
         }
     }
 
+    /// A base-URL route without proof that the request is this run's.
+    pub(super) fn route(service: &str) -> Self {
+        Self::denied(
+            "route_proof",
+            format!("a request to the route of `{service}` must carry this run's placeholder for it, and does not"),
+            Some("send the key as the run's variable holds it, in the header that the service takes".into()),
+        )
+    }
+
     /// Egress policy says no.
     pub(super) fn egress(verdict: Verdict, authority: &Authority) -> Self {
         match verdict {

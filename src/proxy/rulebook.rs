@@ -182,6 +182,11 @@ impl Rulebook {
         }
     }
 
+    /// Every secret that is bound as one of a service of the catalogue.
+    pub(super) fn of_service(&self, id: &str) -> impl Iterator<Item = &Arc<Bound>> {
+        self.bound.iter().filter(move |bound| bound.binding.service.as_ref().is_some_and(|service| service.0 == id))
+    }
+
     pub(super) fn placeholders(&self) -> &Placeholders {
         &self.placeholders
     }
@@ -319,6 +324,7 @@ pub(super) mod tests {
                 rule: "POST /oauth/token".parse().unwrap(),
             }],
             credential_headers: std::iter::once((ServiceId("stripe_key".into()), vec!["x-extra-key".into()])).collect(),
+            base_paths: std::collections::HashMap::new(),
             inspect_all: false,
             block_stray: false,
             connect_to: Vec::new(),

@@ -35,6 +35,8 @@ pub struct Settings {
     pub token_endpoints: Vec<TokenEndpoint>,
     /// The headers by which each service authenticates, so that none is sent beside an injected one.
     pub credential_headers: HashMap<ServiceId, Vec<String>>,
+    /// By the name of a service, the version that clients leave out of its paths under a base URL.
+    pub base_paths: HashMap<String, String>,
     /// Terminate every target, not only those with a binding.
     pub inspect_all: bool,
     /// Refuse a request in which a placeholder stands where it is not swapped, rather than let it out inert.

@@ -1,5 +1,6 @@
 //! What every connection of a run shares.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     pub(super) redactor: Redactor,
     /// Whether a redaction can make a body longer or shorter.
     pub(super) redaction_changes_length: bool,
+    /// By the name of a service, what clients leave out of paths under a base URL.
+    pub(super) base_paths: HashMap<String, String>,
     pub(super) names: Arc<Names>,
     pub(super) audit: Arc<Sink>,
     pub(super) notices: Notices,
@@ -52,6 +55,7 @@ impl Shared {
             redaction_changes_length,
             token: settings.token,
             token_required: settings.token_required,
+            base_paths: settings.base_paths,
             names: settings.names,
             audit: settings.audit,
             notices: Notices::new(settings.notices, redactor.clone()),

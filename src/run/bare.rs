@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::base_urls;
 use super::broking::{self, Credentials, Wires};
 use super::told::{Heard, Told};
 use super::trust::{self, Certificates};
@@ -42,6 +43,7 @@ pub(super) fn run(
     let log = broking::open_log(world, &planned)?;
 
     let wiring = files.wiring(credentials.token.proxy_url(port));
+    base_urls::add(order, &mut planned, port);
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, notices) = mpsc::channel(256);
     // Nothing crosses a seal that is not there.

@@ -67,6 +67,7 @@ pub(super) fn settings(
         egress: planned.plan.egress,
         token_endpoints: catalogue.token_endpoints().cloned().collect(),
         credential_headers: credential_headers(catalogue),
+        base_paths: base_paths(catalogue),
         inspect_all: planned.plan.inspect == Inspect::All,
         block_stray: planned.plan.on_stray == OnStray::Block,
         connect_to: order.connect_to.clone(),
@@ -77,6 +78,11 @@ pub(super) fn settings(
         notices: wires.notices,
         names: Arc::default(),
     })
+}
+
+/// What clients leave out of each service's paths.
+fn base_paths(catalogue: &Catalogue) -> HashMap<String, String> {
+    catalogue.services().iter().filter_map(|service| Some((service.id.0.clone(), service.base_path.clone()?))).collect()
 }
 
 /// Every header by which each service takes a credential.

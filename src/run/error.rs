@@ -31,6 +31,14 @@ pub enum RunError {
     /// No plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// `--base-urls` names a service that has no such variable.
+    #[error("--base-urls: `{name}` is no service with a base-URL variable")]
+    NoBaseUrl {
+        /// What was written.
+        name: String,
+        /// Those that are.
+        known: String,
+    },
     /// `--upstream-ca` names no certificates.
     #[error("`{}`: holds no certificate in PEM form", path.display())]
     UpstreamCertificate {
@@ -108,6 +116,7 @@ impl RunError {
         match self {
             Self::Policy(error) => error.hint(),
             Self::Plan(error) => error.hint(),
+            Self::NoBaseUrl { known, .. } => Some(format!("those are {known}")),
             Self::Publish(error) => Some(error.hint()),
             Self::Socket(error) => Some(error.hint()),
             Self::NeedsSeal { flag } => {

@@ -7,6 +7,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::base_urls;
 use super::broking::{self, Credentials, Wires};
 use super::profile::named_descriptor;
 use super::sealed::{exit, left_out};
@@ -54,6 +55,7 @@ pub(super) fn run(
     let log = broking::open_log(world, &planned)?;
 
     let wiring = wiring(&place, credentials.token.proxy_url(port));
+    base_urls::add(order, &mut planned, port);
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, notices) = mpsc::channel(256);
     let mut heard = Heard { notices, news: mpsc::channel(1).1 };
@@ -97,6 +99,7 @@ fn wiring(place: &Path, proxy_url: String) -> Wiring {
         bundle: Some(place.join(BUNDLE)),
         certificate: Some(place.join(CERTIFICATE)),
         wgetrc: Some(place.join(WGETRC)),
+        ..Wiring::default()
     }
 }
 

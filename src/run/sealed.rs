@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::base_urls;
 use super::broking::{self, Credentials, Wires};
 use super::told::{Heard, Told};
 use super::watch::{Child, watch};
@@ -58,6 +59,7 @@ pub(super) fn run(
     let log = broking::open_log(world, &planned)?;
 
     let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port), planned.plan.ports.browser);
+    base_urls::add(order, &mut planned, doors.explicit_port);
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, notices) = mpsc::channel(256);
     let (news, learnt) = mpsc::channel(256);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::error::SandboxError;
 use super::failure::Failure;
+use super::guard::{GuardFacts, GuardProfile};
 use super::handle::Stage;
 use super::mechanism::Mechanism;
 use super::message::Facts;
@@ -78,6 +79,18 @@ pub fn detect(mut stage: Stage, home: &Path) -> Result<Detection, SandboxError> 
         Err(SandboxError::Refused { failure, mend }) => Ok(Detection::of(Err((failure, mend)))),
         Err(error) => Err(error),
     }
+}
+
+/// Puts up a guard with a monitor that was just started, as it would be for a run of the user whose home directory is
+/// `home`, in a directory `own` that is made for it and removed again.
+pub fn detect_guard(mut monitor: Stage, home: &Path, own: &Path) -> Result<GuardFacts, SandboxError> {
+    let profile = GuardProfile {
+        working_directory: "/".into(),
+        home: home.to_owned(),
+        own: own.to_owned(),
+        ..GuardProfile::default()
+    };
+    monitor.guard(&profile).map(|(_, facts)| facts)
 }
 
 #[cfg(test)]

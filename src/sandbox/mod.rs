@@ -8,6 +8,7 @@
 //! and the way to mend it (C1). Neither stage nor init ever holds a real value: masks carry placeholders only. When the
 //! parent dies, by whatever signal, the kernel kills stage and init, and with the init everything inside (L1).
 
+mod apparmor;
 mod bpf;
 mod channel;
 mod detect;
@@ -27,7 +28,8 @@ mod seccomp;
 mod stage;
 mod wire;
 
-pub use detect::{Detection, Fact, Verdict, detect};
+pub use apparmor::apparmor_profile;
+pub use detect::{Detection, Fact, Verdict, detect, detect_guard};
 pub use error::{ExecError, SandboxError};
 pub use failure::Failure;
 pub use guard::{GuardFacts, GuardProfile, gaps, guard_main};

@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "raw system calls are the point")]
 
 mod attack;
+mod guarded;
 mod host;
 mod mechanisms;
 mod suite;

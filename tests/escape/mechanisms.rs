@@ -11,7 +11,7 @@ use crate::trials::{self, Control, TRIALS};
 pub(crate) struct Row {
     pub(crate) mechanism: &'static str,
     /// What is left out: the mechanism, and others that would stop the same attack.
-    left_out: &'static [&'static str],
+    pub(crate) left_out: &'static [&'static str],
     pub(crate) attack: &'static str,
     as_root: bool,
 }
@@ -21,13 +21,27 @@ impl Row {
     pub(crate) fn user(&self) -> Option<User> {
         users().iter().copied().find(|user| (user.effective() == 0) == self.as_root)
     }
+
+    /// The attack with the mechanism left out must win.
+    pub(crate) fn examine(&self, programs: &Programs, user: User, ground: &Ground) -> Result<String, String> {
+        let trial = trials::of(self.attack);
+        if !trial.is_possible() {
+            return Ok(format!("{}: not on this kernel", self.attack));
+        }
+        match wins(programs, trial, user, ground)? {
+            (true, said) => Ok(format!("{} wins without {}: {said}", self.attack, self.left_out.join(" and "))),
+            (false, said) => {
+                Err(format!("{} loses all the same without {}: {said}", self.attack, self.left_out.join(" and ")))
+            }
+        }
+    }
 }
 
-const fn row(mechanism: &'static str, left_out: &'static [&'static str], attack: &'static str) -> Row {
+pub(crate) const fn row(mechanism: &'static str, left_out: &'static [&'static str], attack: &'static str) -> Row {
     Row { mechanism, left_out, attack, as_root: false }
 }
 
-const fn root(mechanism: &'static str, left_out: &'static [&'static str], attack: &'static str) -> Row {
+pub(crate) const fn root(mechanism: &'static str, left_out: &'static [&'static str], attack: &'static str) -> Row {
     Row { mechanism, left_out, attack, as_root: true }
 }
 
@@ -110,20 +124,6 @@ pub(crate) fn check_table(note: &mut impl FnMut(&str, Result<String, String>)) {
     for trial in TRIALS.iter().filter(|trial| trial.control == Control::Table) {
         if !TABLE.iter().any(|row| row.attack == trial.attack) {
             note(trial.attack, Err("it has neither a control outside nor a row in the table".into()));
-        }
-    }
-}
-
-/// The attack with the mechanism left out must win.
-pub(crate) fn examine(programs: &Programs, row: &Row, user: User) -> Result<String, String> {
-    let trial = trials::of(row.attack);
-    if !trial.is_possible() {
-        return Ok(format!("{}: not on this kernel", row.attack));
-    }
-    match wins(programs, trial, user, &Ground::Without(row.left_out))? {
-        (true, said) => Ok(format!("{} wins without {}: {said}", row.attack, row.left_out.join(" and "))),
-        (false, said) => {
-            Err(format!("{} loses all the same without {}: {said}", row.attack, row.left_out.join(" and ")))
         }
     }
 }

@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, gethostname, sethostname};
 
+use crate::guarded;
 use crate::host;
 use crate::mechanisms;
 use crate::support::deadline::PATIENCE;
@@ -31,6 +32,10 @@ pub(crate) enum Ground {
     Inside,
     /// The program without these mechanisms.
     Without(&'static [&'static str]),
+    /// The program at the level `guarded`.
+    Guarded,
+    /// The same without these mechanisms.
+    GuardedWithout(&'static [&'static str]),
 }
 
 /// The programs of the suite, at places that every user can execute.
@@ -75,8 +80,9 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     mechanisms::check_table(&mut note);
     for row in mechanisms::TABLE.iter().filter(|row| picked(row.attack) || picked(row.mechanism)) {
         let Some(user) = row.user() else { continue };
-        note(&format!("without {}", row.mechanism), mechanisms::examine(&programs, row, user));
+        note(&format!("without {}", row.mechanism), row.examine(&programs, user, &Ground::Without(row.left_out)));
     }
+    guarded::run(&programs, picked, &mut note);
     println!("\n{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -103,12 +109,15 @@ fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (b
     let mut run = staged(user, ground).flags(trial.flags);
     let mut program = match ground {
         Ground::Outside => programs.outside.clone(),
-        Ground::Inside => place::agentsecrets().to_owned(),
-        Ground::Without(names) => {
+        Ground::Inside | Ground::Guarded => place::agentsecrets().to_owned(),
+        Ground::Without(names) | Ground::GuardedWithout(names) => {
             run = run.variable("AGENTSECRETS_LEAVE_OUT", names.join(","));
             programs.without.clone()
         }
     };
+    if matches!(ground, Ground::Guarded | Ground::GuardedWithout(_)) {
+        run = run.flags(["--isolation", "guarded", "--allow-readable-dotenv"]);
+    }
     if trial.own_copy {
         let copy = run.world().project().join("agentsecrets");
         fs::copy(&program, &copy).unwrap();
@@ -130,7 +139,10 @@ fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (b
     }
     let finished = run.run();
     // What never comes must be waited for too: the attacker is gone, its bytes have no distance to travel.
-    let patience = if matches!(ground, Ground::Inside) { Duration::from_millis(200) } else { PATIENCE };
+    let patience = match ground {
+        Ground::Inside | Ground::Guarded => Duration::from_millis(200),
+        Ground::Outside | Ground::Without(_) | Ground::GuardedWithout(_) => PATIENCE,
+    };
     let won = match trial.evidence {
         Evidence::Said => finished.stdout().contains("won: "),
         Evidence::Arrived => host::arrives(mark.as_bytes(), patience),

@@ -60,7 +60,7 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    const fn new(attack: &'static str, evidence: Evidence) -> Self {
+    pub(crate) const fn new(attack: &'static str, evidence: Evidence) -> Self {
         Self {
             attack,
             evidence,
@@ -73,7 +73,7 @@ impl Trial {
         }
     }
 
-    const fn by_table(mut self) -> Self {
+    pub(crate) const fn by_table(mut self) -> Self {
         self.control = Control::Table;
         self
     }
@@ -83,7 +83,7 @@ impl Trial {
         self
     }
 
-    const fn ordinary(mut self) -> Self {
+    pub(crate) const fn ordinary(mut self) -> Self {
         self.who = Who::Ordinary;
         self
     }
@@ -98,9 +98,14 @@ impl Trial {
         self
     }
 
-    const fn needs(mut self, name: &'static str, is_there: fn() -> bool) -> Self {
+    pub(crate) const fn needs(mut self, name: &'static str, is_there: fn() -> bool) -> Self {
         self.needs = Some((name, is_there));
         self
+    }
+
+    /// Whether it wins outside.
+    pub(crate) fn has_control(&self) -> bool {
+        self.control == Control::Outside
     }
 
     /// Whether the kernel has what the attack needs.
@@ -121,7 +126,11 @@ impl Trial {
 
 /// The trial of that attack.
 pub(crate) fn of(attack: &str) -> &'static Trial {
-    TRIALS.iter().find(|trial| trial.attack == attack).unwrap_or_else(|| panic!("no trial of `{attack}`"))
+    TRIALS
+        .iter()
+        .chain(crate::guarded::TRIALS)
+        .find(|trial| trial.attack == attack)
+        .unwrap_or_else(|| panic!("no trial of `{attack}`"))
 }
 
 fn has_x32() -> bool {

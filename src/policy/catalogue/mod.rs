@@ -41,6 +41,8 @@ pub struct Entry<'a> {
 struct ServiceFile {
     title: String,
     docs: String,
+    #[serde(default)]
+    base_path: Option<String>,
     credentials: Vec<Credential>,
     #[serde(default)]
     token_endpoints: Vec<TokenEndpoint>,
@@ -135,6 +137,7 @@ fn load_service(id: &str, text: &str) -> Result<Service, BuiltinError> {
         id: ServiceId(id.to_owned()),
         title: parsed.title,
         docs: parsed.docs,
+        base_path: parsed.base_path,
         credentials: parsed.credentials,
         token_endpoints: parsed.token_endpoints,
         origin: Origin::Builtin { file },

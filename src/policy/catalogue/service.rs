@@ -17,6 +17,8 @@ pub struct Service {
     pub title: String,
     /// Where it documents how requests are authenticated.
     pub docs: String,
+    /// The version in its paths that some clients leave out under a base URL, such as `/v1`.
+    pub base_path: Option<String>,
     /// The kinds of credential that it takes; never empty.
     pub credentials: Vec<Credential>,
     /// Where it mints credentials (S7).

@@ -94,6 +94,7 @@ impl Waiting<'_> {
                 .ok_or_else(|| Failure::found(Mechanism::Filter, "assembling the system call filter", None))?;
             crate::sys::seccomp::load(&program).blame(Mechanism::Filter, "loading the system call filter")?;
         }
+        // CAP_PERFMON alone would read other processes past Landlock.
         if !self.left_out.has(Mechanism::Capabilities) {
             let kept = held().blame(Mechanism::Capabilities, "reading our own status")?;
             capability::keep_only_held(&kept).blame(Mechanism::Capabilities, "giving up capabilities")?;

@@ -8,6 +8,12 @@ use std::path::{Path, PathBuf};
 use super::{Act, Outcome, c, call, holds_secret, why};
 
 pub(crate) const ATTACKS: &[(&str, Act)] = &[
+    ("truncate-outside", |_| {
+        let path = format!("{}/.bashrc", std::env::var("HOME").unwrap());
+        nix::unistd::truncate(path.as_str(), 1)
+            .map(|()| format!("{path} is cut"))
+            .map_err(|error| format!("truncate: {error}"))
+    }),
     ("read-dotenv", |_| read(".env".into())),
     ("read-dotenv-deep", |_| read("packages/deep/.env.local".into())),
     ("read-dotenv-by-link", |_| read("link-to-dotenv".into())),

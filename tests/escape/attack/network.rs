@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 use std::path::Path;
@@ -16,6 +17,9 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("tcp-address-literal", |mark| tcp((PUBLIC, 443).into(), mark)),
     ("tcp-ipv6", |mark| tcp((PUBLIC_V6, OTHER_PORT).into(), mark)),
     ("tcp-ipv6-web", |mark| tcp((PUBLIC_V6, 443).into(), mark)),
+    ("tcp-fast-open", |mark| fast_open(PUBLIC, OTHER_PORT, mark)),
+    ("tcp-multipath", |mark| multipath(PUBLIC, OTHER_PORT, mark)),
+    ("tcp-port-of-the-broker", port_of_the_broker),
     ("tcp-link-local", |mark| tcp(SocketAddrV6::new(LINK_LOCAL, OTHER_PORT, 0, 1).into(), mark)),
     ("host-loopback", |mark| tcp((Ipv4Addr::LOCALHOST, HOST_PORT).into(), mark)),
     ("host-loopback-ipv6", |mark| tcp((Ipv6Addr::LOCALHOST, HOST_PORT).into(), mark)),
@@ -60,6 +64,51 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn tcp(address: SocketAddr, mark: &str) -> Outcome {
     let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(why("connect"))?;
     say(stream, &format!("{mark}\n"))
+}
+
+fn internet(address: Ipv4Addr, port: u16) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: u16::try_from(libc::AF_INET).unwrap(),
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) },
+        sin_zero: [0; 8],
+    }
+}
+
+fn stream_socket(protocol: i32) -> Result<OwnedFd, String> {
+    let arguments = [libc::AF_INET, libc::SOCK_STREAM, protocol].map(|number| usize::try_from(number).unwrap());
+    let socket = call(libc::SYS_socket, &arguments).map_err(why("socket"))?;
+    // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(i32::try_from(socket).unwrap()) })
+}
+
+/// Connects by sending (RFC 7413), which no check of connect(2) sees.
+fn fast_open(address: Ipv4Addr, port: u16, mark: &str) -> Outcome {
+    let (socket, address, text) = (stream_socket(0)?, internet(address, port), format!("{mark}\n"));
+    let (number, flags) = (usize::try_from(socket.as_raw_fd()).unwrap(), usize::try_from(libc::MSG_FASTOPEN).unwrap());
+    let arguments =
+        [number, text.as_ptr().addr(), text.len(), flags, (&raw const address).addr(), size_of_val(&address)];
+    call(libc::SYS_sendto, &arguments).map_err(why("sendto"))?;
+    say(TcpStream::from(socket), "\n")
+}
+
+/// Multipath TCP (RFC 8684), which is no TCP to a check of TCP.
+fn multipath(address: Ipv4Addr, port: u16, mark: &str) -> Outcome {
+    let (socket, address) = (stream_socket(libc::IPPROTO_MPTCP)?, internet(address, port));
+    let number = usize::try_from(socket.as_raw_fd()).unwrap();
+    call(libc::SYS_connect, &[number, (&raw const address).addr(), size_of_val(&address)]).map_err(why("connect"))?;
+    say(TcpStream::from(socket), &format!("{mark}\n"))
+}
+
+/// Another host, on the port on which the broker listens: whether the kernel goes and asks it.
+fn port_of_the_broker(_: &str) -> Outcome {
+    let proxy = std::env::var("HTTPS_PROXY").map_err(|error| error.to_string())?;
+    let port = proxy.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).ok_or("no port")?;
+    match TcpStream::connect_timeout(&SocketAddr::from((LAN, port)), PATIENCE) {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok("the other host was asked".into()),
+        Err(error) => Err(format!("connect: {error}")),
+        Ok(_) => Ok("connected".into()),
+    }
 }
 
 /// Sends a text and gives what came back.

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 
-use nix::unistd::getppid;
+use nix::sys::signal::kill;
+use nix::unistd::{ForkResult, fork, getppid, setsid};
 
 use super::{Act, Outcome, call, holds_secret, why};
 
@@ -27,7 +28,11 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("capability-admin", |_| capability(21)),
     ("capability-trace", |_| capability(19)),
     ("capability-network", |_| capability(12)),
+    ("signal-parent", |_| {
+        kill(getppid(), None).map(|()| "its parent takes signals".into()).map_err(|error| format!("kill: {error}"))
+    }),
     ("outlive", outlive),
+    ("outlive-as-daemon", daemon),
 ];
 
 /// The environment and arguments of every process that can be seen.
@@ -117,5 +122,26 @@ fn outlive(_: &str) -> Outcome {
     println!("waiting");
     loop {
         std::thread::park();
+    }
+}
+
+/// Leaves a process whose parents are gone, in a session of its own, and waits like the other.
+fn daemon(mark: &str) -> Outcome {
+    // SAFETY: the attacker has one thread.
+    match unsafe { fork() }.map_err(|error| error.to_string())? {
+        ForkResult::Parent { child } => {
+            nix::sys::wait::waitpid(child, None).map_err(|error| error.to_string())?;
+            loop {
+                std::thread::park();
+            }
+        }
+        ForkResult::Child => {
+            setsid().map_err(|error| error.to_string())?;
+            // SAFETY: the attacker has one thread.
+            match unsafe { fork() }.map_err(|error| error.to_string())? {
+                ForkResult::Parent { .. } => std::process::exit(0),
+                ForkResult::Child => outlive(mark),
+            }
+        }
     }
 }

@@ -1,0 +1,180 @@
+//! The second host table: what the level `guarded` stops, and what it does not, each tried. An attack that is said to win
+//! must win: the table is what a user is told. Then the guard's own mechanisms, each left out once.
+
+use agentsecrets::sandbox::Mechanism;
+
+use crate::mechanisms::{Row, root, row};
+use crate::suite::{Ground, Programs, wins};
+use crate::support::place::users;
+use crate::trials::{self, Evidence, Trial};
+
+/// What becomes of an attack.
+enum Stand {
+    Stopped,
+    /// It wins, because of this.
+    Open(&'static str),
+}
+
+use Stand::{Open, Stopped};
+
+const HOST_TMP: &str = "/tmp, /var/tmp and /dev/shm are the host's own";
+const WRITABLE: &str = "nothing in a writable directory can be kept read-only; a changed hook is reported";
+
+const TABLE: &[(&str, Stand)] = &[
+    ("tcp-other-port", Stopped),
+    ("tcp-address-literal", Stopped),
+    ("tcp-ipv6", Stopped),
+    ("tcp-link-local", Stopped),
+    ("tcp-fast-open", Stopped),
+    ("tcp-multipath", Stopped),
+    ("tcp-port-of-the-broker", Open("Landlock knows ports and no addresses")),
+    ("host-loopback", Stopped),
+    ("host-loopback-connect", Stopped),
+    ("lan-web", Stopped),
+    ("metadata-web", Stopped),
+    ("udp-other-port", Stopped),
+    ("udp-quic", Stopped),
+    ("udp-to-port-53", Stopped),
+    ("dns-denied-name", Stopped),
+    ("icmp-datagram", Stopped),
+    ("icmp-raw", Stopped),
+    ("packet-socket", Stopped),
+    ("vsock", Stopped),
+    ("netlink-audit", Stopped),
+    ("host-network-by-stdin", Stopped),
+    ("unix-abstract", Stopped),
+    ("unix-in-tmp", Stopped),
+    ("unix-outside", Stopped),
+    ("unix-in-home", Stopped),
+    ("unix-in-project", Stopped),
+    ("read-dotenv", Open("the run was told --allow-readable-dotenv; without that it does not start")),
+    ("read-credentials", Stopped),
+    ("read-credentials-in-directory", Stopped),
+    ("read-own-state", Stopped),
+    ("read-own-configuration", Stopped),
+    ("read-by-stdin-hidden-file", Stopped),
+    ("read-host-tmp", Open(HOST_TMP)),
+    ("read-host-shm", Open(HOST_TMP)),
+    ("read-host-run", Stopped),
+    ("write-shell-start", Stopped),
+    ("write-home", Stopped),
+    ("write-outside", Stopped),
+    ("write-cron", Stopped),
+    ("truncate-outside", Stopped),
+    ("replace-own-state", Stopped),
+    ("write-path-directory", Open(WRITABLE)),
+    ("write-git-hook", Open(WRITABLE)),
+    ("io-uring", Stopped),
+    ("foreign-architecture", Stopped),
+    ("keyring", Stopped),
+    ("userfaultfd", Stopped),
+    ("type-into-terminal", Stopped),
+    ("block-device", Stopped),
+    ("device-kernel-log", Stopped),
+    ("core-pattern", Stopped),
+    ("sysrq", Stopped),
+    ("sys", Stopped),
+    ("shared-memory", Open("System V segments of the host are in the same namespace")),
+    ("host-name", Stopped),
+    ("mount-over", Stopped),
+    ("join-namespace", Stopped),
+    ("see-parent", Open("names and arguments of other processes can be seen")),
+    ("environments", Stopped),
+    ("parent-memory", Stopped),
+    ("parent-environment", Stopped),
+    ("parent-root", Stopped),
+    ("parent-descriptors", Stopped),
+    ("parent-trace", Stopped),
+    ("parent-read-memory", Stopped),
+    ("parent-take-descriptor", Stopped),
+    ("signal-parent", Stopped),
+    ("privileges-by-program", Stopped),
+    ("capability-admin", Stopped),
+    ("capability-network", Stopped),
+    ("outlive", Stopped),
+    ("outlive-as-daemon", Stopped),
+];
+
+/// Attacks that only this level has to fear.
+pub(crate) const TRIALS: &[Trial] = &[
+    Trial::new("tcp-fast-open", Evidence::Arrived),
+    Trial::new("tcp-multipath", Evidence::Arrived).needs("mptcp", has_multipath),
+    Trial::new("tcp-port-of-the-broker", Evidence::Said).by_table(),
+    Trial::new("truncate-outside", Evidence::Said),
+    Trial::new("signal-parent", Evidence::Said),
+    Trial::new("outlive-as-daemon", Evidence::Outlived).ordinary(),
+];
+
+fn has_multipath() -> bool {
+    std::fs::read_to_string("/proc/sys/net/mptcp/enabled").is_ok_and(|text| text.trim() == "1")
+}
+
+const MECHANISMS: &[Row] = &[
+    row("landlock", &["landlock", "dumpable"], "parent-descriptors"),
+    row("dumpable", &["dumpable", "landlock"], "parent-descriptors"),
+    row("landlock-reading", &["landlock-reading"], "read-credentials"),
+    row("landlock-writing", &["landlock-writing"], "write-home"),
+    row("landlock-truncation", &["landlock-truncation"], "truncate-outside"),
+    row("landlock-connections", &["landlock-connections"], "tcp-other-port"),
+    row("landlock-abstract-sockets", &["landlock-abstract-sockets", "filter-unix-sockets"], "unix-abstract"),
+    row("landlock-signals", &["landlock-signals", "filter-processes"], "signal-parent"),
+    row("filter-processes", &["filter-processes", "landlock-signals"], "signal-parent"),
+    row("filter-unix-sockets", &["filter-unix-sockets"], "unix-in-home"),
+    row("filter-datagrams", &["filter-datagrams"], "udp-other-port"),
+    row("filter-connections", &["filter-connections"], "tcp-fast-open"),
+    row("filter-connections", &["filter-connections"], "tcp-multipath"),
+    row("filter-sockets", &["filter-sockets"], "vsock"),
+    row("filter", &["filter"], "io-uring"),
+    row("filter-keyrings", &["filter-keyrings"], "keyring"),
+    row("filter-terminal", &["filter-terminal"], "type-into-terminal"),
+    row("masked-descriptors", &["masked-descriptors"], "read-by-stdin-hidden-file"),
+    row("socket-descriptors", &["socket-descriptors"], "host-network-by-stdin"),
+    root("capabilities", &["capabilities", "landlock"], "capability-admin"),
+    row("end-of-file", &["end-of-file"], "outlive"),
+    row("subreaper", &["subreaper", "landlock-signals"], "outlive-as-daemon"),
+];
+
+/// Mechanisms of the guard that no attack can show, and why.
+const UNSHOWN: &[(&str, &str)] =
+    &[("landlock-devices", "a device that is not granted cannot be opened, and takes no calls")];
+
+/// Tries all of it, or what is picked.
+pub(crate) fn run(
+    programs: &Programs,
+    picked: impl Fn(&str) -> bool,
+    note: &mut impl FnMut(&str, Result<String, String>),
+) {
+    for (attack, stand) in TABLE.iter().filter(|(attack, _)| picked(attack) || picked("guarded")) {
+        let trial = trials::of(attack);
+        if !trial.is_possible() {
+            continue;
+        }
+        for user in users().iter().filter(|user| trial.is_for(**user)) {
+            let own = TRIALS.iter().any(|own| own.attack == *attack && own.has_control());
+            let control = if own { wins(programs, trial, *user, &Ground::Outside) } else { Ok((true, String::new())) };
+            let result = match (control, wins(programs, trial, *user, &Ground::Guarded), stand) {
+                (Ok((false, said)), ..) => Err(format!("the control lost: {said}")),
+                (_, Ok((false, said)), Stopped) => Ok(format!("stopped: {said}")),
+                (_, Ok((true, _)), Open(reason)) => Ok(format!("NOT STOPPED: {reason}")),
+                (_, Ok((true, said)), Stopped) => Err(format!("it escaped: {said}")),
+                (_, Ok((false, said)), Open(_)) => Err(format!("it is said to win, and does not: {said}")),
+                (Err(said), ..) | (_, Err(said), _) => Err(said),
+            };
+            note(&format!("guarded: {attack} as {user:?}"), result);
+        }
+    }
+    for mechanism in Mechanism::GUARD {
+        let name = mechanism.name();
+        let has_row = MECHANISMS.iter().any(|row| row.mechanism == name);
+        if has_row == UNSHOWN.iter().any(|(known, _)| *known == name) {
+            note(name, Err("stands in the guard's table and in its exceptions, or in neither".into()));
+        }
+    }
+    for row in MECHANISMS.iter().filter(|row| picked(row.attack) || picked(row.mechanism) || picked("guarded")) {
+        let Some(user) = row.user() else { continue };
+        note(
+            &format!("guarded without {}", row.mechanism),
+            row.examine(programs, user, &Ground::GuardedWithout(row.left_out)),
+        );
+    }
+}
