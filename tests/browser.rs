@@ -12,7 +12,7 @@ use crate::support::{Run, fresh_key};
 const BROWSER: &str = "#!/bin/sh
 folder=$(dirname \"$0\")
 printf '%s\\n' \"$@\" >>\"$folder/opened\"
-env >\"$folder/environment\"; pwd >\"$folder/directory\"
+env >\"$folder/environment\"; grep SigBlk /proc/self/status >\"$folder/signals\"; pwd >\"$folder/directory\"
 for link do :; done
 back=$(printf %s \"$link\" | sed -n 's/.*redirect_uri=\\([^&]*\\).*/\\1/p' | sed 's/%3A/:/g; s/%2F/\\//g')
 [ -z \"$back\" ] || curl -s --max-time 20 -o \"$folder/page\" \"$back?code=the-code\"
@@ -63,6 +63,7 @@ fn a_login_in_the_browser_comes_back_to_the_child() {
             assert!(finished.stderr().contains("opens in your browser: https://login.example/authorize?state=1&"));
             assert!(finished.stderr().contains("of the child is at http://127.0.0.1:"), "{}", finished.stderr());
             assert_eq!(text(folder.join("directory")).trim(), "/");
+            assert_eq!(text(folder.join("signals")).trim(), "SigBlk:\t0000000000000000");
             let environment = text(folder.join("environment"));
             assert!(environment.contains("DISPLAY=:99") && !environment.contains("STRIPE_KEY"), "{environment}");
             let opened = finished.audit_of("decision").into_iter().find(|record| record["scheme"] == "browser");

@@ -24,7 +24,8 @@
 //! * **`--publish auto` cannot tell** a port that the child chose from one that the kernel gave it, and publishes both, on
 //!   the host's loopback, where every user of the machine can connect.
 //! * **A socket that was named by `--loopback` is the child's.** What its service does for whoever connects it does for the
-//!   child; the banner says so for those that are known to hand out more than data.
+//!   child; the banner says so for those that are known to hand out more than data. Descriptors do not
+//!   pass, and the service sees this program as its peer.
 //! * **Only what rules find is masked.** A known value in a file that no rule names (`notes.txt`, a committed `.env` in git's
 //!   history), and the `.env` of another project in the home, stay readable: the sweep for known values is to come.
 //! * **Names that do not exist yet** are not guarded: a child can make `.git/commondir`, or a bare repository in the project,

@@ -25,7 +25,7 @@
 //!   shell start-up files, our own configuration) is read-only or private.
 //! * What crosses the seal otherwise was named by the user: ports that are published, sockets of the host. By itself the
 //!   parent opens links of the web in the user's browser, where policy allows their host, and publishes on loopback the
-//!   port that a login calls back to ([`crate::supervise::ports`]).
+//!   port of the child's that a login calls back to or that such a link names itself ([`crate::supervise::ports`]).
 //! * In a CI job the files by which a step changes later ones (`GITHUB_ENV`, `GITHUB_PATH`, `GITHUB_OUTPUT`, `GITHUB_STATE`,
 //!   `GITHUB_STEP_SUMMARY` and their like) are not the child's: their variables are taken away and the files are read-only
 //!   inside. Lines that it prints are no workflow commands.

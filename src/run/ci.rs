@@ -19,16 +19,16 @@ use crate::policy::{Origin, Sourced};
 use crate::report::{self, Terminal};
 use crate::world::World;
 
-/// Variables that name files which the CI system obeys after the step, and the system that they belong to, told by a
-/// variable of its own.
-const COMMAND_FILES: &[(&str, &str)] = &[
-    ("GITHUB_ENV", "GITHUB_ACTIONS"),
-    ("GITHUB_PATH", "GITHUB_ACTIONS"),
-    ("GITHUB_OUTPUT", "GITHUB_ACTIONS"),
-    ("GITHUB_STATE", "GITHUB_ACTIONS"),
-    ("GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"),
-    ("BASH_ENV", "CIRCLECI"),
-    ("BUILDKITE_ENV_FILE", "BUILDKITE"),
+/// Variables that name files which the CI system obeys after the step; where the name means something else elsewhere,
+/// beside the variable that tells the system.
+const COMMAND_FILES: &[(&str, Option<&str>)] = &[
+    ("GITHUB_ENV", None),
+    ("GITHUB_PATH", None),
+    ("GITHUB_OUTPUT", None),
+    ("GITHUB_STATE", None),
+    ("GITHUB_STEP_SUMMARY", None),
+    ("BASH_ENV", Some("CIRCLECI")),
+    ("BUILDKITE_ENV_FILE", None),
 ];
 
 /// Whether this is a CI job: `--ci` and `--no-ci`, else the variable that every CI system sets.
@@ -39,9 +39,9 @@ pub(super) fn is_ci(world: &World, order: &Order) -> bool {
 
 /// Takes the command files away from the child, apart from those whose variable the user keeps.
 pub(super) fn withhold(world: &World, planned: &mut Planned, kept: &[Sourced<String>]) {
-    let is_present = |system: &str| world.variable(system).is_some_and(|value| !value.is_empty());
+    let is_present = |system: Option<&str>| system.is_none_or(|name| world.variable(name).is_some());
     let files =
-        COMMAND_FILES.iter().filter(|(name, system)| is_present(system) && !kept.iter().any(|one| one.value == *name));
+        COMMAND_FILES.iter().filter(|(name, system)| is_present(*system) && !kept.iter().any(|one| one.value == *name));
     let origin = Origin::Flag { flag: "--ci".into() };
     for (name, _) in files {
         let Some(path) = world.variable(name) else { continue };

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::copy_bidirectional_with_sizes;
@@ -26,20 +26,30 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 pub(super) struct Inside {
     loopback: Arc<Loopback>,
-    addresses: Vec<SocketAddr>,
+    port: u16,
+    addresses: Arc<Mutex<Vec<IpAddr>>>,
 }
 
 impl Inside {
     pub(super) fn new(loopback: &Arc<Loopback>, addresses: &[IpAddr], port: u16) -> Self {
-        let addresses = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
-        Self { loopback: Arc::clone(loopback), addresses }
+        let addresses = Arc::new(Mutex::new(addresses.to_vec()));
+        Self { loopback: Arc::clone(loopback), port, addresses }
+    }
+
+    /// Leads later connections to these addresses.
+    pub(super) fn lead_to(&self, addresses: &[IpAddr]) {
+        let mut known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != addresses {
+            addresses.clone_into(&mut known);
+        }
     }
 
     /// The first address that answers.
     async fn dial(&self) -> io::Result<TcpStream> {
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in &self.addresses {
-            match self.dial_one(*address).await {
+        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for address in addresses {
+            match self.dial_one(SocketAddr::new(address, self.port)).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => failure = error,
             }

@@ -22,7 +22,7 @@ use crate::sandbox::{Listening, Loopback, PortTable};
 use crate::supervise::News;
 
 /// How often the kernel is asked: a new port is to be there within 200 ms.
-const INTERVAL: Duration = Duration::from_millis(60);
+const INTERVAL: Duration = Duration::from_millis(40);
 /// How long a login may take until the child listens for it.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// The most ports published at once.
@@ -52,6 +52,7 @@ pub(super) struct Watch {
 #[derive(Debug)]
 struct Open {
     at: SocketAddr,
+    inside: Inside,
     listeners: Vec<AbortHandle>,
 }
 
@@ -121,7 +122,12 @@ impl Watch {
         for (port, addresses) in listening {
             let is_asked = self.asked.contains_key(&port);
             let is_wanted = self.auto || is_asked;
-            if !is_wanted || self.published.contains(&port) || self.open.contains_key(&port) {
+            if let Some(open) = self.open.get(&port) {
+                // A server may have closed it and opened it anew on another address.
+                open.inside.lead_to(&addresses);
+                continue;
+            }
+            if !is_wanted || self.published.contains(&port) {
                 continue;
             }
             if self.open.len() >= MOST {
@@ -154,9 +160,9 @@ impl Watch {
         };
         let at = listeners.first().ok_or(io::ErrorKind::AddrNotAvailable)?.local_addr()?;
         let inside = Inside::new(&self.loopback, addresses, port);
-        let mut open = Open { at, listeners: Vec::new() };
+        let mut open = Open { at, inside, listeners: Vec::new() };
         for listener in listeners {
-            let task = self.relays.clone().publish(tokio_listener(listener)?, inside.clone());
+            let task = self.relays.clone().publish(tokio_listener(listener)?, open.inside.clone());
             open.listeners.push(self.relays.tasks.spawn(task));
         }
         self.open.insert(port, open);
