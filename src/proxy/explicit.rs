@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
+use super::attend::attend;
 use super::base_url;
 use super::connect::{self, Dialled, dial};
 use super::exchange::{self, Noted};
@@ -51,13 +52,15 @@ pub(super) async fn serve(shared: &Arc<Shared>, ahead: Bytes, stream: TcpStream,
         let (shared, slot) = (Arc::clone(shared), Arc::clone(&slot));
         async move { Ok::<_, Infallible>(handle(&shared, &slot, is_inner, request).await) }
     });
-    let wire = TokioIo::new(Wire::Plain(Rewind::new(ahead, stream)));
-    let served = http1_builder().serve_connection(wire, service).with_upgrades().await;
+    let rewind = Rewind::new(ahead, stream);
+    let watch = rewind.watch();
+    let wire = TokioIo::new(Wire::Plain(rewind));
+    let served = attend(http1_builder().serve_connection(wire, service).with_upgrades(), watch).await;
     let next = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (Ok(()), Some(Next { upgrade, to })) = (served, next) else { return };
+    let (Some(Ok(())), Some(Next { upgrade, to })) = (served, next) else { return };
     let Ok(Ok(parts)) = upgrade.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<Wire>>) else { return };
     let Wire::Plain(wire) = parts.io.into_inner() else { return };
-    let (_, stream) = wire.into_parts();
+    let Some((_, stream)) = wire.into_parts() else { return };
     match to {
         To::Site(site, dialled) => connect::run(shared, site, parts.read_buf, stream, dialled).await,
         To::Own => Box::pin(serve(shared, parts.read_buf, stream, true)).await,

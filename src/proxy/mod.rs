@@ -7,6 +7,7 @@
 //! **Invariants.** See S1 to S5 and L3, L4 in the manual; each file says which it holds. No task outlives the broker.
 
 mod answer;
+mod attend;
 mod base_url;
 mod broker;
 mod ca;

@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::answer::Answer;
+use super::attend::attend;
 use super::exchange;
 use super::refusal::Refused;
 use super::route::{self, Security};
@@ -59,7 +60,8 @@ pub(super) async fn serve(shared: &Arc<Shared>, wire: Wire, version: Version, ar
     // A connection's error is the child's doing or shows at its exchange; there is nobody else to tell.
     match version {
         Version::Http1 => {
-            let _ = http1_builder().serve_connection(TokioIo::new(wire), service).with_upgrades().await;
+            let watch = wire.watch();
+            let _ = attend(http1_builder().serve_connection(TokioIo::new(wire), service).with_upgrades(), watch).await;
         }
         Version::Http2 => {
             let mut builder = http2::Builder::new(shared.tasks.clone());
