@@ -20,7 +20,7 @@ use super::route::Security;
 use super::rulebook::{Reach, Site};
 use super::serve::{Arrival, Version, serve};
 use super::shared::Shared;
-use super::tunnel::splice;
+use super::tunnel::{Diverted, listen, splice};
 use super::wire::{Rewind, Wire};
 use crate::audit::Verdict;
 
@@ -71,7 +71,7 @@ pub(super) async fn run(
     dialled: Option<Dialled>,
 ) {
     if may_speak_first(&site) {
-        return opaque(shared, site, Start { tls: None, ahead }, stream, dialled).await;
+        return either_first(shared, site, ahead, stream, dialled).await;
     }
     let Ok(Ok(opening)) = timeout(PATIENCE, hello::read(ahead, &mut stream)).await else { return };
     opened(shared, site, opening, stream, dialled).await;
@@ -84,6 +84,64 @@ struct Start {
     ahead: Bytes,
 }
 
+impl Start {
+    fn of(opening: Opening) -> Option<Self> {
+        match opening {
+            Opening::Closed => None,
+            Opening::Plain { ahead } => Some(Self { tls: None, ahead }),
+            Opening::Tls { name, ahead } => Some(Self { tls: Some(name), ahead }),
+        }
+    }
+}
+
+/// The refusal of TLS for another name than the connection was made for.
+fn misnamed(site: &Site, name: Option<&Name>) -> Option<Refused> {
+    match name {
+        Some(Name::Host(name)) if *name != site.authority.host => {
+            Some(Refused::misdirected(&site.authority, &name.to_string()))
+        }
+        Some(Name::Unreadable) => Some(Refused::misdirected(&site.authority, "a name that cannot be read")),
+        _ => None,
+    }
+}
+
+/// A connection where either side may speak first: the target is dialled and heard at once, and the child's beginning
+/// is judged when it comes. A target that has spoken speaks no HTTP, whatever the child answers.
+async fn either_first(
+    shared: &Arc<Shared>,
+    site: Arc<Site>,
+    ahead: Bytes,
+    stream: TcpStream,
+    dialled: Option<Dialled>,
+) {
+    let dialled = match dialled {
+        Some(dialled) => Ok(dialled),
+        None => dial(shared, &site).await,
+    };
+    // A child whose target cannot be reached gets no answer: it has not shown what it speaks.
+    let Ok(Dialled { stream: upstream, record }) = dialled else { return };
+    // What listens on a loopback is the user's or the child's own, by whatever name.
+    if site.reach != Reach::World {
+        return splice(ahead, stream, upstream, record).await;
+    }
+    let fits = |opening: &Opening, is_answered| match opening {
+        Opening::Closed => true,
+        Opening::Plain { ahead } => is_answered || hello::is_request(ahead) != Some(true),
+        Opening::Tls { name, .. } => misnamed(&site, Some(name)).is_none(),
+    };
+    let diverted = listen(ahead, stream, upstream, record, fits).await;
+    let Some(Diverted { opening, child, mut record, is_answered }) = diverted else { return };
+    let Some(start) = Start::of(opening) else { return };
+    let refused = misnamed(&site, start.tls.as_ref());
+    record.finish(None, refused.as_ref().map(|refused| refused.code));
+    if !is_answered {
+        return speak(shared, site, start, child, refused).await;
+    }
+    if let Some(refused) = refused {
+        exchange::record_refusal(shared, &Noted::tunnel(&site.authority), &refused);
+    }
+}
+
 /// Goes on once the first bytes are known.
 pub(super) async fn opened(
     shared: &Arc<Shared>,
@@ -92,18 +150,8 @@ pub(super) async fn opened(
     stream: TcpStream,
     dialled: Option<Dialled>,
 ) {
-    let start = match opening {
-        Opening::Closed => return,
-        Opening::Plain { ahead } => Start { tls: None, ahead },
-        Opening::Tls { name, ahead } => Start { tls: Some(name), ahead },
-    };
-    let misnamed = match &start.tls {
-        Some(Name::Host(name)) if *name != site.authority.host => Some(name.to_string()),
-        Some(Name::Unreadable) => Some("a name that cannot be read".to_owned()),
-        _ => None,
-    };
-    if let Some(name) = misnamed {
-        let refused = Refused::misdirected(&site.authority, &name);
+    let Some(start) = Start::of(opening) else { return };
+    if let Some(refused) = misnamed(&site, start.tls.as_ref()) {
         return speak(shared, site, start, stream, Some(refused)).await;
     }
     // Plaintext requests are read wherever they go: their `Host` must be the tunnel's, and the token stays here.
@@ -125,8 +173,6 @@ async fn opaque(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: Tcp
     };
     match dialled {
         Ok(Dialled { stream: upstream, record }) => splice(start.ahead, stream, upstream, record).await,
-        // A target that may speak first gets no answer: its child has not shown what it speaks.
-        Err(_) if may_speak_first(&site) => {}
         Err(refused) => speak(shared, site, start, stream, Some(refused)).await,
     }
 }

@@ -4,8 +4,7 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use rustls::server::Acceptor;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::policy::Host;
 
@@ -22,6 +21,16 @@ pub(super) enum Opening {
     Closed,
 }
 
+impl Opening {
+    /// The bytes that were read.
+    pub(super) fn into_ahead(self) -> Bytes {
+        match self {
+            Self::Tls { ahead, .. } | Self::Plain { ahead } => ahead,
+            Self::Closed => Bytes::new(),
+        }
+    }
+}
+
 /// Whom a `ClientHello` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
@@ -34,7 +43,7 @@ pub(super) enum Name {
 }
 
 /// Reads as far as is needed to know how the connection opens; `ahead` was read already.
-pub(super) async fn read(ahead: Bytes, stream: &mut TcpStream) -> io::Result<Opening> {
+pub(super) async fn read<R: AsyncRead + Unpin>(ahead: Bytes, stream: &mut R) -> io::Result<Opening> {
     let mut bytes = BytesMut::from(ahead);
     let mut fed = 0;
     let mut acceptor = Acceptor::default();
@@ -66,6 +75,15 @@ pub(super) async fn read(ahead: Bytes, stream: &mut TcpStream) -> io::Result<Ope
             Ok(None) | Err(_) => return Ok(Opening::Tls { name: Name::Unreadable, ahead: bytes.freeze() }),
         }
     }
+}
+
+/// As [`read`], on a port where anything may be spoken: of text, as much is read as [`is_request`] wants.
+pub(super) async fn read_any<R: AsyncRead + Unpin>(ahead: Bytes, stream: &mut R) -> io::Result<Opening> {
+    let opening = read(ahead, stream).await?;
+    let Opening::Plain { ahead } = opening else { return Ok(opening) };
+    let mut bytes = BytesMut::from(ahead);
+    while is_request(&bytes).is_none() && stream.read_buf(&mut bytes).await? > 0 {}
+    Ok(Opening::Plain { ahead: bytes.freeze() })
 }
 
 /// Whether a `ClientHello` that the TLS library could read has a `server_name` extension, however odd its content.
@@ -117,10 +135,37 @@ pub(super) fn is_http(ahead: &[u8]) -> bool {
     !method.is_empty() && method.len() <= 32 && method.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-')
 }
 
+/// Whether text is an HTTP request and not one of the other protocols that begin with a word: its first line ends with
+/// the name of the protocol (RFC 9112 §3). `None` while that line goes on.
+pub(super) fn is_request(text: &[u8]) -> Option<bool> {
+    // RFC 9112 §2.2: empty lines before a request are ignored.
+    let begin = text.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(text.len());
+    let line = text[begin..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let is_whole = begin + line.len() < text.len();
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let method = line.split(is_blank).next().unwrap_or_default();
+    let is_odd = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
+    if !method.iter().copied().all(is_token) || line.iter().any(is_odd) {
+        return Some(false);
+    }
+    let last = line.trim_ascii_end().rsplit(is_blank).next().unwrap_or_default();
+    if is_whole {
+        return Some(last.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/")));
+    }
+    // Too long for a line of anything else, and for the HTTP server that is to refuse it.
+    (text.len() >= LONGEST).then_some(true)
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use proptest::prelude::*;
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::TcpListener;
 
@@ -196,6 +241,61 @@ mod tests {
             [("GET / HTTP/1.1\r\n", true), ("G", true), ("PRI * HTTP/2.0", true), ("\x00\x00", false), (" GET", false)]
         {
             assert_eq!(is_http(ahead.as_bytes()), wanted, "{ahead}");
+        }
+    }
+
+    #[test]
+    fn tells_requests_from_the_words_of_other_protocols() {
+        for (text, wanted) in [
+            ("", None),
+            ("GET", None),
+            ("GET / HTT", None),
+            ("GET / HTTP/1.1\r", None),
+            ("GET / HTTP/1.1\r\nHost", Some(true)),
+            ("\r\n\nGET\t/ http/1.0\n", Some(true)),
+            ("G3T http://a.example/ HTTP/1.1 \r\n", Some(true)),
+            ("PRI * HTTP/2.0\r\n\r\n", Some(true)),
+            ("PING\r\n", Some(false)),
+            ("EHLO client.example\r\n", Some(false)),
+            ("SSH-2.0-OpenSSH_9.9\r", Some(false)),
+            ("OPTIONS rtsp://a.example RTSP/1.0\r\n", Some(false)),
+            ("get HTTP/key\r\n", Some(true)),
+            ("<stream:stream", Some(false)),
+            ("8=FIX.4.4", Some(false)),
+            ("\0\0\0\x08\x04", Some(false)),
+            ("A\0\0\0", Some(false)),
+        ] {
+            assert_eq!(is_request(text.as_bytes()), wanted, "{text:?}");
+        }
+        assert_eq!(is_request(&vec![b'a'; LONGEST]), Some(true));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_told_of_a_text_holds_for_all_that_follows(text: Vec<u8>, line in "[A-Z]{1,9} /[ -~]{0,20} HTTP/1[.]1\r\n") {
+            for text in [&text[..], line.as_bytes()] {
+                let told: Vec<_> = (0..=text.len()).filter_map(|length| is_request(&text[..length])).collect();
+                prop_assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
+            }
+            prop_assert_eq!(is_request(line.as_bytes()), Some(true));
+        }
+
+        #[test]
+        fn whatever_comes_is_kept_and_a_damaged_name_is_not_an_absent_one(
+            noise in prop::collection::vec(any::<u8>(), 0..200), place in 0..20_usize, mask in 1..=u8::MAX,
+        ) {
+            let hello = client_hello("api.example.com");
+            let at = hello.windows(3).position(|bytes| bytes == b"api").unwrap() - 5;
+            let mut damaged = hello.clone();
+            // The list's length, the name's kind and length, the name.
+            damaged[at + place] ^= mask;
+            for bytes in [noise.clone(), [&hello[..], &noise].concat(), damaged] {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let opening = runtime.block_on(read(Bytes::new(), &mut &bytes[..])).unwrap_or(Opening::Closed);
+                let is_nameless = matches!(opening, Opening::Tls { name: Name::Absent, .. });
+                prop_assert!(!is_nameless);
+                prop_assert!(bytes.starts_with(&opening.into_ahead()));
+            }
         }
     }
 }

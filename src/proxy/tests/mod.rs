@@ -4,3 +4,4 @@ mod bodies;
 mod harness;
 mod requests;
 mod sockets;
+mod tunnels;
