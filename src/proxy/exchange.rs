@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
+use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::Incoming;
@@ -94,7 +94,8 @@ pub(super) async fn run(
         return refuse(shared, &noted, &Refused::log());
     };
     match socket {
-        Some(socket) => upgrade(shared, &noted, judged, socket, record).await,
+        // Rare and large: on the heap it does not make every request's task large.
+        Some(socket) => Box::pin(upgrade(shared, &noted, judged, socket, record)).await,
         None => forward(shared, &noted, judged, Body { body, expects }, record).await,
     }
 }
@@ -268,6 +269,11 @@ fn answer(
             return respond::refusal(&refused.named(&shared.redactor), method);
         }
         redact_headers(redaction, &mut parts.headers);
+        // No part of an answer was asked for (see `judge`), and RFC 9110 §14.3 has a word for that: a download that
+        // would go on from its middle begins anew.
+        if parts.headers.contains_key(ACCEPT_RANGES) {
+            parts.headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+        }
     }
     let changes_length = redaction.is_some() && shared.redaction_changes_length;
     if changes_length && has_body {
@@ -278,15 +284,16 @@ fn answer(
         record.finish(None, Some(refused.code));
         return respond::refusal(&refused.named(&shared.redactor), method);
     }
-    if let Some(redaction) = &mut redaction
-        && has_body
+    if has_body
+        && redaction.is_some()
         && let Some(whole) = body.take_whole()
+        && let Some(mut redaction) = redaction.take()
     {
         let passed = redaction.push(whole);
         let rest = redaction.finish();
         let whole = if rest.is_empty() { passed } else { [passed, rest].concat().into() };
         record.add(whole.len());
-        record.finish(Some(redaction), None);
+        record.finish_behind(redaction);
         return Response::from_parts(parts, Answer::whole(whole));
     }
     Response::from_parts(parts, Answer::streamed(body, redaction, changes_length, record))

@@ -89,6 +89,25 @@ impl Record {
         // A log that breaks here refuses the next decision.
         let _ = Sink::end(&self.shared.audit, ticket, outcome);
     }
+
+    /// Writes the end of an answer that is whole and about to go out, right behind it: the child does not wait for that.
+    pub(super) fn finish_behind(self, redaction: RedactionStream) {
+        let tasks = self.shared.tasks.clone();
+        let ended = Ended { record: self, redaction };
+        tasks.spawn(async move { drop(ended) });
+    }
+}
+
+/// An end that is still to be written; dropped with its task it is written as well.
+struct Ended {
+    record: Record,
+    redaction: RedactionStream,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.record.finish(Some(&self.redaction), None);
+    }
 }
 
 impl Drop for Record {

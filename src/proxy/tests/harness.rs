@@ -227,7 +227,8 @@ fn accept(key: &[u8]) -> String {
 
 /// `/echo` answers with what it got, the value included; `/cut` breaks off; `/gzip` claims an encoding; `/stream` sends
 /// the value in two pieces; `/ws` is a socket that sends the value in a frame,
-/// reads four bytes and sends them back; `/early` answers before it reads.
+/// reads four bytes and sends them back; `/early` answers before it reads; `/hang` never answers, and notes when it is
+/// given up.
 async fn respond(seen: &Seen, tasks: &Tasks, mut request: Request<Incoming>) -> Response<Body> {
     let upgrade = (request.uri().path() == "/ws").then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
@@ -243,6 +244,11 @@ async fn respond(seen: &Seen, tasks: &Tasks, mut request: Request<Incoming>) -> 
             seen.lock().unwrap().push(text);
         });
         return Response::new(full("early"));
+    }
+    if parts.uri.path() == "/hang" {
+        let _given_up = GivenUp(Arc::clone(seen));
+        seen.lock().unwrap().push("hanging".into());
+        return std::future::pending().await;
     }
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut text = format!("{} {}\n", parts.method, parts.uri);
@@ -282,7 +288,17 @@ async fn respond(seen: &Seen, tasks: &Tasks, mut request: Request<Incoming>) -> 
         "/gzip" => Response::builder().header("content-encoding", "gzip").body(full("not scanned")).unwrap(),
         "/stream" => Response::new(pieces(vec![Ok(format!("<{first}")), Ok(format!("{second}>"))])),
         "/header" => Response::builder().header("x-echo", VALUE).body(full("")).unwrap(),
+        "/ranges" => Response::builder().header("accept-ranges", "bytes").body(full(text)).unwrap(),
         _ => Response::new(full(text)),
+    }
+}
+
+/// Notes in what was seen that a request was given up.
+struct GivenUp(Seen);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push("given up".into());
     }
 }
 

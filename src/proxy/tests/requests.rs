@@ -1,5 +1,7 @@
 //! Requests through the broker.
 
+use tokio::io::AsyncWriteExt as _;
+
 use super::super::rulebook::tests::{PLACEHOLDER, VALUE};
 use super::harness::{World, exchange};
 use crate::policy::DefaultEgress;
@@ -31,6 +33,18 @@ async fn the_upstream_sees_the_value_and_the_child_never_does() {
 }
 
 #[tokio::test]
+async fn a_target_that_speaks_http2_alone_answers_a_child_that_does_not() {
+    let world = World::start(true, |_| {}).await;
+    for _ in 0..2 {
+        let answer = world.ask(false, "/echo?a=1", &format!("Bearer {PLACEHOLDER}")).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains(VALUE), "{answer}");
+        let seen = world.last_seen();
+        assert!(seen.starts_with("GET https://api.stripe.com/echo?a=1\n") && seen.contains(VALUE), "{seen}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn values_are_redacted_in_heads_and_across_frames() {
     let world = World::start(false, |_| {}).await;
     for path in ["/header", "/stream"] {
@@ -53,11 +67,34 @@ async fn a_body_that_breaks_off_is_an_error_at_the_child() {
 }
 
 #[tokio::test]
+async fn a_child_that_goes_away_is_heard_behind_its_next_request() {
+    let world = World::start(false, |_| {}).await;
+    for next in ["", "GET /echo HTTP/1.1\r\nHost: api.stripe.com\r\n\r\n"] {
+        let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+        tls.write_all(format!("GET /hang HTTP/1.1\r\nHost: api.stripe.com\r\n\r\n{next}").as_bytes()).await.unwrap();
+        world.saw("hanging").await;
+        drop(tls);
+        world.saw("given up").await;
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn an_encoded_answer_from_a_bound_host_is_refused() {
     let world = World::start(false, |_| {}).await;
     let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
     let answer = exchange(&mut tls, &get("/gzip", "Accept-Encoding: gzip\r\n")).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("encoded_response"), "{answer}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_part_is_neither_asked_for_nor_offered_where_answers_are_scanned() {
+    let world = World::start(false, |_| {}).await;
+    let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+    let answer = exchange(&mut tls, &get("/ranges", "Range: bytes=9-\r\nIf-Range: \"x\"\r\n")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("accept-ranges: none"), "{answer}");
+    assert!(!world.last_seen().contains("range:"), "{}", world.last_seen());
     world.stop().await;
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 
 use http::StatusCode;
+use rustls::AlertDescription;
 
 use crate::policy::Authority;
 use crate::proxy::judge::AddressRefusal;
@@ -54,6 +55,12 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether the target speaks none of the protocols that it was offered.
+    pub(super) fn is_about_protocols(&self) -> bool {
+        let Self::Tls(error) = self else { return false };
+        matches!(rustls_fault(error), Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)))
+    }
+
     /// What the child is told.
     pub(in crate::proxy) fn refused(&self, authority: &Authority) -> Refused {
         let (code, status, error) = match self {
@@ -93,9 +100,7 @@ impl UpstreamError {
 /// What was wrong in a handshake, without upstream's own words.
 fn certificate_fault(error: &io::Error) -> &'static str {
     use rustls::CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
-    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
-        return "the connection broke off";
-    };
+    let Some(error) = rustls_fault(error) else { return "the connection broke off" };
     match error {
         rustls::Error::InvalidCertificate(UnknownIssuer) => "no trusted authority issued its certificate",
         rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "its certificate has expired",
@@ -105,4 +110,9 @@ fn certificate_fault(error: &io::Error) -> &'static str {
         rustls::Error::InvalidCertificate(_) => "its certificate is not valid",
         _ => "it does not speak TLS as expected",
     }
+}
+
+/// What the TLS library says of an error of its stream.
+fn rustls_fault(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }

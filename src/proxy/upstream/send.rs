@@ -111,7 +111,8 @@ impl Upstream {
             let was_kept = kept.is_some();
             let connection = match kept {
                 Some(connection) => connection,
-                None => self.connect(site, &key).await?,
+                // Rare and large: on the heap it does not make every request's task large.
+                None => Box::pin(self.connect(site, &key)).await?,
             };
             let spare = (was_kept && outgoing.is_repeatable()).then(|| outgoing.copy());
             let wants_trailers = outgoing.wants_trailers;
@@ -169,7 +170,13 @@ impl Upstream {
         {
             return Ok(connection);
         }
-        let (wire, is_http2) = self.wire(site, key.security, key.offer).await?;
+        let (wire, is_http2) = match self.wire(site, key.security, key.offer).await {
+            // RFC 7301 §3.2: so says a target that speaks HTTP/2 alone. The child need not speak it for that.
+            Err(error) if key.offer == Offer::Http1 && error.is_about_protocols() => {
+                self.wire(site, key.security, Offer::Both).await?
+            }
+            wire => wire?,
+        };
         if !is_http2 {
             self.pool.dialled(key, None);
             return Http1::over(wire).await.map(Connection::Http1).map_err(UpstreamError::Exchange);
