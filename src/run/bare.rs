@@ -6,7 +6,6 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::base_urls;
@@ -53,7 +52,7 @@ pub(super) fn run(
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 
-    let runtime = Runtime::new().map_err(RunError::Runtime)?;
+    let runtime = broking::runtime()?;
     let (ended, totals) = runtime.block_on(async {
         let listeners = Listeners { explicit: vec![listener], ..Listeners::default() };
         let broker = Broker::start(settings, listeners)?;

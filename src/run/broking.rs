@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use super::{Order, RunError};
@@ -15,6 +17,9 @@ use crate::plan::Planned;
 use crate::policy::{self, Catalogue, Inspect, OnStray, ServiceId};
 use crate::proxy::{CertificateAuthority, LoopbackSockets, Notice, Settings, Token, UpstreamProxy};
 use crate::world::World;
+
+/// Threads that serve connections, at most; one passes on several gigabits a second.
+const MOST_WORKERS: usize = 4;
 
 /// The run's own credentials towards its child.
 pub(super) struct Credentials {
@@ -89,6 +94,16 @@ fn base_paths(catalogue: &Catalogue) -> HashMap<String, String> {
 fn credential_headers(catalogue: &Catalogue) -> HashMap<ServiceId, Vec<String>> {
     let headers = |service: &policy::Service| service.credential_headers().into_iter().map(str::to_owned).collect();
     catalogue.services().iter().map(|service| (service.id.clone(), headers(service))).collect()
+}
+
+/// The runtime of a run.
+///
+/// A request and its way upstream are one task, so a thread more than there is work for finds nothing but costs: each
+/// event wakes it to look, and on two cores it looks on the one where the child or its target was about to run.
+pub(super) fn runtime() -> Result<Runtime, RunError> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = (cores / 2).clamp(1, MOST_WORKERS);
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(RunError::Runtime)
 }
 
 /// What a broker is connected to.

@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::base_urls;
@@ -64,7 +63,7 @@ pub(super) fn run(
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 
-    let runtime = Runtime::new().map_err(RunError::Runtime)?;
+    let runtime = broking::runtime()?;
     let (ended, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, Listeners { explicit: vec![listener], ..Listeners::default() })?;
         let ended = match monitor.execute(&arguments, environment.pairs(), &enforcement) {

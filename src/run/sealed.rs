@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -53,7 +52,7 @@ pub(super) fn run(
     make_session_places(&planned.plan.made);
     stage.establish(profile::profile(world, order, &planned, certificates))?;
     // Made while the seal is being built.
-    let runtime = Runtime::new().map_err(RunError::Runtime)?;
+    let runtime = broking::runtime()?;
     let Established { enforcement, facts, mut doors } = stage.established()?;
     tracing::debug!(?facts, port = doors.explicit_port, "the seal stands");
     let log = broking::open_log(world, &planned)?;
