@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs and tasks of their own")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod agents;
 mod bad_input;
 mod browser;
 mod catalogue;

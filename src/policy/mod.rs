@@ -46,4 +46,4 @@ pub use path::{PathError, RequestPath};
 pub use rule::{PathPattern, Rule};
 pub use scrub::{NameJudgement, NameVerdict, ScrubRules, ValuePattern};
 pub use target::{Authority, HostPattern, Target};
-pub use trust::TrustRules;
+pub use trust::{ClientRoots, TrustRules};

@@ -12,6 +12,8 @@ pub struct TrustRules {
     pub certificate: Vec<String>,
     /// Variables set to the path of a wget start-up file that names the bundle.
     pub wgetrc: Vec<String>,
+    /// Which variable a program looks at for its roots.
+    pub clients: Vec<ClientRoots>,
     /// Variables set to the proxy's URL, in every spelling that a client reads.
     pub proxy: Vec<String>,
     /// Variables set to the list of hosts that are reached without the proxy.
@@ -30,7 +32,23 @@ pub struct TrustRules {
     pub package_bundles: Vec<String>,
 }
 
+/// Where programs look for roots.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientRoots {
+    /// File names of programs.
+    pub programs: Vec<String>,
+    /// The variable, or whatever else says it.
+    pub variable: String,
+}
+
 impl TrustRules {
+    /// The variable in which the program called `program` looks for roots.
+    pub fn roots_variable(&self, program: Option<&str>) -> &str {
+        let is_for = |client: &&ClientRoots| client.programs.iter().any(|known| Some(known.as_str()) == program);
+        self.clients.iter().find(is_for).map_or("SSL_CERT_FILE", |client| &client.variable)
+    }
+
     /// Whether the run decides about the variable called `name`, so that none of the child's settings may.
     pub fn governs(&self, name: &str) -> bool {
         let lists = [

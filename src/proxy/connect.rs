@@ -192,6 +192,7 @@ async fn speak(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: TcpS
             Err(_) => return,
         },
     };
+    let program = shared.programs.behind(stream.peer_addr().ok()).await;
     let accepted = timeout(PATIENCE, TlsAcceptor::from(config).accept(Rewind::new(ahead, stream))).await;
     match accepted {
         Ok(Ok(stream)) => {
@@ -203,9 +204,11 @@ async fn speak(shared: &Arc<Shared>, site: Arc<Site>, start: Start, stream: TcpS
             serve(shared, Wire::Tls(Box::new(TlsStream::Server(stream))), version, arrival).await;
         }
         Ok(Err(error)) => {
-            shared
-                .notices
-                .tell(Notice::HandshakeFailed { authority: site.authority.clone(), reason: error.to_string() });
+            if program.is_none() {
+                shared.programs.missed();
+            }
+            let (authority, reason) = (site.authority.clone(), error.to_string());
+            shared.notices.tell(Notice::HandshakeFailed { authority, reason, program });
             if !site.is_allowed() {
                 let refused = Refused::egress(site.verdict, &site.authority);
                 exchange::record_refusal(shared, &Noted::tunnel(&site.authority), &refused);

@@ -25,6 +25,7 @@ mod leaf;
 mod listener;
 mod lookup;
 mod notice;
+mod programs;
 mod record;
 mod redact;
 mod refusal;

@@ -42,6 +42,8 @@ pub enum Notice {
         authority: Authority,
         /// What it said, such as `received fatal alert: UnknownCA`.
         reason: String,
+        /// The program that it is, where that could be told.
+        program: Option<String>,
     },
     /// No answer could be had from a target that holds a secret.
     UpstreamFailed {
@@ -67,7 +69,7 @@ impl Notice {
                 (authority, None)
             }
             Self::AddressRefused { authority, why: reason }
-            | Self::HandshakeFailed { authority, reason }
+            | Self::HandshakeFailed { authority, reason, .. }
             | Self::UpstreamFailed { authority, reason } => (authority, Some(reason)),
         };
         if let Host::Name(name) = &mut authority.host {

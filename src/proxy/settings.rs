@@ -1,7 +1,7 @@
 //! What a broker is started with: decided by the plan, plain values.
 
 use std::collections::HashMap;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -57,10 +57,13 @@ pub struct Settings {
     pub notices: mpsc::Sender<Notice>,
 }
 
-/// Sockets in the child's network namespace.
+/// What the broker asks of the child's network namespace.
 pub trait LoopbackSockets: Send + Sync + std::fmt::Debug {
     /// Makes an unconnected TCP socket there, IPv6 where `v6` says so. May block for a moment.
     fn socket(&self, v6: bool) -> std::io::Result<OwnedFd>;
+
+    /// The program that holds the child's end of a connection, where it can be told. May block for a moment.
+    fn program(&self, address: SocketAddr) -> Option<String>;
 }
 
 /// Sockets that listen for the child.

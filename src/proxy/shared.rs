@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::dns::Names;
 use super::leaf::ChildTls;
 use super::notice::Notices;
+use super::programs::Programs;
 use super::rulebook::Rulebook;
 use super::tasks::Tasks;
 use super::totals::Counters;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) notices: Notices,
     pub(super) counters: Arc<Counters>,
     pub(super) tasks: Tasks,
+    pub(super) programs: Programs,
     /// Where the explicit listeners are, for requests that come back to ourselves.
     pub(super) explicit: Vec<SocketAddr>,
 }
@@ -48,6 +50,7 @@ impl Shared {
         let redaction_changes_length =
             settings.secrets.iter().any(|(_, held)| held.value().len() != held.placeholder.as_str().len());
         let redactor = Redactor::new(&settings.secrets);
+        let programs = Programs::new(settings.loopback.clone());
         Ok(Self {
             book: Rulebook::new(&settings)?,
             upstream: Upstream::new(&mut settings, tasks)?,
@@ -58,6 +61,7 @@ impl Shared {
             base_paths: settings.base_paths,
             names: settings.names,
             audit: settings.audit,
+            programs,
             notices: Notices::new(settings.notices, redactor.clone()),
             redactor,
             counters: Arc::clone(counters),

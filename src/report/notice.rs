@@ -1,5 +1,7 @@
 //! Notices of the broker as one line each, with the flag that would open what was refused.
 
+use super::plain;
+use crate::policy;
 use crate::proxy::Notice;
 
 /// One line for the user.
@@ -12,10 +14,14 @@ pub fn notice(notice: &Notice) -> String {
             format!("refused {authority}: port {} is not open; `--allow {authority}` opens it", authority.port)
         }
         Notice::AddressRefused { authority, why } => format!("refused {authority}: {why}"),
-        Notice::HandshakeFailed { authority, reason } => format!(
-            "a program did not accept the run's certificate for {authority} ({reason}); \
-             if it keeps roots of its own, point it to the file that SSL_CERT_FILE names"
-        ),
+        Notice::HandshakeFailed { authority, reason, program } => {
+            let variable = policy::trust_rules().roots_variable(program.as_deref());
+            let program = program.as_deref().map_or_else(|| "a program".into(), plain);
+            format!(
+                "{program} did not accept the run's certificate for {authority} ({reason}): the run names its roots in \
+                 {variable}; let nothing in its settings or start-up files name others"
+            )
+        }
         Notice::UpstreamFailed { authority, reason } => format!("no answer from {authority}: {reason}"),
         Notice::Inert { secret, authority } => {
             format!("the placeholder of {secret} went to {authority}, where it is worthless: it is not bound there")
@@ -24,7 +30,7 @@ pub fn notice(notice: &Notice) -> String {
     format!("agentsecrets: {text}")
 }
 
-fn target(authority: &crate::policy::Authority) -> String {
+fn target(authority: &policy::Authority) -> String {
     if authority.port == 443 { authority.host.to_string() } else { authority.to_string() }
 }
 
@@ -32,6 +38,26 @@ fn target(authority: &crate::policy::Authority) -> String {
 mod tests {
     use super::*;
     use crate::policy::Authority;
+
+    #[test]
+    fn a_failed_handshake_names_program_and_variable() {
+        let text = |program: Option<&str>| {
+            let (authority, reason) = (Authority::parse("a.example:443", None).unwrap(), "UnknownCA".into());
+            notice(&Notice::HandshakeFailed { authority, reason, program: program.map(Into::into) })
+        };
+        for (program, variable) in [
+            (Some("claude"), "NODE_EXTRA_CA_CERTS"),
+            (Some("codex"), "CODEX_CA_CERTIFICATE"),
+            (Some("python3.12"), "SSL_CERT_FILE"),
+            (Some("git-remote-http"), "GIT_SSL_CAINFO"),
+            (Some("java"), "JAVA_TOOL_OPTIONS"),
+            (Some("unheard-of"), "SSL_CERT_FILE"),
+            (None, "SSL_CERT_FILE"),
+        ] {
+            let text = text(program);
+            assert!(text.contains(variable) && text.contains(program.unwrap_or("a program")), "{text}");
+        }
+    }
 
     #[test]
     fn a_refusal_names_the_flag_that_opens() {

@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::plan::Planned;
 use crate::policy;
 use crate::proxy::{Broker, Listeners, LoopbackSockets};
 use crate::report::Terminal;
-use crate::sandbox::{Doors, Ended, Established, LeftOut, Loopback, Stage, Status};
+use crate::sandbox::{Doors, Ended, Established, LeftOut, Loopback, Processes, Stage, Status};
 use crate::scrub;
 use crate::supervise::ports::{Bound, Ports};
 use crate::supervise::{Received, Signals, spawn};
@@ -66,7 +66,8 @@ pub(super) fn run(
     let own_loopback = Arc::new(stage.loopback().map_err(RunError::Watch)?);
     let crossing = ports::seal(&own_loopback, &mut doors, &planned.plan.ports)?;
     let browser = doors.listeners.pop().map(|listener| browser::Asked::new(listener, world, order, &planned.plan));
-    let loopback: Arc<dyn LoopbackSockets> = Arc::new(ChildLoopback(own_loopback));
+    let loopback: Arc<dyn LoopbackSockets> =
+        Arc::new(ChildLoopback { loopback: own_loopback, processes: stage.processes() });
     let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, upstream };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
@@ -141,11 +142,18 @@ pub(super) fn exit(status: Status) -> Exit {
 
 /// The child's own loopback, for the broker.
 #[derive(Debug)]
-struct ChildLoopback(Arc<Loopback>);
+struct ChildLoopback {
+    loopback: Arc<Loopback>,
+    processes: Option<Processes>,
+}
 
 impl LoopbackSockets for ChildLoopback {
     fn socket(&self, v6: bool) -> io::Result<OwnedFd> {
-        self.0.socket(v6)
+        self.loopback.socket(v6)
+    }
+
+    fn program(&self, address: SocketAddr) -> Option<String> {
+        self.processes.as_ref()?.program(address)
     }
 }
 

@@ -22,6 +22,7 @@ use super::guard::{GuardFacts, GuardProfile, end_orphans};
 use super::mend::mend;
 use super::message::{Answer, DoorList, Facts, Order, Wanted};
 use super::port_table::PortTable;
+use super::processes::Processes;
 use super::profile::Profile;
 use crate::sys::process;
 
@@ -177,6 +178,12 @@ impl Stage {
     pub fn loopback(&self) -> io::Result<Loopback> {
         let Hold::Init { loopback, .. } = &self.hold else { return Err(io::ErrorKind::Unsupported.into()) };
         Ok(Loopback { requests: std::sync::Mutex::new(loopback.try_clone()?) })
+    }
+
+    /// The processes of the seal, as they are seen from here; `None` before it is established.
+    pub fn processes(&self) -> Option<Processes> {
+        let Hold::Init { init: Some(init), .. } = &self.hold else { return None };
+        Some(Processes::around(init.as_fd()))
     }
 
     /// How the command ended, if it has. Never blocks; the socket of `as_fd` is readable when there is an answer.

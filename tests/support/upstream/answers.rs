@@ -22,6 +22,9 @@ pub(crate) async fn answer(request: Request<Incoming>, site: &Site) -> Response<
     let path = request.uri().path().to_owned();
     let mut steps = path.trim_start_matches('/').splitn(3, '/');
     if steps.next() != Some("test") {
+        if websocket::is_asked(&request) {
+            return services::upgrade(request, site);
+        }
         let (parts, body) = request.into_parts();
         let body = receive(body, site).await;
         return match git::repository_of(&parts, site) {

@@ -27,6 +27,7 @@ mod body;
 mod distance;
 mod git;
 mod record;
+pub(crate) mod scripted;
 mod services;
 mod websocket;
 
@@ -134,6 +135,18 @@ impl Upstream {
     /// Has the service at `host` accept this key and no other.
     pub(crate) fn accepting(self, host: &str, key: &str) -> Self {
         self.record.accept(host, key);
+        self
+    }
+
+    /// Models at its hosts have their agent run this command, once, and then end their turn.
+    pub(crate) fn scripted(self, command: &str) -> Self {
+        self.record.set_script(command);
+        self
+    }
+
+    /// Services answer 426 to a request for a WebSocket.
+    pub(crate) fn without_websockets(self) -> Self {
+        self.record.refuse_upgrades();
         self
     }
 

@@ -66,6 +66,10 @@ struct Book {
     frames: Vec<String>,
     /// Service host to the credential that it accepts.
     keys: HashMap<String, String>,
+    /// What scripted models have their agent run.
+    script: Option<String>,
+    /// Whether services answer 426 to a request for a WebSocket.
+    refuses_upgrades: bool,
     /// Streams whose events a test controls, until a request takes them.
     streams: HashMap<String, mpsc::UnboundedReceiver<Event>>,
 }
@@ -178,6 +182,22 @@ impl Record {
 
     pub(crate) fn key(&self, host: &str) -> Option<String> {
         self.read(|book| book.keys.get(host).cloned())
+    }
+
+    pub(crate) fn set_script(&self, command: &str) {
+        self.change(|book| book.script = Some(command.to_owned()));
+    }
+
+    pub(crate) fn script(&self) -> Option<String> {
+        self.read(|book| book.script.clone())
+    }
+
+    pub(crate) fn refuse_upgrades(&self) {
+        self.change(|book| book.refuses_upgrades = true);
+    }
+
+    pub(crate) fn refuses_upgrades(&self) -> bool {
+        self.read(|book| book.refuses_upgrades)
     }
 
     pub(crate) fn open_stream(&self, name: &str) -> mpsc::UnboundedSender<Event> {

@@ -4,14 +4,15 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::Site;
 use super::answers::{json as json_answer, text};
 use super::body::{Fed, Piece, fed};
+use super::{Site, scripted, websocket};
 
 /// Answers as the service at the site's host would.
 pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> {
@@ -19,26 +20,59 @@ pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> 
         return text(StatusCode::OK, "nobody in particular\n");
     };
     if !carries(&parts.headers, &key) {
-        let mut refusal = json_answer(
-            StatusCode::UNAUTHORIZED,
-            &json!({"error": {"type": "authentication_error", "message": "wrong key"}}),
-        );
-        refusal.headers_mut().insert(WWW_AUTHENTICATE, "Bearer".parse().unwrap());
-        return refusal;
+        return wrong_key();
     }
     let asked: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let streamed = asked["stream"] == true;
+    if let Some(events) = next_turn(parts.uri.path(), &asked, site) {
+        return event_stream(events.into_iter().map(|(name, data)| (Some(name), data.to_string())).collect());
+    }
     match (site.host.as_str(), parts.uri.path()) {
         ("api.openai.com", "/v1/chat/completions") if streamed => event_stream(openai_events()),
         ("api.openai.com", "/v1/chat/completions") => json_answer(StatusCode::OK, &openai_completion()),
         ("api.openai.com", "/v1/models") => json_answer(StatusCode::OK, &json!({"data": [{"id": "a-model"}]})),
         ("api.anthropic.com", "/v1/messages") if streamed => event_stream(anthropic_events()),
         ("api.anthropic.com", "/v1/messages") => json_answer(StatusCode::OK, &anthropic_message()),
+        ("api.anthropic.com", "/api/oauth/profile") => json_answer(StatusCode::OK, &anthropic_profile()),
+        // What an account may have and a key has not.
+        ("api.anthropic.com", path) if path.starts_with("/api/claude_") => text(StatusCode::NOT_FOUND, "nothing"),
+        ("chatgpt.com", "/backend-api/wham/accounts/check") => json_answer(StatusCode::OK, &chatgpt_accounts()),
         ("api.stripe.com", "/v1/balance") => json_answer(StatusCode::OK, &stripe_balance()),
         ("registry.npmjs.org", "/-/whoami") => json_answer(StatusCode::OK, &json!({"username": "somebody"})),
         ("api.github.com", "/user") => json_answer(StatusCode::OK, &json!({"login": "somebody"})),
         _ => json_answer(StatusCode::OK, &json!({"authenticated": true})),
     }
+}
+
+/// Answers a request for a WebSocket at a service: a Responses API conversation, or 426 where the test wants none.
+pub(crate) fn upgrade(request: Request<Incoming>, site: &Site) -> Response<Fed> {
+    if !site.record.key(&site.host).is_none_or(|key| carries(request.headers(), &key)) {
+        return wrong_key();
+    }
+    if site.record.refuses_upgrades() {
+        return text(StatusCode::UPGRADE_REQUIRED, "no WebSocket here");
+    }
+    let command = site.record.script().unwrap_or_default();
+    websocket::converse(request, &site.record, move |asked| {
+        scripted::responses(asked, &command).into_iter().map(|(_, data)| data).collect()
+    })
+}
+
+/// What the scripted model says to an agent's turn, where the test has one.
+fn next_turn(path: &str, asked: &Value, site: &Site) -> Option<Vec<scripted::Event>> {
+    let command = site.record.script()?;
+    match path.rsplit('/').next() {
+        Some("messages") => scripted::messages(asked, &command),
+        Some("responses") => Some(scripted::responses(asked, &command)),
+        _ => None,
+    }
+}
+
+fn wrong_key() -> Response<Fed> {
+    let body = json!({"error": {"type": "authentication_error", "message": "wrong key"}});
+    let mut refusal = json_answer(StatusCode::UNAUTHORIZED, &body);
+    refusal.headers_mut().insert(WWW_AUTHENTICATE, "Bearer".parse().unwrap());
+    refusal
 }
 
 /// Whether the key stands where a service would look: a bearer (any scheme word), a key header, a Basic user or password.
@@ -123,6 +157,22 @@ fn anthropic_events() -> Vec<(Option<&'static str>, String)> {
     events.push(("message_delta", json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 3}})));
     events.push(("message_stop", json!({"type": "message_stop"})));
     events.into_iter().map(|(name, data)| (Some(name), data.to_string())).collect()
+}
+
+fn anthropic_profile() -> Value {
+    json!({
+        "account": {"uuid": "00000000-0000-4000-8000-000000000001", "email": "ann@example.com", "has_claude_max": true},
+        "organization": {"uuid": "00000000-0000-4000-8000-000000000002", "organization_type": "claude_max"},
+    })
+}
+
+fn chatgpt_accounts() -> Value {
+    let account = json!({
+        "id": "acc-1", "account_id": "acc-1", "name": "Ann", "structure": "personal", "plan_type": "plus",
+        "can_access_with_session": true, "is_deactivated": false, "workspace_backend_origin": "https://chatgpt.com",
+        "account_routing_override": "us",
+    });
+    json!({"accounts": [account], "default_account_id": "acc-1", "account_ordering": ["acc-1"]})
 }
 
 fn stripe_balance() -> Value {
