@@ -1,6 +1,8 @@
 //! Credential files of the home, wherever variables moved them.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::place::{Wanted, guarded, look};
 use super::{Findings, Realm, Search, walk};
@@ -28,11 +30,20 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
         add(search, findings, &path, wanted)?;
     }
     let places = search.rules.guarded_places(around);
-    findings.guarded.extend(places.iter().flat_map(|path| guarded(search, path)));
+    findings.guarded.extend(places.iter().flat_map(|path| expanded(path)).flat_map(|path| guarded(search, &path)));
     for tree in search.writable.iter().filter(|tree| !tree.starts_with(search.project)) {
         findings.sockets.extend(walk::sockets(tree, SOCKET_DEPTH));
     }
     Ok(())
+}
+
+/// What a path stands for whose name ends with `*`: some programs put the user's name into that of a file.
+fn expanded(path: &Path) -> Vec<PathBuf> {
+    let begin = path.file_name().and_then(OsStr::to_str).and_then(|name| name.strip_suffix('*'));
+    let (Some(begin), Some(folder)) = (begin, path.parent()) else { return vec![path.to_owned()] };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(begin.as_bytes()));
+    named.map(|entry| entry.path()).collect()
 }
 
 fn add(search: &Search<'_>, findings: &mut Findings, path: &Path, wanted: Wanted<'_>) -> Result<(), MaskError> {

@@ -43,7 +43,7 @@ static RULES: LazyLock<FileRules> = LazyLock::new(|| {
         format = "dotenv"
 
         [guard]
-        home = [".bashrc"]
+        home = [".bashrc", "cache/prompt-*"]
         project = [".git/hooks", "agentsecrets.toml"]
 
         [[writable]]
@@ -115,6 +115,16 @@ fn bytes(found: &Found) -> &[u8] {
         Content::Bytes(bytes) => bytes,
         _ => b"(not read)",
     }
+}
+
+#[test]
+fn a_guarded_name_may_end_with_a_star() {
+    let tree = Tree::new();
+    let prompts = ["cache/prompt-ann.zsh", "cache/prompt-bob.zsh"].map(|path| tree.file(path, ""));
+    tree.file("cache/promp", "");
+    let mut guarded = tree.find().unwrap().guarded;
+    guarded.sort();
+    assert_eq!(guarded, prompts);
 }
 
 #[test]
