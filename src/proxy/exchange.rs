@@ -236,8 +236,11 @@ pub(super) fn failed(shared: &Shared, noted: &Noted, error: &UpstreamError, mut 
 pub(super) fn tell_failure(shared: &Shared, authority: &Authority, error: &UpstreamError) {
     let authority = authority.clone();
     shared.notices.tell(match error {
-        UpstreamError::Address(refusal) => Notice::AddressRefused { authority, why: refusal.to_string() },
+        UpstreamError::Address(refusal) => {
+            Notice::AddressRefused { authority, why: refusal.to_string(), opens_when_named: refusal.opens_when_named() }
+        }
         UpstreamError::NoSuchName => return,
+        UpstreamError::Exchange(error) if error.is_user() => return,
         error => Notice::UpstreamFailed { authority, reason: error.chain() },
     });
 }
@@ -254,8 +257,7 @@ fn answer(
     record.answered(parts.status);
     // The reason phrase is upstream's text and would pass beside the redactor; RFC 9112 §4 lets a proxy drop it.
     parts.extensions.clear();
-    if let Some(refused) = head::transfer_coding(&parts.headers).then(|| Refused::encoded(&site.authority, "transfer"))
-    {
+    if let Some(refused) = head::transfer_coding(&parts.headers).then(|| Refused::transfer_coded(&site.authority)) {
         record.finish(None, Some(refused.code));
         return respond::refusal(&refused, method);
     }
@@ -280,7 +282,7 @@ fn answer(
         parts.headers.remove(CONTENT_LENGTH);
     }
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        let refused = Refused::malformed("the target switched protocols without being asked");
+        let refused = Refused::unasked(&site.authority);
         record.finish(None, Some(refused.code));
         return respond::refusal(&refused.named(&shared.redactor), method);
     }
@@ -319,6 +321,18 @@ fn encoding(headers: &HeaderMap) -> Option<&'static str> {
 pub(super) fn refuse(shared: &Arc<Shared>, noted: &Noted, refused: &Refused) -> Response<Answer> {
     record_refusal(shared, noted, refused);
     respond::refusal(&refused.named(&shared.redactor), &noted.method)
+}
+
+/// Records a head that could not be read (L3); the connection has answered 400, 414 or 431 and ends.
+pub(super) fn unread(shared: &Arc<Shared>, authority: &Authority, security: Security, error: &hyper::Error) {
+    let refused = match (error.is_parse(), error.is_parse_too_large()) {
+        (_, true) => Refused::too_large(),
+        (true, false) => Refused::malformed("the head of the request cannot be read"),
+        (false, false) => return,
+    };
+    let method = Method::from_bytes(b"-").unwrap_or_default();
+    let noted = Noted { method, scheme: security.word(), authority: authority.clone(), path: String::new() };
+    record_refusal(shared, &noted, &refused);
 }
 
 /// Records a refusal and tells the user once.

@@ -56,6 +56,10 @@ pub(super) async fn serve(shared: &Arc<Shared>, ahead: Bytes, stream: TcpStream,
     let watch = rewind.watch();
     let wire = TokioIo::new(Wire::Plain(rewind));
     let served = attend(http1_builder().serve_connection(wire, service).with_upgrades(), watch).await;
+    if let (Some(Err(error)), Some(own)) = (&served, shared.explicit.first()) {
+        let own = Authority { host: own.ip().into(), port: own.port() };
+        exchange::unread(shared, &own, Security::Plain, error);
+    }
     let next = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Some(Ok(())), Some(Next { upgrade, to })) = (served, next) else { return };
     let Ok(Ok(parts)) = upgrade.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<Wire>>) else { return };

@@ -35,6 +35,8 @@ pub enum Notice {
         authority: Authority,
         /// Why.
         why: String,
+        /// Whether `--allow HOST:PORT` opens it.
+        opens_when_named: bool,
     },
     /// The child's client broke off the TLS handshake: mostly it does not trust the run's authority.
     HandshakeFailed {
@@ -68,7 +70,7 @@ impl Notice {
             Self::HostRefused { authority } | Self::PortRefused { authority } | Self::Inert { authority, .. } => {
                 (authority, None)
             }
-            Self::AddressRefused { authority, why: reason }
+            Self::AddressRefused { authority, why: reason, .. }
             | Self::HandshakeFailed { authority, reason, .. }
             | Self::UpstreamFailed { authority, reason } => (authority, Some(reason)),
         };

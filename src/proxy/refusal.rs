@@ -42,6 +42,15 @@ impl Refused {
         }
     }
 
+    /// The head is longer than this proxy reads.
+    pub(super) fn too_large() -> Self {
+        Self {
+            code: "head_too_large",
+            status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            ..Self::malformed("the head of the request is too large")
+        }
+    }
+
     /// The names of connection and request differ (RFC 9110 §15.5.20).
     pub(super) fn misdirected(connection: &Authority, request: &str) -> Self {
         Self {
@@ -148,6 +157,28 @@ impl Refused {
             status: StatusCode::BAD_GATEWAY,
             error: "http_upgrade_failed",
             sentence: format!("`{}` did not complete the WebSocket handshake", authority.host),
+            hint: None,
+        }
+    }
+
+    /// The target said 101 to a request that asked for no upgrade.
+    pub(super) fn unasked(authority: &Authority) -> Self {
+        Self {
+            code: "unasked_upgrade",
+            status: StatusCode::BAD_GATEWAY,
+            error: "http_protocol_error",
+            sentence: format!("`{}` switched protocols without being asked", authority.host),
+            hint: None,
+        }
+    }
+
+    /// The answer is in a transfer coding that hides its body.
+    pub(super) fn transfer_coded(authority: &Authority) -> Self {
+        Self {
+            code: "encoded_response",
+            status: StatusCode::BAD_GATEWAY,
+            error: "http_response_transfer_coding",
+            sentence: format!("`{}` answered in a transfer coding that cannot be scanned", authority.host),
             hint: None,
         }
     }

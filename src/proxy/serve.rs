@@ -36,6 +36,21 @@ pub(super) enum Arrival {
     ByHost { port: u16 },
 }
 
+impl Arrival {
+    /// For whom it is as long as no request has said it.
+    fn whom(&self) -> (Authority, Security) {
+        match self {
+            Self::Site { site, security, .. } => (site.authority.clone(), *security),
+            Self::ByHost { port } => (nobody(*port), Security::Plain),
+        }
+    }
+}
+
+/// A target that nobody named.
+fn nobody(port: u16) -> Authority {
+    Authority { host: IpAddr::V4(Ipv4Addr::UNSPECIFIED).into(), port }
+}
+
 /// Which HTTP the child speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
@@ -57,11 +72,16 @@ pub(super) async fn serve(shared: &Arc<Shared>, wire: Wire, version: Version, ar
         let (shared, arrival) = (Arc::clone(shared), Arc::clone(&arrival));
         async move { Ok::<_, Infallible>(handle(&shared, &arrival, request).await) }
     });
-    // A connection's error is the child's doing or shows at its exchange; there is nobody else to tell.
+    // A connection's error is the child's doing or shows at its exchange; of a head that cannot be read the log is told.
     match version {
         Version::Http1 => {
             let watch = wire.watch();
-            let _ = attend(http1_builder().serve_connection(TokioIo::new(wire), service).with_upgrades(), watch).await;
+            let served =
+                attend(http1_builder().serve_connection(TokioIo::new(wire), service).with_upgrades(), watch).await;
+            if let Some(Err(error)) = served {
+                let (authority, security) = arrival.whom();
+                exchange::unread(shared, &authority, security, &error);
+            }
         }
         Version::Http2 => {
             let mut builder = http2::Builder::new(shared.tasks.clone());
@@ -99,8 +119,8 @@ async fn handle(shared: &Arc<Shared>, arrival: &Arrival, request: Request<Incomi
                 exchange::run(shared, &site, Security::Plain, request).await
             }
             Err(refused) => {
-                let nobody = Authority { host: IpAddr::V4(Ipv4Addr::UNSPECIFIED).into(), port: *port };
-                exchange::refuse(shared, &exchange::noted(shared, &nobody, Security::Plain, &request), &refused)
+                let noted = exchange::noted(shared, &nobody(*port), Security::Plain, &request);
+                exchange::refuse(shared, &noted, &refused)
             }
         },
     }

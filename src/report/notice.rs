@@ -13,7 +13,10 @@ pub fn notice(notice: &Notice) -> String {
         Notice::PortRefused { authority } => {
             format!("refused {authority}: port {} is not open; `--allow {authority}` opens it", authority.port)
         }
-        Notice::AddressRefused { authority, why } => format!("refused {authority}: {why}"),
+        Notice::AddressRefused { authority, why, opens_when_named: true } => {
+            format!("refused {authority}: {why}; `--allow {authority}` opens it")
+        }
+        Notice::AddressRefused { authority, why, .. } => format!("refused {authority}: {why}"),
         Notice::HandshakeFailed { authority, reason, program } => {
             let variable = policy::trust_rules().roots_variable(program.as_deref());
             let program = program.as_deref().map_or_else(|| "a program".into(), plain);
@@ -67,5 +70,10 @@ mod tests {
         let authority = Authority::parse("db.example:443", None).unwrap();
         let text = notice(&Notice::HostRefused { authority });
         assert!(text.contains("`--allow db.example`"), "{text}");
+        for (opens_when_named, expected) in [(true, "; `--allow 10.0.0.1:80` opens it"), (false, "private")] {
+            let authority = Authority::parse("10.0.0.1:80", None).unwrap();
+            let text = notice(&Notice::AddressRefused { authority, why: "private".into(), opens_when_named });
+            assert!(text.ends_with(expected), "{text}");
+        }
     }
 }

@@ -99,6 +99,40 @@ async fn a_part_is_neither_asked_for_nor_offered_where_answers_are_scanned() {
 }
 
 #[tokio::test]
+async fn a_head_that_cannot_be_read_is_a_refusal_too() {
+    let world = World::start(false, |_| {}).await;
+    let many = "X-A: b\r\n".repeat(200);
+    for (lines, status) in [("Host : api.stripe.com\r\n", "400"), (&many, "431")] {
+        let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+        let answer = exchange(&mut tls, &format!("GET / HTTP/1.1\r\n{lines}\r\n")).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    assert!(world.raw("GET http://a.example/ HTTP/9.9\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
+    let totals = world.stop().await;
+    assert_eq!((totals.requests, totals.refused), (3, 3));
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_is_not_the_targets_fault() {
+    let mut world = World::start(false, |_| {}).await;
+    let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+    let head = "POST /echo HTTP/1.1\r\nHost: api.stripe.com\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n";
+    let answer = exchange(&mut tls, head).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("request_broke_off"), "{answer}");
+    assert!(world.notices.try_recv().is_err());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_nobody_asked_for_is_the_targets_fault() {
+    let world = World::start(false, |_| {}).await;
+    let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
+    let answer = exchange(&mut tls, &get("/unasked", "")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("unasked_upgrade"), "{answer}");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn names_that_differ_are_misdirected() {
     let world = World::start(false, |_| {}).await;
     let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;

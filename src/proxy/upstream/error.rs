@@ -74,6 +74,10 @@ impl UpstreamError {
             }
             Self::Tls(_) => ("upstream_tls", StatusCode::BAD_GATEWAY, "tls_certificate_error"),
             Self::TlsSetup(_) => ("upstream_tls", StatusCode::BAD_GATEWAY, "proxy_internal_error"),
+            // The child's own body broke off: hyper says which side it was.
+            Self::Exchange(error) if error.is_user() => {
+                ("request_broke_off", StatusCode::BAD_REQUEST, "http_request_error")
+            }
             Self::Exchange(_) => ("upstream_broke_off", StatusCode::BAD_GATEWAY, "connection_terminated"),
         };
         let hint = match self {
@@ -92,6 +96,7 @@ impl UpstreamError {
         match self {
             Self::Lookup(error) | Self::Connect(error) if error.get_ref().is_none() => format!("{self}: {error}"),
             Self::Tls(error) => format!("{self}: {}", certificate_fault(error)),
+            Self::Exchange(error) if error.is_user() => "the request's body broke off".to_owned(),
             _ => self.to_string(),
         }
     }
