@@ -1,8 +1,8 @@
-//! In which forms a value may come back: as it is, and inside a text in base64.
+//! In which forms a value may come back: as it is, escaped, in hexadecimal, and inside a text in base64.
 
 use std::sync::Arc;
 
-use super::encoded;
+use super::{encoded, escaped};
 use crate::secret::{Secret, SecretId, SecretName, Table, is_distinctive};
 
 /// One sequence of bytes to look for and what takes its place.
@@ -41,7 +41,8 @@ pub(super) fn of(secrets: &Table) -> Vec<Form> {
         let mut add = |value, replacement| forms.push(Form { secret, name: held.name.clone(), value, replacement });
         let placeholder = held.placeholder.as_str().as_bytes();
         add(Arc::clone(held.value()), placeholder.to_vec());
-        for (value, replacement) in encoded::in_base64(held.value(), placeholder) {
+        let encoded = encoded::in_base64(held.value(), placeholder);
+        for (value, replacement) in escaped::looks(held.value(), placeholder).into_iter().chain(encoded) {
             add(Arc::new(value), replacement);
         }
     }

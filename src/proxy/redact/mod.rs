@@ -2,7 +2,7 @@
 //!
 //! A [`Redactor`] is built once a run; each response takes a [`Stream`] from it for its head, body and trailers.
 //!
-//! A value is looked for as it is and inside base64. Where the letters' case may have been changed on the way (a field's
+//! A value is looked for as it is, escaped for JSON or a URL, in hexadecimal, and inside base64. Where the letters' case may have been changed on the way (a field's
 //! name is lower case in HTTP/2) it is ignored.
 //!
 //! **Invariants.** The longest secret at the leftmost place is replaced, then the search goes on behind it, whatever the
@@ -10,6 +10,7 @@
 //! its encoded and folded forms are secrets too and wiped like it.
 
 mod encoded;
+mod escaped;
 mod forms;
 mod matcher;
 mod stream;
