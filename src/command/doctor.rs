@@ -8,6 +8,7 @@ use super::{CommandError, output};
 use crate::cli::DoctorOptions;
 use crate::exit::Exit;
 use crate::sandbox::{self, Detection, Fact, GuardFacts, LeftOut, SandboxError, Verdict};
+use crate::secret::Secret;
 use crate::supervise::spawn;
 use crate::world::World;
 
@@ -81,8 +82,18 @@ fn as_text(detection: &Detection, guard: &Guard) -> String {
             let _ = writeln!(text, "note       guarded, on this kernel's Landlock: the child is not held: {gap}");
         }
     }
+    text.push_str(if keeps_values_in_memory() {
+        "memory     values are locked in memory: none is swapped out\n"
+    } else {
+        "memory     values may be swapped out: the limit of locked memory is reached (`ulimit -l` shows it)\n"
+    });
     text.push_str("terminal   inherited: the child shares your terminal; pushing input into it is blocked\n");
     text
+}
+
+/// Whether the pages of a value can be locked, found by locking some.
+fn keeps_values_in_memory() -> bool {
+    Secret::new(vec![0]).protected().is_locked()
 }
 
 fn as_json(detection: &Detection, guard: &Guard) -> String {
@@ -104,6 +115,6 @@ fn as_json(detection: &Detection, guard: &Guard) -> String {
         Ok(facts) => json!({ "landlock": facts.version, "gaps": sandbox::gaps().unwrap_or_default() }),
         Err(missing) => json!({ "reason": missing.failure, "mend": missing.mend }),
     };
-    let all = json!({ "level": level, "mechanisms": facts, "guarded": guarded, "terminal": "inherited" });
+    let all = json!({ "level": level, "mechanisms": facts, "guarded": guarded, "memory_locked": keeps_values_in_memory(), "terminal": "inherited" });
     format!("{all}\n")
 }

@@ -5,6 +5,7 @@
 
 mod distinctive;
 mod name;
+mod pages;
 mod placeholder;
 mod table;
 mod value;

@@ -47,7 +47,7 @@ impl Table {
             return Ok(id);
         }
         let placeholder = placeholder()?;
-        self.held.push(Held { name, placeholder, value: Arc::new(value) });
+        self.held.push(Held { name, placeholder, value: Arc::new(value.protected()) });
         Ok(SecretId(self.held.len() - 1))
     }
 
