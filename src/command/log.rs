@@ -148,7 +148,7 @@ fn json_line(output: &mut dyn Write, value: &serde_json::Value) -> Result<(), Lo
 /// A time of a record, in the user's zone; as it stands where it is no time.
 fn local_time(text: &str, zone: &TimeZone, format: &str) -> String {
     match text.parse::<jiff::Timestamp>() {
-        Ok(time) => zone.to_datetime(time).strftime(format).to_string(),
+        Ok(time) => time.to_zoned_datetime(zone.clone()).strftime(format).to_string(),
         Err(_) => crate::report::plain(text),
     }
 }

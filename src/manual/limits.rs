@@ -3,8 +3,8 @@
 //! * **Files count as they stand at the start.** A secret file that the host replaces or creates in the project while a
 //!   run goes on is not masked again: the watch that does so is not part of this version. Places under an overlay (the home,
 //!   and for every other top-level directory) are not concerned, since the masks lie above what the host writes.
-//! * **Redaction finds whole values as raw bytes and inside base64.** A server that returns a value reversed, hashed, cut or
-//!   otherwise transformed is out of reach for good; percent-encoded, hex and JSON-escaped forms follow in a later version.
+//! * **Redaction finds whole values**, as they are and in base64, percent-encoded, hexadecimal and JSON-escaped. A server
+//!   that returns a value reversed, hashed, cut or otherwise transformed is out of reach for good.
 //!   Bound hosts are asked for uncompressed responses, and a compressed one is refused rather than passed unread.
 //! * **Bound hosts give whole answers.** `Range` is not passed on to them: a child that chooses where an answer is cut could
 //!   have a value in two halves. Their answers say `Accept-Ranges: none`, and a download that would go on from its middle
@@ -38,10 +38,13 @@
 //!   that the host's git obeys later; so can it make what git's configuration names and what does not exist yet. Commands
 //!   in that configuration (aliases, filters, editors) are not looked into.
 //! * **Package caches are shared** with the host (`~/.cache`, `~/.npm`, cargo's registry), so that installs are fast; what a
-//!   host program executes from there, it executes from a place that the child could write.
+//!   host program executes from there, it executes from a place that the child could write. What shells and editors run
+//!   at each start is read-only there.
 //! * **Program directories of PATH are read-only**, an activated virtual environment of the project included: install
 //!   packages outside of a run, or deactivate it.
 //! * **A file given as standard input** is opened anew for the command, and its position is given back when the run ends: a
 //!   process outside that reads the same descriptor meanwhile does not see it move.
+//! * **A file given as standard output** can be opened again through `/proc/self/fd/1`: the child can read and change all of
+//!   it, its mode too.
 //! * **Real root** can leave a set-user-id file in the project; its run sees no home but its own, and none of the machine's
 //!   keys that `policies/files.toml` lists.

@@ -35,10 +35,17 @@ impl PlanError {
     /// How to mend it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::SecretInArgument { name, .. } => Some(format!(
-                "let the command read it from the environment: the child sees a placeholder in `{name}` there, and a \
-                 shell that expands it inside the run works too: agentsecrets run -- sh -c 'COMMAND \"${name}\"'"
-            )),
+            Self::SecretInArgument { name, .. } => {
+                let hint = "let the command read it where it stands, in its variable or file: the child finds a placeholder \
+                            there";
+                if !is_variable(name.as_str()) {
+                    return Some(hint.to_owned());
+                }
+                Some(format!(
+                    "{hint}; a shell that expands the variable inside the run works too: agentsecrets run -- sh -c \
+                     'COMMAND \"${name}\"'"
+                ))
+            }
             Self::Mask(error) => error.hint(),
             Self::Readable { paths } => Some(format!(
                 "move {} out of the project and start with its variables exported, which are brokered: \
@@ -55,4 +62,23 @@ impl PlanError {
 fn listed(paths: &[PathBuf]) -> String {
     let quoted: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
     quoted.join(", ")
+}
+
+/// Whether a shell can expand it: the second value of a name in a file is called `NAME.2`.
+fn is_variable(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_expands_only_what_a_shell_can() {
+        for (name, expands) in [("API_KEY", true), ("API_KEY.2", false), ("claude-login.refreshToken", false)] {
+            let error = PlanError::SecretInArgument { position: 1, name: SecretName::new(name).unwrap() };
+            let hint = error.hint().unwrap();
+            assert_eq!(hint.contains(&format!("${name}")), expands, "{hint}");
+        }
+    }
 }

@@ -142,6 +142,9 @@ fn advice(failure: &Failure, around: Around) -> String {
         M::MountNamespace if failure.errno == Some(libc::ENOENT) => {
             "start it in the project, or name the directory with --writable"
         }
+        M::ReadOnlyRoot if failure.path.is_some() && failure.errno.is_none() => {
+            "name another directory with --writable: not your home or one above it, and none that is hidden or guarded"
+        }
         M::OwnState => "make the directory, or take it out of the writable directories",
         _ if around.kind == Some(Kind::Wsl1) => WSL,
         _ if around.kind == Some(Kind::GVisor) => GVISOR,

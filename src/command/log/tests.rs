@@ -98,6 +98,8 @@ fn shows_requests_with_their_ends() {
     let (exit, text) = ask(&Request::Show { run: run.as_str()[..12].to_owned(), json: false }, place.path());
     assert_eq!(exit, Exit::Success);
     assert!(text.starts_with(&format!("run      {run}, complete with exit code 7\n")), "{text}");
+    let started = text.lines().nth(1).unwrap();
+    assert!(started.starts_with("started  ") && !started.contains('%'), "{started}");
     let lines: Vec<&str> = text.lines().rev().take(2).collect();
     let (refused, injected) = (lines[0], lines[1]);
     for part in ["injected", " 200 ", "POST https://api.example/v1/messages  (KEY in header x-api-key, 2 redacted)"] {
