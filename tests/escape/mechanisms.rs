@@ -46,9 +46,11 @@ pub(crate) const fn root(mechanism: &'static str, left_out: &'static [&'static s
 }
 
 pub(crate) const TABLE: &[Row] = &[
+    root("user-namespace", &["user-namespace", "dumpable", "capabilities"], "block-device"),
     row("network-namespace", &["network-namespace"], "tcp-other-port"),
     row("pid-namespace", &["pid-namespace", "fresh-proc"], "see-parent"),
     row("ipc-namespace", &["ipc-namespace"], "shared-memory"),
+    root("hostname-namespace", &["hostname-namespace", "user-namespace", "dumpable", "capabilities"], "host-name"),
     row("cgroup-namespace", &["cgroup-namespace"], "control-group-path"),
     row("read-only-root", &["read-only-root", "overlay"], "write-outside"),
     row("overlay", &["overlay", "read-only-root"], "write-home"),
@@ -88,6 +90,12 @@ pub(crate) const TABLE: &[Row] = &[
     row("filter-io-uring", &["filter-io-uring"], "io-uring"),
     row("filter-keyrings", &["filter-keyrings"], "keyring"),
     root("filter-processes", &["filter-processes", "dumpable", "capabilities"], "parent-read-memory"),
+    root(
+        "filter-handles",
+        &["filter-handles", "user-namespace", "dumpable", "capabilities"],
+        "read-credentials-by-handle",
+    ),
+    root("filter-system", &["filter-system", "user-namespace", "dumpable", "capabilities"], "kernel-log"),
     row("filter-tracing", &["filter-tracing"], "userfaultfd"),
     row("filter-terminal", &["filter-terminal"], "type-into-terminal"),
     row("filter-sockets", &["filter-sockets"], "vsock"),
@@ -95,11 +103,7 @@ pub(crate) const TABLE: &[Row] = &[
 
 /// Mechanisms that no attack can show, and why.
 const UNSHOWN: &[(&str, &str)] = &[
-    ("hostname-namespace", "the user namespace refuses a change of the host's name already"),
-    ("filter-handles", "the user namespace refuses handles of the host's file systems already"),
     ("filter-snapshots", "it takes a project on btrfs; the filter's own tests show that the call is refused"),
-    ("filter-system", "the user namespace refuses these calls already"),
-    ("user-namespace", "the others cannot be built without it"),
     ("mount-namespace", "the masks would be made on the host itself"),
     ("routes", "not a wall: without it nothing is reached at all"),
     ("listeners", "not a wall: without them nothing is reached at all"),

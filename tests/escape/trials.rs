@@ -1,8 +1,11 @@
 //! The list of attacks: who may try them, how they are staged, and what shows that one has won.
 
+use std::os::unix::fs::MetadataExt;
+
 use nix::unistd::geteuid;
 
-use crate::support::place::User;
+use crate::attack::handle_of;
+use crate::support::place::{self, User};
 use crate::support::requirement;
 
 /// What shows that an attack has won.
@@ -146,6 +149,12 @@ fn exists(path: &str) -> bool {
     std::path::Path::new(path).exists()
 }
 
+/// Whether the tests work on the file system of the root directory, and it gives handles.
+fn root_has_a_handle() -> bool {
+    let device = |path: &std::path::Path| path.metadata().unwrap().dev();
+    device("/".as_ref()) == device(place::root()) && handle_of("/").is_ok()
+}
+
 fn is_in_a_group() -> bool {
     std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|text| text.lines().any(|line| !line.ends_with(":/")))
 }
@@ -205,6 +214,7 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("read-dotenv-moved", Said),
     Trial::new("read-dotenv-by-new-link", Said),
     Trial::new("read-dotenv-by-handle", Said).root(),
+    Trial::new("read-credentials-by-handle", Said).root().needs("handles", root_has_a_handle),
     Trial::new("read-credentials", Said),
     Trial::new("read-credentials-in-directory", Said),
     Trial::new("read-own-state", Said),
@@ -255,6 +265,7 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("control-group-path", Said).needs("cgroup", is_in_a_group),
     Trial::new("kernel-memory", Said).root().needs("kcore", || exists("/proc/kcore")),
     Trial::new("kernel-keys", Said),
+    Trial::new("kernel-log", Said).root(),
     Trial::new("host-name", Evidence::Renamed).root(),
     // Below the masks.
     Trial::new("unmount-mask", Said).by_table(),

@@ -95,7 +95,7 @@ fn run(start: Start) -> io::Result<()> {
         }
         Ok(process::Side::Parent(init, pidfd)) => {
             drop(mapped);
-            watch(&start.control, init, pidfd, &mapping)?;
+            watch(&start, init, pidfd, &mapping)?;
             // The sockets must be the init's alone, so that its end is their end.
             drop((start, mapping));
             waitpid(init, None)?;
@@ -109,8 +109,9 @@ fn run(start: Start) -> io::Result<()> {
 }
 
 /// Maps the init's ids and tells both ends.
-fn watch(control: &UnixStream, init: Pid, pidfd: OwnedFd, mapping: &UnixStream) -> io::Result<()> {
-    match namespaces::map_ids(init) {
+fn watch(start: &Start, init: Pid, pidfd: OwnedFd, mapping: &UnixStream) -> io::Result<()> {
+    let control = &start.control;
+    match namespaces::map_ids(init, &start.left_out) {
         Ok(real_root) => {
             channel::send(control, &Answer::Init { real_root }, &[pidfd])?;
             channel::send(mapping, &real_root, channel::NONE)

@@ -28,11 +28,16 @@ pub(super) fn flags(left_out: &LeftOut) -> CloneFlags {
     wanted(left_out).fold(CloneFlags::empty(), |flags, (flag, _)| flags | flag)
 }
 
-/// User and mount namespace are the ground of all others and cannot be left out: the seal would be built on the host.
+/// The mount namespace cannot be left out: the seal would be built on the host. Nor can the user namespace but by root,
+/// who has the right to build the others without it.
 fn wanted(left_out: &LeftOut) -> impl Iterator<Item = (CloneFlags, Mechanism)> {
-    let ground = [Mechanism::UserNamespace, Mechanism::MountNamespace];
+    let is_ground = |mechanism| match mechanism {
+        Mechanism::MountNamespace => true,
+        Mechanism::UserNamespace => !geteuid().is_root(),
+        _ => false,
+    };
     let namespaces = NAMESPACES.iter().copied();
-    namespaces.filter(move |(_, mechanism)| ground.contains(mechanism) || !left_out.has(*mechanism))
+    namespaces.filter(move |(_, mechanism)| is_ground(*mechanism) || !left_out.has(*mechanism))
 }
 
 /// Which of the namespaces the kernel refused: tries them one by one.
@@ -54,7 +59,10 @@ fn can_make(flags: CloneFlags) -> bool {
 }
 
 /// Maps ids for `init`, from outside: real root one to one, everybody else their own alone. Says whether it is real root.
-pub(super) fn map_ids(init: Pid) -> Result<bool, Failure> {
+pub(super) fn map_ids(init: Pid, left_out: &LeftOut) -> Result<bool, Failure> {
+    if geteuid().is_root() && left_out.has(Mechanism::UserNamespace) {
+        return Ok(true);
+    }
     if geteuid().is_root() && map_all(init).is_ok() {
         return Ok(true);
     }

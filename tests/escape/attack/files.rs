@@ -23,6 +23,7 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("read-dotenv-by-handle", read_by_handle),
     ("read-credentials", |_| read(home(".aws/credentials"))),
     ("read-credentials-in-directory", |_| read(home(".ssh/id_ed25519"))),
+    ("read-credentials-by-handle", read_credentials_by_handle),
     ("read-own-state", |_| read(Path::new(&std::env::var("XDG_STATE_HOME").unwrap()).join("agentsecrets/canary"))),
     ("read-own-configuration", |_| {
         read(Path::new(&std::env::var("XDG_CONFIG_HOME").unwrap()).join("agentsecrets/canary"))
@@ -90,19 +91,35 @@ fn read_linked(_: &str) -> Outcome {
     read("linked".into())
 }
 
-/// The file's handle by its directory's file system, as a mask does not change that (`open_by_handle_at(2)`).
-fn read_by_handle(_: &str) -> Outcome {
-    let directory = File::open(".").map_err(why("open"))?;
+/// The handle of `path` (`name_to_handle_at(2)`): its length, its type, its bytes.
+pub(crate) fn handle_of(path: &str) -> Result<[u32; 34], String> {
     let mut handle = [0_u32; 34];
     handle[0] = 128;
     let mut mount_number = 0_i32;
-    let path = c(".env");
-    let descriptor = usize::try_from(directory.as_raw_fd()).unwrap();
-    let arguments = [descriptor, path.as_ptr().addr(), (&raw mut handle).addr(), (&raw mut mount_number).addr(), 0];
+    let path = c(path);
+    let current = usize::MAX - 99;
+    let arguments = [current, path.as_ptr().addr(), (&raw mut handle).addr(), (&raw mut mount_number).addr(), 0];
     call(libc::SYS_name_to_handle_at, &arguments).map_err(why("name_to_handle_at"))?;
-    let opened = call(libc::SYS_open_by_handle_at, &[descriptor, (&raw const handle).addr(), 0]);
-    let opened = i32::try_from(opened.map_err(why("open_by_handle_at"))?).unwrap();
-    read_descriptor(opened)
+    Ok(handle)
+}
+
+/// What the handle stands for, seen through the mount of the project.
+fn open_by_handle(handle: &[u32; 34]) -> Result<i32, String> {
+    let project = File::open(".").map_err(why("open"))?;
+    let descriptor = usize::try_from(project.as_raw_fd()).unwrap();
+    let opened = call(libc::SYS_open_by_handle_at, &[descriptor, handle.as_ptr().addr(), 0]);
+    Ok(i32::try_from(opened.map_err(why("open_by_handle_at"))?).unwrap())
+}
+
+fn read_by_handle(_: &str) -> Outcome {
+    read_descriptor(open_by_handle(&handle_of(".env")?)?)
+}
+
+/// The root of the file system by its handle: from there the home is walked to on a mount that nothing is hidden on.
+fn read_credentials_by_handle(_: &str) -> Outcome {
+    let root = open_by_handle(&handle_of("/")?)?;
+    let credentials = home(".aws/credentials");
+    read(Path::new(&format!("/proc/self/fd/{root}")).join(credentials.strip_prefix("/").unwrap()))
 }
 
 fn append(path: impl AsRef<Path>, mark: &str) -> Outcome {

@@ -29,6 +29,7 @@ pub(crate) const ATTACKS: &[(&str, Act)] = &[
     ("control-group-path", control_group_path),
     ("kernel-memory", |_| open_to_read("/proc/kcore")),
     ("kernel-keys", kernel_keys),
+    ("kernel-log", kernel_log),
     ("host-name", |mark| {
         call(libc::SYS_sethostname, &[mark.as_ptr().addr(), mark.len()])
             .map(|_| "renamed".into())
@@ -125,6 +126,13 @@ fn block_device(_: &str) -> Outcome {
     let arguments = [node.as_ptr().addr(), 0o060_600, usize::try_from(device).unwrap()];
     call(libc::SYS_mknod, &arguments).map_err(why("mknod"))?;
     Ok(format!("a node of {}", disk.display()))
+}
+
+/// What the kernel said since it started (syslog(2), `SYSLOG_ACTION_READ_ALL`).
+fn kernel_log(_: &str) -> Outcome {
+    let mut text = vec![0_u8; 1 << 16];
+    let length = call(libc::SYS_syslog, &[3, text.as_mut_ptr().addr(), text.len()]).map_err(why("syslog"))?;
+    Ok(format!("{length} bytes of the kernel's log"))
 }
 
 /// Gives the host's device node the mode it has: whoever may do that may give it another.

@@ -7,6 +7,8 @@ mod mounts;
 mod network;
 mod processes;
 
+pub(crate) use files::handle_of;
+
 use std::ffi::CString;
 use std::io;
 use std::process::ExitCode;
