@@ -64,10 +64,11 @@ pub(super) async fn serve(shared: &Arc<Shared>, ahead: Bytes, stream: TcpStream,
     let (Some(Ok(())), Some(Next { upgrade, to })) = (served, next) else { return };
     let Ok(Ok(parts)) = upgrade.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<Wire>>) else { return };
     let Wire::Plain(wire) = parts.io.into_inner() else { return };
-    let Some((_, stream)) = wire.into_parts() else { return };
+    let Some((behind, stream)) = wire.into_parts() else { return };
+    let ahead = if behind.is_empty() { parts.read_buf } else { [parts.read_buf, behind].concat().into() };
     match to {
-        To::Site(site, dialled) => connect::run(shared, site, parts.read_buf, stream, dialled).await,
-        To::Own => Box::pin(serve(shared, parts.read_buf, stream, true)).await,
+        To::Site(site, dialled) => connect::run(shared, site, ahead, stream, dialled).await,
+        To::Own => Box::pin(serve(shared, ahead, stream, true)).await,
     }
 }
 

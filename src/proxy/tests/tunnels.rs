@@ -32,6 +32,12 @@ fn hello(name: &'static str) -> Vec<u8> {
     hello
 }
 
+fn dial(address: std::net::SocketAddr) -> std::net::TcpStream {
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    stream
+}
+
 async fn expect(stream: &mut TcpStream, wanted: &[u8]) {
     let mut got = vec![0; wanted.len()];
     stream.read_exact(&mut got).await.unwrap();
@@ -82,6 +88,25 @@ async fn a_line_in_pieces_is_passed_on_whole() {
     let mut got = Vec::new();
     child.read_to_end(&mut got).await.unwrap();
     assert_eq!(got, b"VALUE");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_comes_right_behind_a_long_head_is_kept() {
+    let (world, database) = start().await;
+    let mut child = TcpStream::from_std(dial(world.proxy)).unwrap();
+    let head = format!("CONNECT db.example:5432 HTTP/1.1\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
+    let data: Vec<u8> = (0..150_000_u32).map(|place| (place % 251).to_le_bytes()[0]).collect();
+    let sent = [head.as_bytes(), &data].concat();
+    let (mut target, mut got) = (None, Vec::new());
+    let receive = async {
+        let target = target.insert(database.accept().await.unwrap().0);
+        got.resize(data.len(), 0);
+        target.read_exact(&mut got).await.unwrap();
+    };
+    let (sent, ()) = tokio::join!(child.write_all(&sent), receive);
+    sent.unwrap();
+    assert!(got == data);
     world.stop().await;
 }
 
