@@ -96,6 +96,8 @@ fn has_word(value: &HeaderValue, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -150,5 +152,46 @@ mod tests {
         assert!(strip_request(&mut request));
         assert_eq!(request, headers(&[("trailer", "x-sum"), ("accept", "*/*")]));
         assert!(!strip_request(&mut request));
+    }
+
+    /// Fields that end here, whatever they say.
+    const OF_ONE_HOP: [&str; 10] = [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authorization",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "expect",
+        "host",
+        "http2-settings",
+    ];
+
+    proptest! {
+        #[test]
+        fn nothing_of_one_hop_goes_on_and_all_else_does(
+            fields in prop::collection::vec(
+                (prop::sample::select([&OF_ONE_HOP[..], &["x-hop", "x-other", "accept"]].concat()),
+                    "(x-hop|close|[ -~]{0,9})(, ?(x-hop|X-Other|[ -~]{0,3})){0,2}"),
+                0..12,
+            ),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &fields {
+                headers.append(*name, HeaderValue::from_str(value).unwrap());
+            }
+            strip_request(&mut headers);
+            let listed = |name: &str| {
+                let mut lists = fields.iter().filter(|(field, _)| *field == "connection");
+                lists.any(|(_, list)| list.split(',').any(|word| word.trim_ascii().eq_ignore_ascii_case(name)))
+            };
+            for (name, value) in fields.iter().filter(|(name, _)| !headers.contains_key(*name)) {
+                prop_assert!(OF_ONE_HOP.contains(name) || listed(name), "{name}: {value} is lost");
+            }
+            for name in headers.keys() {
+                prop_assert!(!OF_ONE_HOP.contains(&name.as_str()) && !listed(name.as_str()), "{name} goes on");
+            }
+        }
     }
 }
