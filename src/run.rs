@@ -11,6 +11,7 @@ mod browser;
 mod ci;
 mod error;
 mod guarded;
+mod hooks;
 mod opener;
 mod packages;
 mod ports;
@@ -45,6 +46,7 @@ use ci::Ci;
 
 pub use browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET};
 pub use error::RunError;
+pub use hooks::Hook;
 
 /// The most bytes of a policy file.
 const LARGEST_POLICY: u64 = 1 << 20;
@@ -72,6 +74,8 @@ pub struct Order {
     pub ci: Option<bool>,
     /// `--base-urls`.
     pub base_urls: Vec<String>,
+    /// `--hook`.
+    pub hooks: Vec<Hook>,
     /// What the level `guarded` is told.
     pub guard: GuardChoices,
     /// Neither banner nor summary.
@@ -191,6 +195,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         ci::withhold(world, &mut planned, &merged.keep);
     }
     base_urls::check(order, &mut planned)?;
+    hooks::check(&order.hooks, &mut planned);
     Ok(planned)
 }
 

@@ -255,3 +255,45 @@ fn base_urls_are_set_where_asked_for_and_never_over_the_users() {
     let refused = guarded().unobserved().flags(["--base-urls", "opnai"]).shell("true").run().ended_with(125);
     assert!(refused.stderr().contains("those are anthropic, gemini"), "{}", refused.stderr());
 }
+
+/// Clients that no variable leads to the broker, or makes trust it. Without its hook each fails: that is the control.
+#[test]
+fn hooks_lead_what_no_variable_does() {
+    let missing = (!clients().join("python/bin/python").exists()).then_some("not installed");
+    if !requirement::met("clients", missing) {
+        return;
+    }
+    let python = format!("{0}/python/bin/python {0}/client.py stripe", clients().display());
+    let node = |rest: &str| format!("node {}/node/client.mjs {rest}", clients().display());
+    let (fetch, sdk) = (node("fetch https://api.openai.com/v1/models"), node("anthropic_streamed"));
+    for (hook, host, variable, prefix, command, says) in [
+        ("python", "api.stripe.com", "STRIPE_API_KEY", "sk_test_", python, "4242"),
+        ("node", "api.openai.com", "OPENAI_API_KEY", "sk-proj-", fetch, "200"),
+        ("node", "api.anthropic.com", "ANTHROPIC_API_KEY", "sk-ant-api03-", sdk, "hello from upstream"),
+    ] {
+        for (level, with_hook) in [("guarded", true), ("none", true), ("guarded", false)] {
+            let key = fresh_key(prefix);
+            let upstream = Upstream::start([host]).accepting(host, &key);
+            let mut run = Run::new().flags(["--isolation", level]).secret(variable, &key).upstream(&upstream);
+            if with_hook {
+                run = run.flags(["--hook", hook]);
+            }
+            // One that cannot get through tries again and again.
+            let patience = if with_hook { 60 } else { 6 };
+            let finished = run.shell(&format!("timeout {patience} {command}")).run();
+            let context = format!("{level} {command}\n{}\n{}", finished.stdout(), finished.stderr());
+            assert_eq!(finished.code() == 0 && finished.stdout().contains(says), with_hook, "{context}");
+            assert_eq!(upstream.seen().is_empty(), !with_hook, "{context}");
+        }
+    }
+}
+
+#[test]
+fn unix_sockets_are_made_where_asked_for() {
+    let script =
+        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"s\"); print(\"bound\")' 2>&1 | tail -n 1
+        python3 -c 'import multiprocessing as m; print(sum(m.Pool(2).map(abs, [1, -2])))'";
+    let closed = guarded().shell(script).run().succeeded().stdout();
+    assert!(closed.contains("not supported") && closed.ends_with("3\n"), "{closed}");
+    assert_eq!(guarded().flag("--unix-sockets").shell(script).run().succeeded().stdout(), "bound\n3\n");
+}

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use options::{EgressChoice, GuardOptions, Isolation, Loopback, PlanOptions};
+pub use options::{EgressChoice, GuardOptions, Hook, Isolation, Loopback, PlanOptions};
 
 /// Run AI agents that can use credentials and can never read one.
 #[derive(Debug, Parser)]

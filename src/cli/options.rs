@@ -35,6 +35,9 @@ pub struct PlanOptions {
     /// Point a service's base-URL variables at the broker, for clients that take no proxy
     #[arg(long, value_name = "SERVICE")]
     pub base_urls: Vec<String>,
+    /// Have a language's start-up load what leads its clients to the broker, where no seal does
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    pub hook: Vec<Hook>,
     /// Trust the certificates in this PEM file upstream, too
     #[arg(long, value_name = "FILE")]
     pub upstream_ca: Vec<PathBuf>,
@@ -79,6 +82,15 @@ pub struct GuardOptions {
     /// With `--isolation guarded`: let the child make Unix sockets, and so reach whatever listens on one
     #[arg(long)]
     pub unix_sockets: bool,
+}
+
+/// `--hook`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Hook {
+    /// Leads TLS connections of Node through the proxy
+    Node,
+    /// Has TLS contexts of Python trust the run's certificate
+    Python,
 }
 
 /// `--egress`.

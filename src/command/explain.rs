@@ -1,12 +1,12 @@
 //! `explain`: prints the plan of a run and starts nothing.
 
 use super::{CommandError, output};
-use crate::cli::{EgressChoice, ExplainOptions, Isolation as Level, Loopback, PlanOptions};
+use crate::cli::{self, EgressChoice, ExplainOptions, Isolation as Level, Loopback, PlanOptions};
 use crate::exit::Exit;
 use crate::policy::{DefaultEgress, Flags, Isolation};
 use crate::proxy::ConnectTo;
 use crate::report;
-use crate::run::{GuardChoices, Order, plan};
+use crate::run::{GuardChoices, Hook, Order, plan};
 use crate::world::World;
 
 /// Plans and prints.
@@ -19,6 +19,13 @@ pub(super) fn explain(world: &World, options: &ExplainOptions) -> Result<Exit, C
     };
     output::print(&text).map_err(CommandError::Output)?;
     Ok(Exit::Success)
+}
+
+fn hook_of(hook: cli::Hook) -> Hook {
+    match hook {
+        cli::Hook::Node => Hook::Node,
+        cli::Hook::Python => Hook::Python,
+    }
 }
 
 /// The flags as the conductor takes them.
@@ -52,6 +59,7 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
         upstream_ca: options.upstream_ca.clone(),
         devices: options.device.clone(),
         base_urls: options.base_urls.clone(),
+        hooks: options.hook.iter().map(|hook| hook_of(*hook)).collect(),
         publish,
         sockets: options.loopback.iter().filter_map(socket).collect(),
         no_browser: options.no_browser,

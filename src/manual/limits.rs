@@ -34,6 +34,12 @@
 //!   pass, and the service sees this program as its peer.
 //! * **Only what rules find is masked.** A known value in a file that no rule names (`notes.txt`, a committed `.env` in git's
 //!   history), and the `.env` of another project in the home, stay readable: the sweep for known values is to come.
+//! * **The level `guarded`** closes files and masks none, so a login file that a seal would render is unreadable there, and
+//!   directories on the way to a closed file can neither be listed nor take new files. Landlock judges a connection by its
+//!   port alone; an address that listens on the broker's is reached past it, and the child may listen itself. It keeps
+//!   nothing read-only inside a writable directory: changes of hooks and settings are reported at the end. Shared memory,
+//!   names and arguments of other processes, file metadata and `/tmp` are the host's. The terminal is inherited there. The
+//!   escape suite tries each of these, and fails when one that is said to be open is not.
 //! * **Names that do not exist yet** are not guarded: a child can make `.git/commondir`, or a bare repository in the project,
 //!   that the host's git obeys later; so can it make what git's configuration names and what does not exist yet. Commands
 //!   in that configuration (aliases, filters, editors) are not looked into.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::base_urls;
 use super::broking::{self, Credentials, Wires};
+use super::hooks::{self, Hook};
 use super::told::{Heard, Told};
 use super::trust::{self, Certificates};
 use super::watch::{Child, watch};
@@ -35,7 +36,7 @@ pub(super) fn run(
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
-    let files = CertificateFiles::write(&certificates).map_err(RunError::Certificates)?;
+    let files = CertificateFiles::write(&certificates, &order.hooks).map_err(RunError::Certificates)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(RunError::Watch)?;
     listener.set_nonblocking(true).map_err(RunError::Watch)?;
     let port = listener.local_addr().map_err(RunError::Watch)?.port();
@@ -43,6 +44,7 @@ pub(super) fn run(
 
     let wiring = files.wiring(credentials.token.proxy_url(port));
     base_urls::add(order, &mut planned, port);
+    hooks::add(&order.hooks, &mut planned, files.0.path());
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, notices) = mpsc::channel(256);
     // Nothing crosses a seal that is not there.
@@ -73,12 +75,16 @@ pub(super) fn run(
 struct CertificateFiles(tempfile::TempDir);
 
 impl CertificateFiles {
-    fn write(certificates: &Certificates) -> io::Result<Self> {
+    fn write(certificates: &Certificates, hooks: &[Hook]) -> io::Result<Self> {
         let files = Self(tempfile::Builder::new().prefix("agentsecrets-").tempdir()?);
         let write = |name: &str, bytes: &[u8]| std::fs::File::create_new(files.path(name))?.write_all(bytes);
         write("ca-bundle.pem", &certificates.bundle)?;
         write("ca.pem", &certificates.authority)?;
         write("wgetrc", format!("ca_certificate = {}\n", files.path("ca-bundle.pem").display()).as_bytes())?;
+        for (path, text) in hooks::files(hooks, files.0.path()) {
+            std::fs::create_dir_all(path.parent().unwrap_or(files.0.path()))?;
+            std::fs::write(&path, text)?;
+        }
         Ok(files)
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::base_urls;
 use super::broking::{self, Credentials, Wires};
+use super::hooks::{self, Hook};
 use super::profile::named_descriptor;
 use super::sealed::{exit, left_out};
 use super::told::{Heard, Told};
@@ -55,6 +56,7 @@ pub(super) fn run(
 
     let wiring = wiring(&place, credentials.token.proxy_url(port));
     base_urls::add(order, &mut planned, port);
+    hooks::add(&order.hooks, &mut planned, &place);
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, notices) = mpsc::channel(256);
     let mut heard = Heard { notices, news: mpsc::channel(1).1 };
@@ -102,11 +104,15 @@ fn wiring(place: &Path, proxy_url: String) -> Wiring {
     }
 }
 
-/// The run's certificates, public keys only, and what names them.
-fn files(place: &Path, certificates: &Certificates) -> Vec<Place> {
+/// The run's certificates, public keys only, what names them, and what loads them.
+fn files(place: &Path, certificates: &Certificates, hooks: &[Hook]) -> Vec<Place> {
     let wgetrc = format!("ca_certificate = {}\n", place.join(BUNDLE).display()).into_bytes();
     let file = |name: &str, bytes: &[u8]| Place { paths: vec![place.join(name)], bytes: Bytes(bytes.to_vec()) };
-    vec![file(BUNDLE, &certificates.bundle), file(CERTIFICATE, &certificates.authority), file(WGETRC, &wgetrc)]
+    let mut files =
+        vec![file(BUNDLE, &certificates.bundle), file(CERTIFICATE, &certificates.authority), file(WGETRC, &wgetrc)];
+    let hooks = hooks::files(hooks, place);
+    files.extend(hooks.map(|(path, text)| Place { paths: vec![path], bytes: Bytes(text.into()) }));
+    files
 }
 
 /// Everything the monitor needs to know.
@@ -132,6 +138,6 @@ fn profile(
         kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),
         unix_sockets: order.guard.unix_sockets,
         own: place.to_owned(),
-        files: files(place, certificates),
+        files: files(place, certificates, &order.hooks),
     }
 }

@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::errno::Errno;
@@ -118,10 +119,14 @@ fn establish(start: &Start, profile: &GuardProfile) -> io::Result<()> {
 /// Makes the run's own directory.
 fn lay(profile: &GuardProfile) -> Result<(), Failure> {
     let (own, step) = (&profile.own, "making the run's own directory");
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(own);
-    made.blame_at(Mechanism::Places, step, own)?;
+    let make = |directory: &Path| {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.blame_at(Mechanism::Places, step, directory)
+    };
+    make(own)?;
     for file in &profile.files {
         for path in &file.paths {
+            path.parent().map_or(Ok(()), make)?;
             let mut options = fs::OpenOptions::new();
             let opened = options.write(true).create_new(true).mode(0o600).open(path);
             let written = opened.and_then(|mut opened| opened.write_all(&file.bytes.0));
