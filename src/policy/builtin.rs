@@ -1,5 +1,7 @@
 //! The rules that ship in the binary: every file under `policies/`, embedded and parsed once, when first asked for.
 //!
+//! The build script embeds them as JSON: to read them as TOML took a third of the time in which a run is planned.
+//!
 //! **Invariants.** A file that does not parse is found by this room's tests; were one ever to ship all the same,
 //! [`verify`] reports it and no run starts (C1).
 
@@ -13,6 +15,14 @@ use super::files::FileRules;
 use super::scrub::ScrubRules;
 use super::trust::TrustRules;
 
+/// The text of an embedded file, named without its ending.
+macro_rules! embedded {
+    ($name:expr) => {
+        include_str!(concat!(env!("OUT_DIR"), "/policies/", $name, ".json"))
+    };
+}
+pub(super) use embedded;
+
 /// An embedded file that is not what its type asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("policies/{file}: {message}")]
@@ -24,16 +34,14 @@ pub struct BuiltinError {
 }
 
 static CATALOGUE: LazyLock<Result<Catalogue, BuiltinError>> = LazyLock::new(Catalogue::load);
-static SCRUB: LazyLock<Result<ScrubRules, BuiltinError>> =
-    LazyLock::new(|| parse("scrub.toml", include_str!("../../policies/scrub.toml")));
+static SCRUB: LazyLock<Result<ScrubRules, BuiltinError>> = LazyLock::new(|| parse("scrub.toml", embedded!("scrub")));
 static AGENTS: LazyLock<Result<Agents, BuiltinError>> = LazyLock::new(Agents::load);
 static FILES: LazyLock<Result<FileRules, BuiltinError>> = LazyLock::new(|| {
-    let general: FileRules = parse("files.toml", include_str!("../../policies/files.toml"))?;
+    let general: FileRules = parse("files.toml", embedded!("files"))?;
     let agents = AGENTS.as_ref().map_err(Clone::clone)?;
     Ok(general.with(agents.iter().map(|agent| &agent.additions)))
 });
-static TRUST: LazyLock<Result<TrustRules, BuiltinError>> =
-    LazyLock::new(|| parse("trust.toml", include_str!("../../policies/trust.toml")));
+static TRUST: LazyLock<Result<TrustRules, BuiltinError>> = LazyLock::new(|| parse("trust.toml", embedded!("trust")));
 
 /// The services whose credentials are brokered without configuration.
 pub fn catalogue() -> &'static Catalogue {
@@ -77,8 +85,7 @@ pub fn verify() -> Result<(), BuiltinError> {
 
 /// Parses one embedded file.
 pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, BuiltinError> {
-    toml::from_str(text)
-        .map_err(|error| BuiltinError { file: file.to_owned(), message: error.to_string().trim_end().to_owned() })
+    serde_json::from_str(text).map_err(|error| BuiltinError { file: file.to_owned(), message: error.to_string() })
 }
 
 #[cfg(test)]
@@ -92,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_broken_file_names_itself_and_the_place() {
-        let error = parse::<TrustRules>("trust.toml", "bundle = [\n  1,\n]").unwrap_err();
+        let error = parse::<TrustRules>("trust.toml", "{\"bundle\": [\n  1\n]}").unwrap_err();
         assert!(error.to_string().starts_with("policies/trust.toml: "), "{error}");
         assert!(error.to_string().contains("line 2"), "{error}");
     }

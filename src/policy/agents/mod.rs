@@ -100,7 +100,7 @@ struct AgentFile {
 
 macro_rules! agents {
     ($($id:literal)*) => {
-        &[$(($id, include_str!(concat!("../../../policies/agents/", $id, ".toml")))),*]
+        &[$(($id, builtin::embedded!(concat!("agents/", $id)))),*]
     };
 }
 

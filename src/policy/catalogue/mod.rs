@@ -50,7 +50,7 @@ struct ServiceFile {
 
 macro_rules! services {
     ($($id:literal)*) => {
-        &[$(($id, include_str!(concat!("../../../policies/services/", $id, ".toml")))),*]
+        &[$(($id, builtin::embedded!(concat!("services/", $id)))),*]
     };
 }
 
