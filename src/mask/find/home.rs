@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::names::Names;
 use super::place::{Wanted, guarded, look};
 use super::{Findings, Realm, Search, walk};
 use crate::mask::MaskError;
@@ -16,7 +17,9 @@ const SOCKET_DEPTH: usize = 4;
 /// Looks at every place that the rules name, at what variables point to, and for sockets in writable trees.
 pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
     let around = search.surroundings();
-    for place in search.rules.places(around) {
+    let listed = listed(search);
+    let may_exist = |path: &Path| listed.iter().all(|names| names.may_hold(path));
+    for place in search.rules.places(around).into_iter().filter(|place| may_exist(&place.path)) {
         let HomeEntry { group, id, action, origin, .. } = place.entry;
         let (reason, origin) = (format!("listed under `{group}`"), origin.clone());
         let directories = *action == Action::Hide;
@@ -30,7 +33,8 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
         add(search, findings, &path, wanted)?;
     }
     let places = search.rules.guarded_places(around);
-    findings.guarded.extend(places.iter().flat_map(|path| expanded(path)).flat_map(|path| guarded(search, &path)));
+    let places = places.iter().flat_map(|path| expanded(path)).filter(|path| may_exist(path));
+    findings.guarded.extend(places.flat_map(|path| guarded(search, &path)));
     for tree in search.writable.iter().filter(|tree| !tree.starts_with(search.project)) {
         findings.sockets.extend(walk::sockets(tree, SOCKET_DEPTH));
     }
@@ -44,6 +48,13 @@ fn expanded(path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(begin.as_bytes()));
     named.map(|entry| entry.path()).collect()
+}
+
+/// The directories in which the rules name most.
+fn listed(search: &Search<'_>) -> Vec<Names> {
+    let moved = (search.variable)("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let own = [search.home.to_owned(), search.home.join(".config")];
+    own.into_iter().chain(moved).map(|directory| Names::of(&directory)).collect()
 }
 
 fn add(search: &Search<'_>, findings: &mut Findings, path: &Path, wanted: Wanted<'_>) -> Result<(), MaskError> {

@@ -11,6 +11,7 @@ mod git_config;
 mod home;
 mod links;
 mod mounts;
+mod names;
 mod place;
 mod project;
 mod read;

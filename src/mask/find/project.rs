@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::names::Names;
 use super::place::{Wanted, guarded, itself, look};
 use super::{Findings, Found, Realm, Search, git, walk};
 use crate::mask::MaskError;
@@ -92,7 +93,9 @@ impl Finder<'_> {
 }
 
 fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
-    search.rules.guard.project.iter().flat_map(|path| guarded(search, &root.join(path))).collect()
+    let names = Names::of(root);
+    let places = search.rules.guard.project.iter().map(|path| root.join(path));
+    places.filter(|path| names.may_hold(path)).flat_map(|path| guarded(search, &path)).collect()
 }
 
 /// The patterns of the rules and of the user, each with a cheap test on the file's name in front.

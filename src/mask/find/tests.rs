@@ -147,6 +147,18 @@ fn finds_the_family_in_nested_and_ignored_folders() {
 }
 
 #[test]
+fn a_large_tree_is_walked_whole_and_found_once() {
+    let tree = Tree::new();
+    for number in 0..1200 {
+        tree.file(&format!("project/{}/{number}", number / 100), "");
+    }
+    for folder in [0, 5, 11] {
+        tree.file(&format!("project/{folder}/.env"), "A=1");
+    }
+    assert_eq!(tree.found(&tree.find().unwrap()), ["project/0/.env", "project/11/.env", "project/5/.env"]);
+}
+
+#[test]
 fn finds_through_symlinks_and_leaves_loops() {
     let tree = Tree::new();
     let shared = tree.file("shared/secrets", "A=1");

@@ -1,4 +1,4 @@
-//! One pass over a tree, by all processors, that looks at names and kinds alone.
+//! One pass over a tree, by all processors if it is large, that looks at names and kinds alone.
 //!
 //! **Invariants.** Symlinks are not followed. A directory that the user owns and we cannot list is an error, because the
 //! child could open it up; one of somebody else is closed to the child as well.
@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
@@ -39,6 +39,12 @@ enum Event {
     Failed(MaskError),
 }
 
+/// As many entries are looked at by one processor: to ask the others takes as long.
+const FEW: usize = 1000;
+
+/// What is done with each entry.
+type Look<'a> = &'a (dyn Fn(Result<DirEntry, ignore::Error>, &Sender<Event>) + Sync);
+
 /// Walks `tree` to `depth`; `matches` says whether a path is of interest by its name.
 pub(super) fn walk(
     tree: &Path,
@@ -46,20 +52,12 @@ pub(super) fn walk(
     uid: u32,
     matches: &(dyn Fn(&Path) -> bool + Sync),
 ) -> Result<Walk, MaskError> {
-    let (sender, events) = mpsc::channel();
-    everything(tree).max_depth(depth).build_parallel().run(|| {
-        let sender = sender.clone();
-        Box::new(move |entry| {
-            match entry {
-                Ok(entry) => visit(tree, &entry, matches, &sender),
-                Err(error) => failed(tree, &error, uid, &sender),
-            }
-            WalkState::Continue
-        })
-    });
-    drop(sender);
+    let look = |entry: Result<DirEntry, ignore::Error>, sender: &Sender<Event>| match entry {
+        Ok(entry) => visit(tree, &entry, matches, sender),
+        Err(error) => failed(tree, &error, uid, sender),
+    };
     let mut walk = Walk::default();
-    for event in events {
+    for event in few(tree, depth, &look).unwrap_or_else(|| many(tree, depth, &look)) {
         match event {
             Event::Matching(path) => walk.matching.push(path),
             Event::Socket(path) => walk.sockets.push(path),
@@ -71,6 +69,30 @@ pub(super) fn walk(
     }
     walk.matching.sort();
     Ok(walk)
+}
+
+/// The events of a small tree; `None` if it is not one.
+fn few(tree: &Path, depth: Option<usize>, look: Look<'_>) -> Option<Receiver<Event>> {
+    let (sender, events) = mpsc::channel();
+    for (count, entry) in everything(tree).max_depth(depth).build().enumerate() {
+        if count == FEW {
+            return None;
+        }
+        look(entry, &sender);
+    }
+    Some(events)
+}
+
+fn many(tree: &Path, depth: Option<usize>, look: Look<'_>) -> Receiver<Event> {
+    let (sender, events) = mpsc::channel();
+    everything(tree).max_depth(depth).build_parallel().run(|| {
+        let sender = sender.clone();
+        Box::new(move |entry| {
+            look(entry, &sender);
+            WalkState::Continue
+        })
+    });
+    events
 }
 
 /// Every file below `tree` whose inode is one of `inodes`.
