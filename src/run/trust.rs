@@ -1,12 +1,16 @@
 //! The certificates that the child is to trust: the user's own roots and the run's authority, as PEM.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::packages;
 use crate::plan::Plan;
 use crate::policy::TrustRules;
 use crate::world::World;
+
+/// More room is made in advance for no bundle.
+const USUAL: usize = 1 << 20;
 
 /// The two PEM texts.
 pub(super) struct Certificates {
@@ -46,22 +50,34 @@ pub(super) fn certificates(world: &World, plan: &Plan, rules: &TrustRules, autho
 }
 
 fn append(bundle: &mut Vec<u8>, path: &Path) {
-    let Ok(pem) = fs::read(path) else { return };
-    // Only certificates: a file that holds a private key beside its certificate keeps the key to itself.
-    for block in certificate_blocks(&pem) {
-        bundle.extend_from_slice(block);
-        bundle.push(b'\n');
+    let Ok(mut file) = fs::File::open(path) else { return };
+    let start = bundle.len();
+    let length = file.metadata().ok().and_then(|metadata| usize::try_from(metadata.len()).ok()).unwrap_or_default();
+    // Room for the run's authority too: the bundle is large, and to move it takes a part of the start-up.
+    bundle.reserve(length.min(USUAL) + 4096);
+    match file.read_to_end(bundle) {
+        Ok(_) => keep_certificates(bundle, start),
+        Err(_) => bundle.truncate(start),
     }
 }
 
-/// The `CERTIFICATE` blocks of a PEM text (RFC 7468 §2).
-fn certificate_blocks(pem: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Leaves of what follows `start` the `CERTIFICATE` blocks of a PEM text alone (RFC 7468 §2): a file that holds a private
+/// key beside its certificate keeps the key to itself.
+fn keep_certificates(bundle: &mut Vec<u8>, start: usize) {
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
     const END: &[u8] = b"-----END CERTIFICATE-----";
-    memchr::memmem::find_iter(pem, BEGIN).filter_map(move |start| {
-        let length = memchr::memmem::find(&pem[start..], END)? + END.len();
-        Some(&pem[start..start + length])
-    })
+    let (mut kept, mut from) = (start, start);
+    while let Some(begin) = memchr::memmem::find(&bundle[from..], BEGIN).map(|at| from + at)
+        && let Some(end) = memchr::memmem::find(&bundle[begin..], END).map(|at| begin + at + END.len())
+    {
+        if bundle.get(end) != Some(&b'\n') {
+            bundle.insert(end, b'\n');
+        }
+        from = end + 1;
+        bundle.copy_within(begin..from, kept);
+        kept += from - begin;
+    }
+    bundle.truncate(kept);
 }
 
 #[cfg(test)]
@@ -70,8 +86,19 @@ mod tests {
 
     #[test]
     fn a_private_key_beside_a_certificate_stays_out() {
-        let pem = b"# x\n-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nBB==\n-----END PRIVATE KEY-----\n";
-        let blocks: Vec<&[u8]> = certificate_blocks(pem).collect();
-        assert_eq!(blocks, [b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----".as_slice()]);
+        let one = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
+        let key = "-----BEGIN PRIVATE KEY-----\nBB==\n-----END PRIVATE KEY-----";
+        let two = one.replace("AA", "CC");
+        for (pem, expected) in [
+            (format!("# x\n{one}\n{key}\n"), format!("{one}\n")),
+            (format!("{key}\n{one}{two}\n\n{one}"), format!("{one}\n{two}\n{one}\n")),
+            (format!("{one}\r\n{key}\r\n{two}\r\n"), format!("{one}\n{two}\n")),
+            (format!("{one}\n-----BEGIN CERTIFICATE-----\nDD"), format!("{one}\n")),
+            (key.to_owned(), String::new()),
+        ] {
+            let mut bundle = format!("before\n{pem}").into_bytes();
+            keep_certificates(&mut bundle, 7);
+            assert_eq!(String::from_utf8(bundle).unwrap(), format!("before\n{expected}"), "{pem}");
+        }
     }
 }

@@ -88,7 +88,7 @@ fn overlay<'a>(site: &'a Site, staging: &mut Staging) -> Result<(Overlays, Vec<&
             rest.push(mask);
         }
     }
-    overlays.mount(site, staging)?;
+    overlays.mount(site, staging);
     // A layer that the kernel refused carries nothing.
     rest.extend(hidden.into_iter().filter(|mask| !overlays.carry(&mask.path)));
     // What lies where the seal has a directory of its own is out of sight.

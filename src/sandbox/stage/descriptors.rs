@@ -19,6 +19,7 @@ use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
 use super::super::profile::MaskKind;
 use super::devices::NODES;
+use super::kernel;
 use super::site::Site;
 use crate::sys::descriptor::close_on_exec;
 use crate::sys::socket::is_connected_local_stream;
@@ -154,7 +155,7 @@ fn is_path_only(number: RawFd) -> bool {
 
 /// How the descriptor was opened (proc(5), `fdinfo`).
 pub(super) fn flags(number: RawFd) -> Option<i32> {
-    let information = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
+    let information = kernel::text(format!("/proc/self/fdinfo/{number}")).ok()?;
     let flags = information.lines().find_map(|line| line.strip_prefix("flags:"))?;
     i32::from_str_radix(flags.trim(), 8).ok()
 }

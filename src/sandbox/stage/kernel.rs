@@ -5,7 +5,7 @@
 //! directories becomes read-only.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,22 @@ const EMPTIED_FOR_ROOT: &[&str] = &["acpi", "asound", "scsi"];
 const EMPTIED_IN_SYS: &[&str] =
     &["firmware", "fs/bpf", "fs/pstore", "kernel/config", "kernel/debug", "kernel/security", "kernel/tracing"];
 
+/// Larger than most files of the kernel's.
+const USUAL: usize = 8192;
+
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
+
+/// Reads a file of /proc or /sys, which say that they have no bytes: into room for all of it, not piece by piece.
+pub(super) fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(USUAL);
+    fs::File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same as text.
+pub(super) fn text(path: impl AsRef<Path>) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|_| io::ErrorKind::InvalidData.into())
+}
 
 /// Mounts /proc. The kernel allows it only where the /proc it replaces is whole.
 pub(super) fn proc(site: &Site, staging: &mut Staging) -> Result<(), Failure> {

@@ -70,12 +70,10 @@ pub(super) fn lay(site: &Site, overlays: &mut Overlays, staging: &mut Staging) -
     let ours = [(RESOLVER, Some(RESOLVER_TEXT.to_vec())), (SWITCH, switch.ok())];
     for (path, bytes) in ours {
         let Some(bytes) = bytes else { continue };
-        lay_one(Path::new(path), &bytes, site, overlays, staging)?;
+        lay_one(&[path.into()], &bytes, site, overlays, staging)?;
     }
     for place in &site.profile.places {
-        for path in &place.paths {
-            lay_one(path, &place.bytes.0, site, overlays, staging)?;
-        }
+        lay_one(&place.paths, &place.bytes.0, site, overlays, staging)?;
     }
     close_directories(site).blame(Mechanism::Places, "making our own files read-only")
 }
@@ -94,20 +92,24 @@ fn close_directories(site: &Site) -> io::Result<()> {
     ours.try_for_each(|directory| bind(directory, directory, READ_ONLY))
 }
 
+/// Puts one file at all its paths, each real place once.
 fn lay_one(
-    path: &Path,
+    paths: &[PathBuf],
     bytes: &[u8],
     site: &Site,
     overlays: &mut Overlays,
     staging: &mut Staging,
 ) -> Result<(), Failure> {
-    let Some(destination) = destination(path) else { return Ok(()) };
-    put(&destination, bytes, site, staging).blame_at(Mechanism::Places, "placing a file", path)?;
-    overlays.is_ours(&destination);
+    let mut staged = None;
+    for path in paths.iter().filter_map(|path| destination(path)).collect::<BTreeSet<_>>() {
+        put(&path, bytes, &mut staged, site, staging).blame_at(Mechanism::Places, "placing a file", &path)?;
+        overlays.is_ours(&path);
+    }
     Ok(())
 }
 
-fn put(path: &Path, bytes: &[u8], site: &Site, staging: &mut Staging) -> io::Result<()> {
+/// `staged` is the file that is mounted wherever it is: made when it is first needed.
+fn put(path: &Path, bytes: &[u8], staged: &mut Option<PathBuf>, site: &Site, staging: &mut Staging) -> io::Result<()> {
     let look = Look::own(0o644, site);
     let exists = path.symlink_metadata().is_ok();
     if site.is_volatile(path) && site.tree_of(path).is_none() {
@@ -119,7 +121,11 @@ fn put(path: &Path, bytes: &[u8], site: &Site, staging: &mut Staging) -> io::Res
     if !exists || site.real_root && fs::write(path, bytes).is_ok() {
         return Ok(());
     }
-    bind(&staging.file(bytes, look)?, path, READ_ONLY)
+    let source = match staged {
+        Some(source) => source,
+        None => staged.insert(staging.file(bytes, look)?),
+    };
+    bind(source, path, READ_ONLY)
 }
 
 /// Where the symlinks of `path` lead inside, whether or not something is there; `None` for a loop.

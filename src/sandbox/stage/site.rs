@@ -15,6 +15,7 @@ use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
 use super::super::mountinfo::{self, Mount};
 use super::super::profile::{Mask, Profile};
+use super::kernel;
 
 /// Directories of which the seal has its own: what the host has there is not seen.
 pub(super) const VOLATILE: &[(&str, Mechanism)] = &[
@@ -53,7 +54,7 @@ impl<'a> Site<'a> {
     /// Looks at the machine.
     pub(super) fn survey(profile: &'a Profile, left_out: &'a LeftOut, real_root: bool) -> Result<Self, Failure> {
         let table = Path::new("/proc/self/mountinfo");
-        let text = fs::read(table).blame_at(Mechanism::MountNamespace, "reading mounts", table)?;
+        let text = kernel::read(table).blame_at(Mechanism::MountNamespace, "reading mounts", table)?;
         let mounts = mountinfo::parse(&text)
             .ok_or_else(|| Failure::found(Mechanism::MountNamespace, "reading mounts", Some(table)))?;
         let (user, group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());

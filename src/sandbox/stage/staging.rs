@@ -17,6 +17,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
+use super::kernel;
 use super::site::Site;
 use crate::sys::mount::{Restrictions, attach_tree, clone_tree, restrict};
 
@@ -39,6 +40,8 @@ pub(super) struct Look {
     mode: u32,
     user: u32,
     group: u32,
+    /// Whether what this process makes looks so by itself, since nothing is masked out of its modes.
+    is_own: bool,
 }
 
 impl Look {
@@ -46,16 +49,23 @@ impl Look {
     pub(super) fn of(original: &Metadata, site: &Site) -> Self {
         let (mode, user, group) = (original.mode() & 0o7777, original.uid(), original.gid());
         if site.real_root {
-            return Self { mode, user, group };
+            let is_own = (user, group) == (site.user, site.group) && mode & 0o6000 == 0;
+            return Self { mode, user, group, is_own };
         }
         // What belongs to somebody else gives the user the rights of others, and no more.
         let mode = if user == site.user { mode } else { mode & 0o5 | (mode & 0o5) << 3 | (mode & 0o5) << 6 };
-        Self { mode, user: site.user, group: site.group }
+        Self::own(mode, site)
     }
 
     /// The user's own, with this mode.
     pub(super) fn own(mode: u32, site: &Site) -> Self {
-        Self { mode, user: site.user, group: site.group }
+        Self { mode, user: site.user, group: site.group, is_own: mode & 0o6000 == 0 }
+    }
+
+    /// Makes a directory that looks so.
+    pub(super) fn make_directory(self, path: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().mode(if self.is_own { self.mode } else { 0o700 }).create(path)?;
+        if self.is_own { Ok(()) } else { self.put_on(path) }
     }
 
     /// Gives `path` this look.
@@ -71,7 +81,7 @@ impl Staging {
     pub(super) fn mount() -> Result<Self, Failure> {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         let source = Some("agentsecrets");
-        let options = options(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
+        let options = options(&kernel::text("/proc/meminfo").unwrap_or_default());
         mount(source, POINT, Some("tmpfs"), flags, Some(options.as_str())).blame_at(
             Mechanism::MountNamespace,
             "mounting a private tmpfs",
@@ -96,8 +106,7 @@ impl Staging {
     /// A new, empty directory.
     pub(super) fn directory(&mut self, look: Look) -> io::Result<PathBuf> {
         let path = self.fresh();
-        fs::create_dir(&path)?;
-        look.put_on(&path)?;
+        look.make_directory(&path)?;
         Ok(path)
     }
 
@@ -129,9 +138,10 @@ fn options(memory: &str) -> String {
 
 /// Makes a file that does not exist yet.
 pub(super) fn write_new(path: &Path, bytes: &[u8], look: Look) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mode = if look.is_own { look.mode } else { 0o600 };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
-    look.put_on(path)
+    if look.is_own { Ok(()) } else { look.put_on(path) }
 }
 
 /// Makes a directory and those above it that are missing.

@@ -14,6 +14,7 @@ use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::super::profile::{Mask, MaskKind};
 use super::covers::{Cover, Covers};
+use super::kernel;
 use super::read_files;
 use super::site::Site;
 
@@ -80,7 +81,7 @@ fn is_out_of_reach(error: &io::Error) -> bool {
 
 /// Capabilities, `no_new_privs` and the filter, as the kernel states them; and that the filter refuses in fact.
 fn rights(site: &Site) -> Result<(), Failure> {
-    let status = fs::read_to_string("/proc/self/status").blame(Mechanism::FreshProc, "reading our own status")?;
+    let status = kernel::text("/proc/self/status").blame(Mechanism::FreshProc, "reading our own status")?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.and_then(|value| u64::from_str_radix(value.trim(), 16).ok())
@@ -140,7 +141,7 @@ fn network(site: &Site) -> Result<(), Failure> {
     if site.without(Mechanism::NetworkNamespace) {
         return Ok(());
     }
-    let devices = fs::read_to_string("/proc/self/net/dev").blame(Mechanism::NetworkNamespace, "listing interfaces")?;
+    let devices = kernel::text("/proc/self/net/dev").blame(Mechanism::NetworkNamespace, "listing interfaces")?;
     let mut names = devices.lines().skip(2).filter_map(|line| line.split(':').next());
     if names.all(|name| name.trim() == "lo") {
         Ok(())
