@@ -86,11 +86,13 @@ pub(super) fn run(
             Err(error) => Err(error.into()),
         };
         tracing::debug!("the command ended");
-        // The tree first: nothing of the child is left when the broker closes.
-        drop(stage);
+        // The tree first: it is killed, and the broker closes while the kernel takes it down.
+        stage.end();
         bridge.shutdown().await;
         ports.close().await;
-        Ok::<_, RunError>((ended, broker.close().await))
+        let totals = broker.close().await;
+        drop(stage);
+        Ok::<_, RunError>((ended, totals))
     })?;
     tracing::debug!(?totals, "the broker is closed");
     told.finish(&mut heard);

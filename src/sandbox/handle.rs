@@ -206,6 +206,15 @@ impl Stage {
         }
     }
 
+    /// Kills all that is inside. It is gone when the [`Stage`] is dropped.
+    pub fn end(&self) {
+        // The init ends the run at this end of file; the kill is for one that cannot.
+        let _ = self.control.shutdown(Shutdown::Write);
+        if let Hold::Init { init: Some(init), .. } = &self.hold {
+            let _ = process::signal(init, libc::SIGKILL);
+        }
+    }
+
     fn send(&self, order: &Order) -> Result<(), SandboxError> {
         match channel::send(&self.control, order, channel::NONE) {
             // The stage is gone; what it said before that is still to be read.
@@ -240,11 +249,9 @@ impl AsFd for Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // The init ends the run at this end of file; the kill is for one that cannot.
-        let _ = self.control.shutdown(Shutdown::Write);
+        self.end();
         match &self.hold {
             Hold::Init { init: Some(init), .. } => {
-                let _ = process::signal(init, libc::SIGKILL);
                 let mut gone = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
                 // An init becomes a corpse, and its pidfd readable, when all that it was init of is gone.
                 while poll(&mut gone, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
