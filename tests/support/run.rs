@@ -266,7 +266,8 @@ impl Run {
         Running::new(child, self.input, self.world, before, self.needles, dump)
     }
 
-    fn command_line(&self) -> Command {
+    /// What starts it, for a measurement that waits for it itself.
+    pub(crate) fn command_line(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.verb).args(&self.flags);
         if !self.command.is_empty() {
