@@ -61,6 +61,12 @@ impl Sink {
         Ok(Self { journal, flusher: Some(flusher) })
     }
 
+    /// Removes the file of a run that never began.
+    pub fn discard(&self) {
+        // One that stays says that the run was killed.
+        let _ = std::fs::remove_file(&self.journal.path);
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.journal.path

@@ -38,7 +38,7 @@ pub(super) fn wiring(proxy_url: String, has_browser: bool) -> Wiring {
 }
 
 /// Everything the stage needs to know.
-pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certificates: Certificates) -> Profile {
+pub(super) fn profile(world: &World, order: &Order, planned: &Planned) -> Profile {
     let plan = &planned.plan;
     let path = world.variable("PATH").unwrap_or_default();
     let mut protected: Vec<PathBuf> = std::env::split_paths(path).filter(|path| path.is_absolute()).collect();
@@ -57,7 +57,6 @@ pub(super) fn profile(world: &World, order: &Order, planned: &Planned, certifica
         masks: plan.masks.iter().map(|mask| mask_of(&mask.path, &mask.content)).collect(),
         sockets: plan.sockets.clone(),
         devices: order.devices.clone(),
-        places: places(certificates),
         kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),
         transparent_ports: transparent_ports(planned),
         listeners: listeners(&plan.ports),
@@ -87,7 +86,8 @@ fn mask_of(path: &Path, content: &MaskContent) -> Mask {
     }
 }
 
-fn places(certificates: Certificates) -> Vec<Place> {
+/// The run's own files in the seal.
+pub(super) fn places(certificates: Certificates) -> Vec<Place> {
     let mut bundle_paths = certificates.replaced;
     bundle_paths.push(BUNDLE.into());
     let wgetrc = format!("ca_certificate = {BUNDLE}\n").into_bytes();

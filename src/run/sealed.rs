@@ -46,16 +46,18 @@ pub(super) fn run(
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
     let signals = Signals::block().map_err(RunError::Signals)?;
+    make_session_places(&planned.plan.made);
+    stage.establish(profile::profile(world, order, &planned))?;
+    // Made while the seal is being built.
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
-    make_session_places(&planned.plan.made);
-    stage.establish(profile::profile(world, order, &planned, certificates))?;
-    // Made while the seal is being built.
+    stage.lay(profile::places(certificates))?;
     let runtime = broking::runtime()?;
-    let Established { enforcement, facts, mut doors } = stage.established()?;
-    tracing::debug!(?facts, port = doors.explicit_port, "the seal stands");
     let log = broking::open_log(world, &planned)?;
+    // What never began leaves no log.
+    let Established { enforcement, facts, mut doors } = stage.established().inspect_err(|_| log.discard())?;
+    tracing::debug!(?facts, port = doors.explicit_port, "the seal stands");
 
     let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port), planned.plan.ports.browser);
     base_urls::add(order, &mut planned, doors.explicit_port);

@@ -74,6 +74,7 @@ impl Detection {
 pub fn detect(mut stage: Stage, home: &Path) -> Result<Detection, SandboxError> {
     let profile = Profile { home: home.to_owned(), working_directory: "/".into(), ..Profile::default() };
     stage.establish(profile)?;
+    stage.lay(Vec::new())?;
     match stage.established() {
         Ok(established) => Ok(Detection::of(Ok(established.facts))),
         Err(SandboxError::Refused { failure, mend }) => Ok(Detection::of(Err((failure, mend)))),

@@ -23,7 +23,7 @@ use super::mend::mend;
 use super::message::{Answer, DoorList, Facts, Order, Wanted};
 use super::port_table::PortTable;
 use super::processes::Processes;
-use super::profile::Profile;
+use super::profile::{Place, Profile};
 use crate::sys::process;
 
 /// A stage process and, once established, the seal that its init holds; or the monitor of a guard.
@@ -123,9 +123,15 @@ impl Stage {
         }
     }
 
-    /// Has the seal built and verified, which takes some milliseconds: [`Self::established`] waits for it.
+    /// Has the seal built and verified, which takes some milliseconds: [`Self::lay`] what belongs in it meanwhile, then
+    /// wait for it with [`Self::established`].
     pub fn establish(&self, profile: Profile) -> Result<(), SandboxError> {
         self.send(&Order::Establish { profile: Box::new(profile) })
+    }
+
+    /// Has these files laid in the seal that is being built. There is none without this, be there no file.
+    pub fn lay(&self, places: Vec<Place>) -> Result<(), SandboxError> {
+        self.send(&Order::Lay { places })
     }
 
     /// Waits until the seal stands.

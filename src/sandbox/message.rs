@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::guard::{GuardFacts, GuardProfile};
-use super::profile::Profile;
+use super::profile::{Place, Profile};
 use super::wire::{wire_enum, wire_struct};
 
 /// From the parent to the init.
@@ -15,6 +15,8 @@ pub(super) enum Order {
     Establish { profile: Box<Profile> },
     /// Guard instead.
     Guard { profile: Box<GuardProfile> },
+    /// Lay these files, which takes the parent longer to know than all else.
+    Lay { places: Vec<Place> },
     /// Execute the command.
     Execute { arguments: Vec<OsString>, environment: Vec<(OsString, OsString)> },
     /// Send this signal to the command.
@@ -87,6 +89,7 @@ wire_enum!(Order {
     1 => Execute(arguments, environment),
     2 => Signal(number),
     3 => Guard(profile),
+    4 => Lay(places),
 });
 wire_enum!(Answer {
     0 => Init(real_root),

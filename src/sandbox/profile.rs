@@ -35,9 +35,6 @@ pub struct Profile {
     pub sockets: Vec<PathBuf>,
     /// Device nodes to add to the seal's /dev.
     pub devices: Vec<PathBuf>,
-    /// Files with contents of ours (certificate bundles): symlinks are followed. A path whose directory does not exist
-    /// inside is passed over, except below /run, /tmp and their like, where directories are made.
-    pub places: Vec<Place>,
     /// Descriptors besides 0, 1 and 2 that the command keeps (`/dev/fd/N` on its command line).
     pub kept_descriptors: Vec<RawFd>,
     /// Ports besides 80 and 443 on which connections to any address are received.
@@ -81,7 +78,8 @@ pub enum MaskKind {
     EmptyDirectory {},
 }
 
-/// A file of ours at one or several paths.
+/// A file of ours at one or several paths (certificate bundles): symlinks are followed. A path whose directory does not exist
+/// inside is passed over, except below /run, /tmp and their like, where directories are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Where it appears.
@@ -120,7 +118,6 @@ wire_struct!(Profile {
     masks,
     sockets,
     devices,
-    places,
     kept_descriptors,
     transparent_ports,
     listeners,

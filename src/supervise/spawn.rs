@@ -9,10 +9,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::socket::{setsockopt, sockopt::SndBuf};
 
 use super::Bare;
 use crate::sandbox::{LeftOut, Stage};
 use crate::scrub::ScrubbedEnv;
+
+/// Bytes that the stage's socket may hold.
+const LARGE: usize = 1 << 20;
 
 /// The hidden verb that starts the stage of a seal.
 pub const STAGE_VERB: &str = "__stage";
@@ -98,6 +102,8 @@ fn start_monitor(left_out: &LeftOut) -> io::Result<Stage> {
 fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
     let (control, stage_control) = UnixStream::pair()?;
     let (loopback, stage_loopback) = UnixStream::pair()?;
+    // The largest message, a certificate bundle, is not to wait for its reader. The kernel has a bound of its own.
+    setsockopt(&control, SndBuf, &LARGE)?;
     for socket in [&stage_control, &stage_loopback] {
         fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
     }

@@ -11,7 +11,7 @@ use nix::mount::{MsFlags, mount};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
-use super::super::profile::Mask;
+use super::super::profile::{Mask, Place};
 use super::carried::{Carried, take_trees};
 use super::changes::Layers;
 use super::covers::{self, Covers};
@@ -39,8 +39,11 @@ pub(super) struct Built<'a> {
     pub(super) listeners: Vec<OwnedFd>,
 }
 
-/// Builds it.
-pub(super) fn build<'a>(site: &'a Site) -> Result<Built<'a>, Failure> {
+/// Builds it. `places` gives our own files when it is their turn.
+pub(super) fn build<'a>(
+    site: &'a Site,
+    places: impl FnOnce() -> Result<Vec<Place>, Failure>,
+) -> Result<Built<'a>, Failure> {
     let root = Path::new("/");
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, root, None::<&str>, private, None::<&str>)
@@ -66,7 +69,7 @@ pub(super) fn build<'a>(site: &'a Site) -> Result<Built<'a>, Failure> {
     covers::mount(&covers, site, &mut staging)?;
     let listeners = listeners::make(site, &mut staging)?;
     listeners::put_program(program, site)?;
-    places::lay(site, &mut overlays, &mut staging)?;
+    places::lay(&places()?, site, &mut overlays, &mut staging)?;
     let handle = Staging::handle().blame(Mechanism::MountNamespace, "keeping the staging")?;
     let devices = devices.map(|devices| devices.assemble(site, &mut staging)).transpose()?;
     Staging::cover(devices.as_deref()).blame(Mechanism::OwnDev, "mounting our own /dev")?;

@@ -18,9 +18,10 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 
 use super::super::channel;
-use super::super::failure::Failure;
+use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::super::message::{Answer, Facts, Order, Wanted};
+use super::super::profile::Place;
 use super::build::{Built, build};
 use super::changes::{Changes, Layers};
 use super::command::{Report, Waiting};
@@ -55,6 +56,16 @@ fn fail(control: &UnixStream, failure: Failure) -> io::Result<()> {
     channel::send(control, &Answer::Failed { failure }, channel::NONE)
 }
 
+/// Our own files: what the parent sends after the profile.
+fn places(control: &UnixStream) -> Result<Vec<Place>, Failure> {
+    let received = match channel::receive(control) {
+        Ok(Some((Order::Lay { places }, _))) => Ok(places),
+        Ok(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
+        Err(error) => Err(error),
+    };
+    received.blame(Mechanism::Places, "receiving files to lay")
+}
+
 /// What the init holds once the seal stands.
 struct Seal<'a> {
     start: &'a Start,
@@ -75,7 +86,8 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
         Ok(doors) => doors,
         Err(failure) => return fail(&start.control, failure),
     };
-    let prepared = descriptors::check(site).and_then(|()| Ok((read_files::renew(site)?, build(site)?)));
+    let prepared =
+        descriptors::check(site).and_then(|()| Ok((read_files::renew(site)?, build(site, || places(&start.control))?)));
     let (files, built) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => return fail(&start.control, failure),
@@ -151,7 +163,9 @@ impl Seal<'_> {
                 let _ = process::signal(&self.command.handle, number);
                 Ok(true)
             }
-            Some((Order::Establish { .. } | Order::Guard { .. }, _)) => Err(io::ErrorKind::InvalidData.into()),
+            Some((Order::Establish { .. } | Order::Guard { .. } | Order::Lay { .. }, _)) => {
+                Err(io::ErrorKind::InvalidData.into())
+            }
             None => Ok(self.start.left_out.has(Mechanism::EndOfFile)),
         }
     }

@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
+use super::super::profile::Place;
 use super::overlay::Overlays;
 use super::site::{Site, VOLATILE};
 use super::staging::{Look, READ_ONLY, Staging, bind, make_directories, write_new};
@@ -62,7 +63,12 @@ fn run(path: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
 }
 
 /// Puts every file in its place.
-pub(super) fn lay(site: &Site, overlays: &mut Overlays, staging: &mut Staging) -> Result<(), Failure> {
+pub(super) fn lay(
+    places: &[Place],
+    site: &Site,
+    overlays: &mut Overlays,
+    staging: &mut Staging,
+) -> Result<(), Failure> {
     if site.without(Mechanism::Places) {
         return Ok(());
     }
@@ -72,15 +78,15 @@ pub(super) fn lay(site: &Site, overlays: &mut Overlays, staging: &mut Staging) -
         let Some(bytes) = bytes else { continue };
         lay_one(&[path.into()], &bytes, site, overlays, staging)?;
     }
-    for place in &site.profile.places {
+    for place in places {
         lay_one(&place.paths, &place.bytes.0, site, overlays, staging)?;
     }
-    close_directories(site).blame(Mechanism::Places, "making our own files read-only")
+    close_directories(places, site).blame(Mechanism::Places, "making our own files read-only")
 }
 
 /// Directories of ours with nothing but files of ours (/run/agentsecrets): read-only for the child, whose user owns them.
-fn close_directories(site: &Site) -> io::Result<()> {
-    let paths = site.profile.places.iter().flat_map(|place| &place.paths);
+fn close_directories(places: &[Place], site: &Site) -> io::Result<()> {
+    let paths = places.iter().flat_map(|place| &place.paths);
     let directories: BTreeSet<&Path> = paths.filter_map(|path| path.parent()).collect();
     let is_ours = |directory: &Path| {
         let is_users = site.profile.runtime_directory.iter().any(|runtime| directory.starts_with(runtime));
