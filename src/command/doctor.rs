@@ -87,7 +87,11 @@ fn as_text(detection: &Detection, guard: &Guard) -> String {
     } else {
         "memory     values may be swapped out: the limit of locked memory is reached (`ulimit -l` shows it)\n"
     });
-    text.push_str("terminal   inherited: the child shares your terminal; pushing input into it is blocked\n");
+    text.push_str(if detection.can_seal() {
+        "terminal   own: a sealed child gets a terminal of its own, and yours is out of its reach\n"
+    } else {
+        "terminal   inherited: without a seal the child shares your terminal\n"
+    });
     text
 }
 
@@ -115,6 +119,7 @@ fn as_json(detection: &Detection, guard: &Guard) -> String {
         Ok(facts) => json!({ "landlock": facts.version, "gaps": sandbox::gaps().unwrap_or_default() }),
         Err(missing) => json!({ "reason": missing.failure, "mend": missing.mend }),
     };
-    let all = json!({ "level": level, "mechanisms": facts, "guarded": guarded, "memory_locked": keeps_values_in_memory(), "terminal": "inherited" });
+    let terminal = if detection.can_seal() { "own" } else { "inherited" };
+    let all = json!({ "level": level, "mechanisms": facts, "guarded": guarded, "memory_locked": keeps_values_in_memory(), "terminal": terminal });
     format!("{all}\n")
 }

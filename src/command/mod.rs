@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use crate::cli::{self, LogVerb, Verb};
 use crate::exit::Exit;
 use crate::report::{self, Terminal};
-use crate::supervise::spawn::{GUARD_VERB, STAGE_VERB};
+use crate::supervise::spawn::{GUARD_VERB, KEEPER_VERB, STAGE_VERB};
 use crate::world::{World, WorldError};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -86,6 +86,9 @@ pub fn main() -> ExitCode {
     }
     if arguments.get(1).is_some_and(|verb| verb == GUARD_VERB) {
         return crate::sandbox::guard_main();
+    }
+    if arguments.get(1).is_some_and(|verb| verb == KEEPER_VERB) {
+        return crate::supervise::keep_terminal();
     }
     let exit = World::read().map_err(CommandError::from).and_then(|world| {
         let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, false);

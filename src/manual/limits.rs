@@ -19,8 +19,12 @@
 //!   working. No secret can be injected there; what the child sends of its own is its own. Only how it begins is judged: TLS
 //!   for another name is refused, a plaintext HTTP request is read. TLS that begins later (STARTTLS) is not looked at.
 //! * **Tokens minted at run time.** Token endpoints that the catalogue knows answer 403 until such tokens can be captured.
-//! * **The terminal** is inherited: the child shares the user's terminal. Pushing input into it (`TIOCSTI`) is blocked;
-//!   reading what is typed while it runs is in the nature of sharing.
+//! * **The terminal.** A sealed child has a terminal of its own, shown in the user's. What is typed while it is in front is
+//!   its input, also what was meant for the shell afterwards. What it shows is shown: escape sequences reach the user's
+//!   terminal as they would from any program. Standard streams on another terminal than the controlling one
+//!   (`>/dev/pts/7`) are shown on the controlling one. `kill -STOP` on the parent stops the parent alone, for no program
+//!   learns of that signal; the command waits as soon as it has to show something. With `--isolation guarded` and `none` the child keeps
+//!   the user's terminal and can read it, set it and, where the kernel allows it, type into it.
 //! * **A login in the browser comes back to the child, and ends there.** Links are opened and callback ports published, but
 //!   the exchange of the code for a token is refused until such tokens can be captured (see above): log in outside of a
 //!   run, whose login file is rendered inside.

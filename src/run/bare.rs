@@ -114,10 +114,19 @@ impl Child for Bare {
         Bare::try_wait(self).map_err(RunError::Watch)
     }
 
-    fn pass_on(&self, signal: Received) -> Result<(), RunError> {
+    fn hear(&mut self, signal: Received) -> Result<(), RunError> {
         if !signal.from_terminal {
             self.signal(signal.number).map_err(RunError::Watch)?;
         }
+        Ok(())
+    }
+
+    /// The command has the user's own terminal.
+    fn terminal_is_gone(&self) -> io::Result<Option<OwnedFd>> {
+        Ok(None)
+    }
+
+    fn hang_up(&mut self) -> Result<(), RunError> {
         Ok(())
     }
 }

@@ -75,6 +75,9 @@ pub enum RunError {
     /// The child could not be watched.
     #[error("cannot watch the child")]
     Watch(#[source] io::Error),
+    /// The two terminals could not be connected.
+    #[error("cannot connect the terminal with the child's own")]
+    Terminal(#[source] io::Error),
     /// The runtime did not start.
     #[error("cannot start the broker's runtime")]
     Runtime(#[source] io::Error),

@@ -22,7 +22,7 @@ use crate::proxy::{Broker, Listeners};
 use crate::report::Terminal;
 use crate::sandbox::{Bytes, GuardProfile, Place};
 use crate::scrub::{self, Wiring};
-use crate::supervise::{Signals, spawn};
+use crate::supervise::{Job, Signals, spawn};
 use crate::world::World;
 
 /// Files of the run's own directory.
@@ -65,15 +65,17 @@ pub(super) fn run(
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 
+    // The command keeps the user's terminal.
+    let mut job = Job::new(monitor, None, &signals);
     let runtime = broking::runtime()?;
     let (ended, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, Listeners { explicit: vec![listener], ..Listeners::default() })?;
-        let ended = match monitor.execute(&arguments, environment.pairs(), &enforcement) {
-            Ok(()) => watch(&mut monitor, &signals, &mut heard, &mut told).await,
+        let ended = match job.execute(&arguments, environment.pairs(), &enforcement) {
+            Ok(()) => watch(&mut job, &signals, &mut heard, &mut told).await,
             Err(error) => Err(error.into()),
         };
         // The tree first: nothing of the child is left when the broker closes.
-        drop(monitor);
+        job.finish();
         Ok::<_, RunError>((ended, broker.close().await))
     })?;
     told.finish(&mut heard);

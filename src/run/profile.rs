@@ -58,6 +58,7 @@ pub(super) fn profile(world: &World, order: &Order, planned: &Planned) -> Profil
         sockets: plan.sockets.clone(),
         devices: order.devices.clone(),
         kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),
+        own_terminal: false,
         transparent_ports: transparent_ports(planned),
         listeners: listeners(&plan.ports),
         program: plan.ports.browser.then(|| program(&world.executable)),

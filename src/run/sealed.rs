@@ -3,7 +3,7 @@
 use std::fs::DirBuilder;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::plan::Planned;
 use crate::policy;
 use crate::proxy::{Broker, Listeners, LoopbackSockets};
 use crate::report::Terminal;
-use crate::sandbox::{Doors, Ended, Established, LeftOut, Loopback, Processes, Stage, Status};
+use crate::sandbox::{Doors, Ended, Established, LeftOut, Loopback, Processes, Profile, Stage, Status};
 use crate::scrub;
 use crate::supervise::ports::{Bound, Ports};
-use crate::supervise::{Received, Signals, spawn};
+use crate::supervise::{Attached, Job, Received, Signals, UserTerminal, spawn};
 use crate::world::World;
 
 /// Starts the stage of a seal, which makes its namespaces and waits for the plan.
@@ -45,10 +45,13 @@ pub(super) fn run(
     bound: Bound,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
-    let signals = Signals::block().map_err(RunError::Signals)?;
+    let signals = Signals::block_with_job_control().map_err(RunError::Signals)?;
+    let user = UserTerminal::find();
     make_session_places(&planned.plan.made);
-    stage.establish(profile::profile(world, order, &planned))?;
+    let profile = profile::profile(world, order, &planned);
+    stage.establish(Profile { own_terminal: user.is_some(), ..profile })?;
     // Made while the seal is being built.
+    let keeper = user.as_ref().map(spawn::keeper).transpose()?;
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
@@ -56,7 +59,8 @@ pub(super) fn run(
     let runtime = broking::runtime()?;
     let log = broking::open_log(world, &planned)?;
     // What never began leaves no log.
-    let Established { enforcement, facts, mut doors } = stage.established().inspect_err(|_| log.discard())?;
+    let established = stage.established().inspect_err(|_| log.discard())?;
+    let Established { enforcement, facts, mut doors, terminal: master } = established;
     tracing::debug!(?facts, port = doors.explicit_port, "the seal stands");
 
     let wiring = profile::wiring(credentials.token.proxy_url(doors.explicit_port), planned.plan.ports.browser);
@@ -73,6 +77,13 @@ pub(super) fn run(
     let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, upstream };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
+    let own_terminal = match (user, master, keeper) {
+        (Some(user), Some(master), Some(keeper)) => {
+            Some(Attached::new(user, master, keeper).map_err(RunError::Terminal)?)
+        }
+        _ => None,
+    };
+    let mut job = Job::new(stage, own_terminal, &signals);
     let mut told = Told::new(terminal, !world.terminal.error || ci::is_ci(world, order));
 
     let (ended, totals) = runtime.block_on(async {
@@ -83,17 +94,17 @@ pub(super) fn run(
             bridge.spawn(asked.start(ports.callbacks(), Arc::clone(&log), news).map_err(RunError::Ports)?.serve());
         }
         tracing::debug!("the broker is up");
-        let ended = match stage.execute(&arguments, environment.pairs(), &enforcement) {
-            Ok(()) => watch(&mut stage, &signals, &mut heard, &mut told).await,
+        let ended = match job.execute(&arguments, environment.pairs(), &enforcement) {
+            Ok(()) => watch(&mut job, &signals, &mut heard, &mut told).await,
             Err(error) => Err(error.into()),
         };
         tracing::debug!("the command ended");
         // The tree first: it is killed, and the broker closes while the kernel takes it down.
-        stage.end();
+        job.end();
         bridge.shutdown().await;
         ports.close().await;
         let totals = broker.close().await;
-        drop(stage);
+        job.finish();
         Ok::<_, RunError>((ended, totals))
     })?;
     tracing::debug!(?totals, "the broker is closed");
@@ -161,21 +172,26 @@ impl LoopbackSockets for ChildLoopback {
     }
 }
 
-impl Child for Stage {
+impl Child for Job<'_> {
     type Ended = Ended;
 
     fn readiness(&self) -> io::Result<OwnedFd> {
-        self.as_fd().try_clone_to_owned()
+        Job::readiness(self)
     }
 
     fn try_wait(&mut self) -> Result<Option<Ended>, RunError> {
-        Ok(Stage::try_wait(self)?)
+        Ok(Job::try_wait(self)?)
     }
 
-    fn pass_on(&self, signal: Received) -> Result<(), RunError> {
-        if signal.from_terminal {
-            return Ok(());
-        }
-        Ok(self.signal(signal.number)?)
+    fn hear(&mut self, signal: Received) -> Result<(), RunError> {
+        Ok(Job::hear(self, signal)?)
+    }
+
+    fn terminal_is_gone(&self) -> io::Result<Option<OwnedFd>> {
+        Job::terminal_is_gone(self)
+    }
+
+    fn hang_up(&mut self) -> Result<(), RunError> {
+        Ok(Job::hang_up(self)?)
     }
 }

@@ -17,8 +17,12 @@ pub(super) trait Child {
     fn readiness(&self) -> std::io::Result<OwnedFd>;
     /// How it ended, if it has; never blocks.
     fn try_wait(&mut self) -> Result<Option<Self::Ended>, RunError>;
-    /// Whether a signal that arrived here has to be passed on, and passes it on.
-    fn pass_on(&self, signal: Received) -> Result<(), RunError>;
+    /// Acts on a signal that arrived here: most are passed on.
+    fn hear(&mut self, signal: Received) -> Result<(), RunError>;
+    /// Readable when the terminal that the child shows itself on is gone; none where that is not ours to watch.
+    fn terminal_is_gone(&self) -> std::io::Result<Option<OwnedFd>>;
+    /// Tells the child that its terminal is gone.
+    fn hang_up(&mut self) -> Result<(), RunError>;
 }
 
 /// Returns when the child has ended.
@@ -30,6 +34,7 @@ pub(super) async fn watch<C: Child>(
 ) -> Result<C::Ended, RunError> {
     let ended = readable(child.readiness().map_err(RunError::Watch)?)?;
     let arrived = readable(signals.as_fd().try_clone_to_owned().map_err(RunError::Watch)?)?;
+    let mut gone = child.terminal_is_gone().map_err(RunError::Watch)?.map(readable).transpose()?;
     loop {
         tokio::select! {
             ready = ended.readable() => {
@@ -43,12 +48,25 @@ pub(super) async fn watch<C: Child>(
             ready = arrived.readable() => {
                 ready.map_err(RunError::Watch)?.clear_ready();
                 while let Some(signal) = signals.take().map_err(RunError::Signals)? {
-                    child.pass_on(signal)?;
+                    child.hear(signal)?;
                 }
+            }
+            () = becomes_readable(gone.as_ref()) => {
+                gone = None;
+                child.hang_up()?;
             }
             Some(notice) = heard.notices.recv() => told.hear(&notice),
             Some(news) = heard.news.recv() => told.learn(&news),
         }
+    }
+}
+
+/// Never returns where there is nothing to wait for.
+async fn becomes_readable(descriptor: Option<&AsyncFd<OwnedFd>>) {
+    match descriptor {
+        // One that cannot be watched is as good as gone.
+        Some(descriptor) => drop(descriptor.readable().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -72,7 +72,8 @@ impl Detection {
 /// Tries everything with a stage that was just started, as it would be for a run of the user whose home directory is
 /// `home`.
 pub fn detect(mut stage: Stage, home: &Path) -> Result<Detection, SandboxError> {
-    let profile = Profile { home: home.to_owned(), working_directory: "/".into(), ..Profile::default() };
+    let profile =
+        Profile { home: home.to_owned(), working_directory: "/".into(), own_terminal: true, ..Profile::default() };
     stage.establish(profile)?;
     stage.lay(Vec::new())?;
     match stage.established() {

@@ -58,6 +58,8 @@ pub struct Established {
     pub facts: Facts,
     /// The sockets on which the broker hears the child.
     pub doors: Doors,
+    /// The master of the child's own terminal, if it has one.
+    pub terminal: Option<OwnedFd>,
 }
 
 /// Sockets of the child's network namespace, all non-blocking.
@@ -79,6 +81,15 @@ pub struct Doors {
     pub refusals: Vec<OwnedFd>,
     /// The Unix sockets that the profile asked for, in its order, listening.
     pub listeners: Vec<OwnedFd>,
+}
+
+/// What became of the command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// This signal stopped it; [`Stage::resume`] continues it.
+    Stopped(i32),
+    /// It ended.
+    Ended(Ended),
 }
 
 /// How the command ended.
@@ -143,9 +154,10 @@ impl Stage {
                         *init = descriptors.into_iter().next();
                     }
                 }
-                (Answer::Established { facts, doors }, descriptors) => {
+                (Answer::Established { facts, doors }, mut descriptors) => {
+                    let terminal = if doors.terminal { descriptors.pop() } else { None };
                     let doors = doors.open(descriptors).ok_or(SandboxError::Unexpected)?;
-                    return Ok(Established { enforcement: Enforcement(()), facts, doors });
+                    return Ok(Established { enforcement: Enforcement(()), facts, doors, terminal });
                 }
                 (Answer::Failed { failure }, _) => return Err(refused(failure)),
                 _ => return Err(SandboxError::Unexpected),
@@ -156,14 +168,17 @@ impl Stage {
     /// Executes the command; returns when the kernel has replaced the waiting process by it, or refused to.
     ///
     /// `environment` is the whole environment of the command. Its PATH finds `arguments[0]` if that has no slash.
+    /// `foreground` puts it in front of its terminal; behind it, it stops as soon as it wants something of it.
     pub fn execute(
         &mut self,
         arguments: &[OsString],
         environment: &[(OsString, OsString)],
+        foreground: bool,
         _: &Enforcement,
     ) -> Result<(), ExecError> {
         let command = arguments.first().ok_or(ExecError::Malformed)?.to_string_lossy().into_owned();
-        self.send(&Order::Execute { arguments: arguments.to_vec(), environment: environment.to_vec() })?;
+        let (arguments, environment) = (arguments.to_vec(), environment.to_vec());
+        self.send(&Order::Execute { arguments, environment, foreground })?;
         match self.receive()? {
             (Answer::Started {}, _) => Ok(()),
             (Answer::NotStarted { errno: libc::ENOENT | libc::ENOTDIR }, _) => Err(ExecError::NotFound { command }),
@@ -177,7 +192,17 @@ impl Stage {
 
     /// Sends signal `number` to the command. A command that is gone already is no error.
     pub fn signal(&self, number: i32) -> Result<(), SandboxError> {
-        self.send(&Order::Signal { number })
+        self.send(&Order::Signal { number, group: false })
+    }
+
+    /// Sends signal `number` to the whole process group that the command leads, as a terminal does.
+    pub fn signal_group(&self, number: i32) -> Result<(), SandboxError> {
+        self.send(&Order::Signal { number, group: true })
+    }
+
+    /// Continues the command's group, in front of its terminal or behind it.
+    pub fn resume(&self, foreground: bool) -> Result<(), SandboxError> {
+        self.send(&Order::Continue { foreground })
     }
 
     /// Another handle that makes sockets of the child's network namespace; a guarded child has none of its own.
@@ -192,8 +217,8 @@ impl Stage {
         Some(Processes::around(init.as_fd()))
     }
 
-    /// How the command ended, if it has. Never blocks; the socket of `as_fd` is readable when there is an answer.
-    pub fn try_wait(&mut self) -> Result<Option<Ended>, SandboxError> {
+    /// What became of the command, if anything has. Never blocks; the socket of `as_fd` is readable when there is an answer.
+    pub fn try_wait(&mut self) -> Result<Option<Change>, SandboxError> {
         let mut polled = [PollFd::new(self.control.as_fd(), PollFlags::POLLIN)];
         match poll(&mut polled, PollTimeout::ZERO) {
             Ok(0) | Err(nix::errno::Errno::EINTR) => Ok(None),
@@ -202,11 +227,12 @@ impl Stage {
         }
     }
 
-    /// Waits until the command has ended and every process inside is gone.
-    pub fn wait(&mut self) -> Result<Ended, SandboxError> {
+    /// Waits until the command was stopped, or has ended and every process inside is gone.
+    pub fn wait(&mut self) -> Result<Change, SandboxError> {
         match self.receive()? {
+            (Answer::Stopped { signal }, _) => Ok(Change::Stopped(signal)),
             (Answer::Ended { status, changes, more_changes }, _) => {
-                Ok(Ended { status: Status::of(status), home_changes: changes, more_changes })
+                Ok(Change::Ended(Ended { status: Status::of(status), home_changes: changes, more_changes }))
             }
             _ => Err(SandboxError::Unexpected),
         }
@@ -344,8 +370,15 @@ mod tests {
 
     #[test]
     fn doors_take_exactly_their_sockets() {
-        let list =
-            || DoorList { explicit_port: 7, transparent: vec![80, 443], udp: 2, tcp: 1, refusals: 2, listeners: 1 };
+        let list = || DoorList {
+            explicit_port: 7,
+            transparent: vec![80, 443],
+            udp: 2,
+            tcp: 1,
+            refusals: 2,
+            listeners: 1,
+            terminal: false,
+        };
         let sockets = |count| (0..count).map(|_| OwnedFd::from(io::pipe().unwrap().0)).collect::<Vec<_>>();
         let doors = list().open(sockets(9)).unwrap();
         assert_eq!(doors.transparent.iter().map(|(port, _)| *port).collect::<Vec<_>>(), [80, 443]);

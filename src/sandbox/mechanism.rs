@@ -102,6 +102,8 @@ mechanisms! {
     Places = "places",
     /// Our own /dev.
     OwnDev = "own-dev",
+    /// A terminal and a session of the child's own: the user's terminal is out of its reach.
+    OwnTerminal = "own-terminal",
     /// Every descriptor that was not asked for closed.
     Descriptors = "descriptors",
     /// `no_new_privs`.

@@ -17,10 +17,12 @@ pub(super) enum Order {
     Guard { profile: Box<GuardProfile> },
     /// Lay these files, which takes the parent longer to know than all else.
     Lay { places: Vec<Place> },
-    /// Execute the command.
-    Execute { arguments: Vec<OsString>, environment: Vec<(OsString, OsString)> },
-    /// Send this signal to the command.
-    Signal { number: i32 },
+    /// Execute the command, in front of its terminal or not.
+    Execute { arguments: Vec<OsString>, environment: Vec<(OsString, OsString)>, foreground: bool },
+    /// Send this signal to the command, or to the whole process group that it leads.
+    Signal { number: i32, group: bool },
+    /// Continue the command's group, in front of its terminal or not.
+    Continue { foreground: bool },
 }
 
 /// From the stage and the init to the parent.
@@ -38,6 +40,8 @@ pub(super) enum Answer {
     Started {},
     /// The command could not be executed; the error number says why.
     NotStarted { errno: i32 },
+    /// The command was stopped by this signal.
+    Stopped { signal: i32 },
     /// The command ended; every process inside is gone.
     Ended { status: i32, changes: Vec<PathBuf>, more_changes: bool },
 }
@@ -51,7 +55,8 @@ pub(super) enum Wanted {
     PortTable {},
 }
 
-/// Which socket is which among those that come with `Established`: explicit, transparent, UDP, TCP, refusals, listeners.
+/// Which socket is which among those that come with `Established`: explicit, transparent, UDP, TCP, refusals, listeners,
+/// the master of the child's terminal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DoorList {
     /// The port of the explicit proxy.
@@ -66,6 +71,8 @@ pub(super) struct DoorList {
     pub(super) refusals: u8,
     /// How many of the profile's Unix sockets there are: all.
     pub(super) listeners: u8,
+    /// Whether the master of the child's own terminal is there.
+    pub(super) terminal: bool,
 }
 
 /// What the seal turned out to be where that depends on the machine.
@@ -81,15 +88,16 @@ pub struct Facts {
     pub verified_masks: u32,
 }
 
-wire_struct!(DoorList { explicit_port, transparent, udp, tcp, refusals, listeners });
+wire_struct!(DoorList { explicit_port, transparent, udp, tcp, refusals, listeners, terminal });
 wire_struct!(Facts { real_root, home_is_overlaid, read_only, verified_masks });
 wire_enum!(Wanted { 0 => Stream(v6), 1 => PortTable() });
 wire_enum!(Order {
     0 => Establish(profile),
-    1 => Execute(arguments, environment),
-    2 => Signal(number),
-    3 => Guard(profile),
-    4 => Lay(places),
+    1 => Execute(arguments, environment, foreground),
+    2 => Signal(number, group),
+    3 => Continue(foreground),
+    4 => Guard(profile),
+    5 => Lay(places),
 });
 wire_enum!(Answer {
     0 => Init(real_root),
@@ -99,4 +107,5 @@ wire_enum!(Answer {
     4 => NotStarted(errno),
     5 => Ended(status, changes, more_changes),
     6 => Guarded(facts),
+    7 => Stopped(signal),
 });

@@ -34,7 +34,7 @@ pub use detect::{Detection, Fact, Verdict, detect, detect_guard};
 pub use error::{ExecError, SandboxError};
 pub use failure::Failure;
 pub use guard::{GuardFacts, GuardProfile, gaps, guard_main};
-pub use handle::{Doors, Ended, Enforcement, Established, Loopback, Stage, Status};
+pub use handle::{Change, Doors, Ended, Enforcement, Established, Loopback, Stage, Status};
 pub use left_out::LeftOut;
 pub use mechanism::Mechanism;
 pub use message::Facts;

@@ -37,6 +37,8 @@ pub struct Profile {
     pub devices: Vec<PathBuf>,
     /// Descriptors besides 0, 1 and 2 that the command keeps (`/dev/fd/N` on its command line).
     pub kept_descriptors: Vec<RawFd>,
+    /// The command gets a terminal of its own in the place of every terminal among its standard streams.
+    pub own_terminal: bool,
     /// Ports besides 80 and 443 on which connections to any address are received.
     pub transparent_ports: Vec<u16>,
     /// Unix sockets on which the parent hears the child, by their paths inside: mounted over what is there; where nothing
@@ -119,6 +121,7 @@ wire_struct!(Profile {
     sockets,
     devices,
     kept_descriptors,
+    own_terminal,
     transparent_ports,
     listeners,
     program,

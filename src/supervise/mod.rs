@@ -1,12 +1,16 @@
-//! The child's life: start, signals, end, and what crosses its seal by the user's wish.
+//! The child's life: start, terminal, signals, end, and what crosses its seal by the user's wish.
 
 mod bare;
+mod job;
 mod news;
 pub mod ports;
 mod signals;
 pub mod spawn;
+mod terminal;
 
 pub use bare::Bare;
+pub use job::Job;
 pub use news::News;
 pub use signals::{Received, Signals};
 pub use spawn::SpawnError;
+pub use terminal::{Attached, UserTerminal, keep_terminal};

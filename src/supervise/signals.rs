@@ -1,13 +1,14 @@
 //! Signals to the parent: which there are, who sent them, and which of them the child must be told of.
 //!
-//! **Invariants.** A signal from the terminal reaches the child once: the terminal sends it to the whole foreground group,
-//! child included, so only those that a process sent to us alone are forwarded. A signal that was ignored when we were
+//! **Invariants.** A signal from the terminal reaches the child once: a child that shares our process group has it from
+//! the terminal itself, and one with a terminal of its own has it from us. A signal that was ignored when we were
 //! started (`nohup`, background jobs) stays ignored, for the child too.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::{getpgrp, getpid};
 
 /// What can ask the run to end or tell the child something.
 const WATCHED: [Signal; 7] = [
@@ -19,6 +20,13 @@ const WATCHED: [Signal; 7] = [
     Signal::SIGUSR2,
     Signal::SIGWINCH,
 ];
+
+/// What stops a job and lets it go on. A child in our own process group gets them from the terminal and the shell, and we
+/// stop and go on with it; for one that does not, we have to act.
+const JOB_CONTROL: [Signal; 4] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGCONT];
+
+/// What says that nobody waits for this process any more.
+const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
 /// `si_code` of a signal that the kernel itself raised, as the terminal does (sigaction(2)).
 const FROM_KERNEL: i32 = 0x80;
@@ -42,9 +50,18 @@ pub struct Signals {
 impl Signals {
     /// Blocks the watched signals for this thread and all that it starts; call it before the first thread is started.
     pub fn block() -> nix::Result<Self> {
-        let ignored: Vec<Signal> = WATCHED.into_iter().filter(|signal| crate::sys::is_ignored(*signal)).collect();
+        Self::watch(&WATCHED)
+    }
+
+    /// The same, with those of job control: for a child that has a session of its own.
+    pub fn block_with_job_control() -> nix::Result<Self> {
+        Self::watch(&[WATCHED.as_slice(), &JOB_CONTROL].concat())
+    }
+
+    fn watch(signals: &[Signal]) -> nix::Result<Self> {
+        let ignored: Vec<Signal> = signals.iter().copied().filter(|signal| crate::sys::is_ignored(*signal)).collect();
         let mut set = SigSet::empty();
-        for signal in WATCHED.into_iter().filter(|signal| !ignored.contains(signal)) {
+        for signal in signals.iter().copied().filter(|signal| !ignored.contains(signal)) {
             set.add(signal);
         }
         set.thread_block()?;
@@ -57,6 +74,31 @@ impl Signals {
         let Some(info) = self.descriptor.read_signal()? else { return Ok(None) };
         let number = i32::try_from(info.ssi_signo).map_err(|_| nix::Error::EINVAL)?;
         Ok(Some(Received { number, from_terminal: info.ssi_code == FROM_KERNEL }))
+    }
+
+    /// Takes what is pending; says whether any of it asks this process to end.
+    pub fn ask_to_end(&self) -> bool {
+        let mut asked = false;
+        while let Ok(Some(received)) = self.take() {
+            asked |= ENDING.iter().any(|signal| *signal as i32 == received.number);
+        }
+        asked
+    }
+
+    /// Stops this process as `signal` does by default, its whole group if `group` says so, and returns when it is
+    /// continued: at once where the kernel stops nobody, since no shell is there to continue an orphaned group.
+    ///
+    /// Call it from a thread in which the signals are blocked.
+    pub fn stop(&self, signal: Signal, group: bool) -> nix::Result<()> {
+        if group {
+            killpg(getpgrp(), signal)?;
+        } else {
+            kill(getpid(), signal)?;
+        }
+        let mut set = SigSet::empty();
+        set.add(signal);
+        set.thread_unblock()?;
+        set.thread_block()
     }
 
     /// The numbers that were ignored when we were started.

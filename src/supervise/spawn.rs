@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{setsockopt, sockopt::SndBuf};
 
 use super::Bare;
+use super::terminal::{Keeper, UserTerminal};
 use crate::sandbox::{LeftOut, Stage};
 use crate::scrub::ScrubbedEnv;
 
@@ -23,6 +24,9 @@ pub const STAGE_VERB: &str = "__stage";
 /// The hidden verb that starts the monitor of a guard.
 pub const GUARD_VERB: &str = "__guard";
 
+/// The hidden verb that starts the keeper of the user's terminal.
+pub const KEEPER_VERB: &str = "__terminal";
+
 /// A process could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -30,6 +34,13 @@ pub enum SpawnError {
     /// The stage of a seal.
     #[error("cannot start the stage process")]
     Stage {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The keeper of the terminal.
+    #[error("cannot start the process that keeps the terminal's settings")]
+    Keeper {
         /// Why.
         #[source]
         source: io::Error,
@@ -131,4 +142,22 @@ pub fn opener(words: &[OsString], environment: &[(OsString, OsString)]) -> io::R
     let mut child = command.spawn()?;
     // How it ends is the user's to see.
     std::thread::Builder::new().name("opener".into()).spawn(move || child.wait()).map(drop)
+}
+
+/// Starts the keeper of the user's terminal: this executable anew, with the terminal, a line to us and nothing else.
+pub fn keeper(terminal: &UserTerminal) -> Result<Keeper, SpawnError> {
+    start_keeper(terminal).map_err(|source| SpawnError::Keeper { source })
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
+fn start_keeper(terminal: &UserTerminal) -> io::Result<Keeper> {
+    let (line, other) = UnixStream::pair()?;
+    let process = Command::new("/proc/self/exe")
+        .arg(KEEPER_VERB)
+        .env_clear()
+        .stdin(OwnedFd::from(other))
+        .stdout(terminal.as_fd().try_clone_to_owned()?)
+        .stderr(Stdio::null())
+        .spawn()?;
+    Ok(Keeper::new(process, line))
 }

@@ -14,6 +14,7 @@ pub mod mount;
 pub mod process;
 pub mod seccomp;
 pub mod socket;
+pub mod terminal;
 
 pub use disposition::{die_with_parent, is_ignored};
 pub use harden::harden;

@@ -46,13 +46,13 @@ pub fn signal(pidfd: impl AsFd, number: i32) -> io::Result<()> {
     }
 }
 
-/// The next child that has ended, with its status as `wait(2)` gives it; `None` if none has ended yet.
+/// The next child that has ended or was stopped, with its status as `wait(2)` gives it; `None` if there is none yet.
 ///
 /// Unlike nix's, this one knows real-time signals. No children at all is `ECHILD`.
 pub fn reap() -> io::Result<Option<(Pid, i32)>> {
     let mut status = 0;
     // SAFETY: the kernel writes one int.
-    match check(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) }.into())? {
+    match check(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::WUNTRACED) }.into())? {
         0 => Ok(None),
         child => Ok(Some((Pid::from_raw(i32::try_from(child).map_err(io::Error::other)?), status))),
     }

@@ -195,7 +195,7 @@ impl Guard<'_> {
                 self.execute(&order)?;
                 Ok(true)
             }
-            Ok(Some((Order::Signal { number }, _))) => {
+            Ok(Some((Order::Signal { number, group: false }, _))) => {
                 // An unknown number is the sender's fault; a command that is gone needs no signal.
                 let _ = process::signal(&self.handle, number);
                 Ok(true)
@@ -221,7 +221,8 @@ impl Guard<'_> {
         let mut status = None;
         loop {
             match process::reap() {
-                Ok(Some((number, ended))) if number == self.command => status = Some(ended),
+                // One that was only stopped shares the parent's job, which its shell sees.
+                Ok(Some((number, ended))) if number == self.command && !libc::WIFSTOPPED(ended) => status = Some(ended),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(status),
                 Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(status),

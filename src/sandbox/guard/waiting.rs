@@ -60,7 +60,7 @@ impl Waiting<'_> {
             Err(failure) => Tried::Failed { failure },
         };
         channel::send(&self.link, &tried, channel::NONE)?;
-        let Some((Order::Execute { arguments, environment }, _)) = channel::receive(&self.link)? else {
+        let Some((Order::Execute { arguments, environment, .. }, _)) = channel::receive(&self.link)? else {
             return Ok(());
         };
         process::reset_dispositions(self.ignored);

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{execve, setsid};
+use nix::unistd::{Pid, execve, setpgid};
 
 use super::super::channel;
 use super::super::failure::{Blame, Failure};
@@ -68,7 +68,7 @@ impl Waiting<'_> {
             Err(failure) => Report::Failed { failure },
         };
         channel::send(&self.link, &report, channel::NONE)?;
-        let Some((Order::Execute { arguments, environment }, _)) = channel::receive(&self.link)? else {
+        let Some((Order::Execute { arguments, environment, .. }, _)) = channel::receive(&self.link)? else {
             return Ok(());
         };
         process::reset_dispositions(self.ignored);
@@ -83,10 +83,9 @@ impl Waiting<'_> {
             descriptors::close_the_rest(&self.site.profile.kept_descriptors)?;
         }
         descriptors::renew_devices(self.site)?;
-        // Without a terminal there is no job control to share, and a session of its own keeps the command from
-        // signalling the parent's process group.
-        if std::fs::File::open("/dev/tty").is_err() {
-            setsid().blame(Mechanism::PidNamespace, "making a session")?;
+        if !self.site.without(Mechanism::OwnTerminal) {
+            // A job of the session that the init leads.
+            setpgid(Pid::from_raw(0), Pid::from_raw(0)).blame(Mechanism::OwnTerminal, "making a process group")?;
         }
         if !self.site.without(Mechanism::NoNewPrivileges) {
             prctl::set_no_new_privs().blame(Mechanism::NoNewPrivileges, "setting no_new_privs")?;

@@ -86,7 +86,7 @@ impl Inherited<'_> {
 }
 
 /// Opens standard streams on the host's device nodes anew, by the seal's own nodes: through a descriptor of the host's,
-/// fchmod(2) and fchown(2) reach the host's inode. Terminals stay: they have no other node.
+/// fchmod(2) and fchown(2) reach the host's inode. Terminals have been replaced already.
 pub(super) fn renew_devices(site: &Site) -> Result<(), Failure> {
     if site.without(Mechanism::OwnDev) {
         return Ok(());

@@ -28,6 +28,7 @@ use super::command::{Report, Waiting};
 use super::descriptors;
 use super::read_files::{self, ReadFile};
 use super::site::Site;
+use super::terminal::{self, Terminal};
 use super::{Start, network};
 use crate::sys::process;
 
@@ -72,6 +73,7 @@ struct Seal<'a> {
     layers: Layers,
     files: Vec<ReadFile>,
     command: Command,
+    terminal: Option<Terminal>,
 }
 
 /// The command, waiting or running.
@@ -95,26 +97,42 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
     let Built { layers, home_is_overlaid, read_only, covers, listeners } = built;
     doors.listeners = u8::try_from(listeners.len()).map_err(io::Error::other)?;
     sockets.extend(listeners);
+    let (terminal, master) = match own_terminal(site) {
+        Ok(pair) => pair.unzip(),
+        Err(failure) => return fail(&start.control, failure),
+    };
     let (link, other) = UnixStream::pair()?;
     let command = match process::fork(CloneFlags::empty())? {
         process::Side::Child => {
+            drop(master);
             let waiting = Waiting { link: other, site, covers: &covers, ignored: start.ignored, umask };
             return waiting.run();
         }
         process::Side::Parent(number, handle) => Command { number, handle, link },
     };
     drop(other);
+    doors.terminal = master.is_some();
+    sockets.extend(master);
     let facts = Facts { real_root: site.real_root, home_is_overlaid, read_only, verified_masks: 0 };
     match channel::receive(&command.link)? {
         Some((Report::Verified { masks }, _)) => {
             let facts = Facts { verified_masks: masks, ..facts };
             channel::send(&start.control, &Answer::Established { facts, doors }, &sockets)?;
+            // What belongs to the parent alone, the master of the terminal not least.
             drop(sockets);
-            Seal { start, layers, files, command }.serve()
+            Seal { start, layers, files, command, terminal }.serve()
         }
         Some((Report::Failed { failure }, _)) => fail(&start.control, failure),
         _ => fail(&start.control, Failure::found(Mechanism::Filter, "the verifying process ended", None)),
     }
+}
+
+/// The session in which the command is a job, with a terminal if the run has one.
+fn own_terminal(site: &Site) -> Result<Option<(Terminal, OwnedFd)>, Failure> {
+    if site.without(Mechanism::OwnTerminal) {
+        return Ok(None);
+    }
+    terminal::lead_session(site.profile.own_terminal)
 }
 
 impl Seal<'_> {
@@ -158,9 +176,17 @@ impl Seal<'_> {
                 self.execute(&order)?;
                 Ok(true)
             }
-            Some((Order::Signal { number }, _)) => {
+            Some((Order::Signal { number, group: false }, _)) => {
                 // An unknown number is the sender's fault; a command that is gone needs no signal.
                 let _ = process::signal(&self.command.handle, number);
+                Ok(true)
+            }
+            Some((Order::Signal { number, group: true }, _)) => {
+                terminal::signal_group(self.command.number, number);
+                Ok(true)
+            }
+            Some((Order::Continue { foreground }, _)) => {
+                terminal::resume(self.terminal.as_ref(), foreground, self.command.number);
                 Ok(true)
             }
             Some((Order::Establish { .. } | Order::Guard { .. } | Order::Lay { .. }, _)) => {
@@ -172,6 +198,9 @@ impl Seal<'_> {
 
     /// Has the waiting process execute; its socket closes when the kernel has done it.
     fn execute(&self, order: &Order) -> io::Result<()> {
+        if let (Some(terminal), Order::Execute { foreground: true, .. }) = (&self.terminal, order) {
+            terminal.give(true, self.command.number);
+        }
         channel::send(&self.command.link, order, channel::NONE)?;
         let answer = match channel::receive(&self.command.link)? {
             None => Answer::Started {},
@@ -194,12 +223,15 @@ impl Seal<'_> {
         }
     }
 
-    /// Reaps whatever has ended; the command's status if that is among them.
+    /// Reaps whatever has ended; the command's status if that is among them. That the command was stopped is told.
     fn reap(&self) -> io::Result<Option<i32>> {
         let mut status = None;
         loop {
             match process::reap() {
-                Ok(Some((number, ended))) if number == self.command.number => status = Some(ended),
+                Ok(Some((number, changed))) if number == self.command.number => match terminal::stopped(changed) {
+                    Some(signal) => channel::send(&self.start.control, &Answer::Stopped { signal }, channel::NONE)?,
+                    None => status = Some(changed),
+                },
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(status),
                 Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(status),

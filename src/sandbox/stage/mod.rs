@@ -24,6 +24,7 @@ mod places;
 mod read_files;
 mod site;
 mod staging;
+mod terminal;
 mod verify;
 
 use std::ffi::OsString;

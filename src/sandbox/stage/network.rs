@@ -103,7 +103,8 @@ pub(super) fn doors(ports: &[u16], left_out: &LeftOut) -> Result<(DoorList, Vec<
 fn open_doors(ports: &[u16], left_out: &LeftOut) -> io::Result<(DoorList, Vec<OwnedFd>)> {
     let explicit = listener(&SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)))?;
     let explicit_port = getsockname::<SockaddrIn>(explicit.as_raw_fd())?.port();
-    let mut list = DoorList { explicit_port, transparent: Vec::new(), udp: 0, tcp: 0, refusals: 0, listeners: 0 };
+    let mut list =
+        DoorList { explicit_port, transparent: Vec::new(), udp: 0, tcp: 0, refusals: 0, listeners: 0, terminal: false };
     let mut sockets = vec![explicit];
     if left_out.has(Mechanism::NetworkNamespace) {
         // These ports are the host's then.

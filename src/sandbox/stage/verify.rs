@@ -17,12 +17,15 @@ use super::covers::{Cover, Covers};
 use super::kernel;
 use super::read_files;
 use super::site::Site;
+use super::terminal::is_foreign;
+use crate::sys::terminal::is_terminal;
 
 /// Verifies everything; says how many masks were read back.
 pub(super) fn verify(site: &Site, covers: &Covers) -> Result<u32, Failure> {
     rights(site)?;
     processes(site)?;
     network(site)?;
+    terminals(site)?;
     mounts(site)?;
     read_files::verify(site)?;
     for (path, cover) in covers {
@@ -148,6 +151,30 @@ fn network(site: &Site) -> Result<(), Failure> {
     } else {
         Err(Failure::found(Mechanism::NetworkNamespace, "there is another interface than lo", None))
     }
+}
+
+/// /dev/tty is the terminal of this session or nothing, and no descriptor leads to another.
+fn terminals(site: &Site) -> Result<(), Failure> {
+    if site.without(Mechanism::OwnTerminal) {
+        return Ok(());
+    }
+    let tty = Path::new("/dev/tty");
+    let controlling = fs::OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(tty);
+    match controlling {
+        Ok(terminal) if !site.profile.own_terminal || is_foreign(&terminal) => {
+            return Err(Failure::found(Mechanism::OwnTerminal, "another terminal can be opened", Some(tty)));
+        }
+        Err(error) if site.profile.own_terminal && tty.exists() => {
+            return Err(error).blame_at(Mechanism::OwnTerminal, "opening our own terminal", tty);
+        }
+        _ => {}
+    }
+    let kept = site.profile.kept_descriptors.iter().any(|number| is_terminal(*number));
+    if kept || is_foreign(io::stdin()) || is_foreign(io::stdout()) || is_foreign(io::stderr()) {
+        let step = "the command would inherit a terminal that is not its own";
+        return Err(Failure::found(Mechanism::OwnTerminal, step, None));
+    }
+    Ok(())
 }
 
 fn mounts(site: &Site) -> Result<(), Failure> {
