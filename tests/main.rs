@@ -18,5 +18,6 @@ mod lifecycle;
 mod ports;
 mod streams;
 mod support;
+mod terminal;
 mod transparency;
 mod view;

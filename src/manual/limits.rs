@@ -23,8 +23,8 @@
 //!   its input, also what was meant for the shell afterwards. What it shows is shown: escape sequences reach the user's
 //!   terminal as they would from any program. Standard streams on another terminal than the controlling one
 //!   (`>/dev/pts/7`) are shown on the controlling one. `kill -STOP` on the parent stops the parent alone, for no program
-//!   learns of that signal; the command waits as soon as it has to show something. With `--isolation guarded` and `none` the child keeps
-//!   the user's terminal and can read it, set it and, where the kernel allows it, type into it.
+//!   learns of that signal; the command waits as soon as it has to show something. With `--isolation guarded` and `none`
+//!   the child keeps the user's terminal and can read it and set it; at `none` it types into it where the kernel allows it.
 //! * **A login in the browser comes back to the child, and ends there.** Links are opened and callback ports published, but
 //!   the exchange of the code for a token is refused until such tokens can be captured (see above): log in outside of a
 //!   run, whose login file is rendered inside.

@@ -64,6 +64,9 @@ pub(crate) const TABLE: &[Row] = &[
     row("socket-masks", &["socket-masks"], "unix-in-project"),
     row("own-state", &["own-state"], "read-own-state"),
     root("own-dev", &["own-dev", "read-only-root"], "device-kernel-log"),
+    row("own-terminal", &["own-terminal"], "resize-terminal-by-descriptor"),
+    row("own-terminal", &["own-terminal"], "resize-terminal-by-name"),
+    row("own-terminal", &["own-terminal"], "take-the-front"),
     row("own-tmp", &["own-tmp"], "read-host-tmp"),
     root("own-run", &["own-run"], "read-host-run"),
     row("fresh-proc", &["fresh-proc", "pid-namespace"], "see-parent"),
@@ -97,7 +100,7 @@ pub(crate) const TABLE: &[Row] = &[
     ),
     root("filter-system", &["filter-system", "user-namespace", "dumpable", "capabilities"], "kernel-log"),
     row("filter-tracing", &["filter-tracing"], "userfaultfd"),
-    row("filter-terminal", &["filter-terminal"], "type-into-terminal"),
+    row("filter-terminal", &["filter-terminal", "own-terminal"], "type-into-terminal"),
     row("filter-sockets", &["filter-sockets"], "vsock"),
 ];
 

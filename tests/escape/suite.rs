@@ -3,12 +3,13 @@
 use std::fs::{self, Permissions};
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use agentsecrets::sys::terminal::size;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
@@ -48,6 +49,9 @@ pub(crate) struct Programs {
 /// What stands in for the program outside: it forgets the flags, takes the value from the command's environment, and
 /// stays its parent.
 const OUTSIDE: &str = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done; shift\nenv -u INTERNAL_TOKEN \"$@\"\n";
+
+/// The height that an attacker gives the host's terminal.
+pub(crate) const ROWS: u16 = 4321;
 
 /// Runs what has one of `words` in its name, or all.
 pub(crate) fn run(words: &[&str]) -> ExitCode {
@@ -123,9 +127,12 @@ fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (b
         fs::copy(&program, &copy).unwrap();
         program = copy;
     }
-    let terminal = matches!(trial.evidence, Evidence::Typed).then(|| terminal(user));
+    let terminal = trial.at_terminal.then(|| terminal(user));
     let mut wrapper = trial.wrapper.to_owned();
     if let Some((_, _, path)) = &terminal {
+        let facts = fs::metadata(path).unwrap();
+        run = run.variable("HOST_TERMINAL", path);
+        run = run.variable("HOST_TERMINAL_INODE", format!("{} {}", facts.dev(), facts.ino()));
         wrapper = format!("exec setsid --ctty --wait {{}} \"$@\" <{}", path.display());
     }
     run = if wrapper.is_empty() {
@@ -149,6 +156,7 @@ fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (b
         Evidence::Planted(path) => holds(&finished.world().root().join(path), &mark),
         Evidence::Scheduled => host::has_job(&mark),
         Evidence::Typed => typed(&terminal.unwrap().1, &mark),
+        Evidence::Resized => size(&terminal.unwrap().1).unwrap().ws_row == ROWS,
         Evidence::Renamed => gethostname().unwrap().to_string_lossy() == mark,
         Evidence::Outlived => unreachable!("judged above"),
     };

@@ -21,6 +21,8 @@ pub(crate) enum Evidence {
     Scheduled,
     /// Its mark is input of the host's terminal.
     Typed,
+    /// The host's terminal has another size.
+    Resized,
     /// The host has a new name.
     Renamed,
     /// It lives when the run's first process is dead.
@@ -55,6 +57,8 @@ pub(crate) struct Trial {
     pub(crate) flags: &'static [&'static str],
     /// A shell line that starts the program, `{}`, with its arguments.
     pub(crate) wrapper: &'static str,
+    /// The host's terminal is its standard input and the controlling one of its session.
+    pub(crate) at_terminal: bool,
     /// The program is started from a copy in the project.
     pub(crate) own_copy: bool,
     who: Who,
@@ -70,6 +74,7 @@ impl Trial {
             control: Control::Outside,
             flags: &[],
             wrapper: "",
+            at_terminal: matches!(evidence, Evidence::Typed | Evidence::Resized),
             own_copy: false,
             who: Who::Both,
             needs: None,
@@ -98,6 +103,11 @@ impl Trial {
 
     const fn wrapped(mut self, wrapper: &'static str) -> Self {
         self.wrapper = wrapper;
+        self
+    }
+
+    const fn at_terminal(mut self) -> Self {
+        self.at_terminal = true;
         self
     }
 
@@ -254,6 +264,13 @@ pub(crate) const TRIALS: &[Trial] = &[
     Trial::new("shared-memory", Said),
     Trial::new("type-into-terminal", Evidence::Typed).needs("tiocsti", types_into_terminals),
     Trial::new("type-into-terminal-high-bits", Evidence::Typed).needs("tiocsti", types_into_terminals),
+    Trial::new("resize-terminal-by-descriptor", Evidence::Resized),
+    Trial::new("resize-terminal-by-number", Evidence::Resized),
+    Trial::new("resize-terminal-by-other-process", Evidence::Resized),
+    Trial::new("resize-terminal-by-name", Evidence::Resized),
+    Trial::new("resize-terminal-by-path", Evidence::Resized),
+    Trial::new("take-the-front", Said).at_terminal(),
+    Trial::new("steal-terminal", Said).at_terminal().root(),
     Trial::new("block-device", Said).root(),
     Trial::new("device-mode", Said).root(),
     Trial::new("device-mode-by-stdin", Said).root().wrapped("exec {} \"$@\" </dev/null"),

@@ -6,6 +6,7 @@
     reason = "two test binaries and the measurements share this module; each uses a part of it"
 )]
 
+pub(crate) mod console;
 pub(crate) mod deadline;
 pub(crate) mod finished;
 pub(crate) mod leak;
@@ -15,11 +16,14 @@ pub(crate) mod requirement;
 pub(crate) mod run;
 pub(crate) mod running;
 pub(crate) mod snapshot;
+pub(crate) mod tmux;
 pub(crate) mod upstream;
 
+pub(crate) use console::{Console, Session};
 pub(crate) use finished::Finished;
 pub(crate) use run::Run;
 pub(crate) use running::Running;
+pub(crate) use tmux::Tmux;
 pub(crate) use upstream::Upstream;
 
 /// Two lower-case digits a byte.

@@ -266,6 +266,20 @@ impl Run {
         Running::new(child, self.input, self.world, before, self.needles, dump)
     }
 
+    /// What would be started, and its world, which ends with the value.
+    pub(crate) fn into_parts(self) -> (Command, World) {
+        place::give(self.world.root(), self.user);
+        (self.command_line(), self.world)
+    }
+
+    pub(crate) fn flags_given(&self) -> &[OsString] {
+        &self.flags
+    }
+
+    pub(crate) fn environment_given(&self) -> &BTreeMap<OsString, OsString> {
+        &self.environment
+    }
+
     /// What starts it, for a measurement that waits for it itself.
     pub(crate) fn command_line(&self) -> Command {
         let mut command = Command::new(&self.program);

@@ -6,6 +6,7 @@ mod kernel;
 mod mounts;
 mod network;
 mod processes;
+mod terminals;
 
 pub(crate) use files::handle_of;
 
@@ -21,7 +22,7 @@ pub(crate) type Act = fn(&str) -> Outcome;
 
 /// Every attack by its name.
 pub(crate) const ATTACKS: &[&[(&str, Act)]] =
-    &[network::ATTACKS, files::ATTACKS, kernel::ATTACKS, mounts::ATTACKS, processes::ATTACKS];
+    &[network::ATTACKS, files::ATTACKS, kernel::ATTACKS, mounts::ATTACKS, processes::ATTACKS, terminals::ATTACKS];
 
 /// The attack of that name.
 pub(crate) fn find(name: &str) -> Option<Act> {
