@@ -10,11 +10,11 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::Child;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::change::{Change, Ended, Status};
 use super::channel;
 use super::error::{ExecError, SandboxError};
 use super::failure::Failure;
@@ -81,35 +81,6 @@ pub struct Doors {
     pub refusals: Vec<OwnedFd>,
     /// The Unix sockets that the profile asked for, in its order, listening.
     pub listeners: Vec<OwnedFd>,
-}
-
-/// What became of the command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// This signal stopped it; [`Stage::resume`] continues it.
-    Stopped(i32),
-    /// It ended.
-    Ended(Ended),
-}
-
-/// How the command ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// Its status.
-    pub status: Status,
-    /// Files outside the writable trees that the command made or changed, and that end with the run.
-    pub home_changes: Vec<PathBuf>,
-    /// Whether there were more than the list holds.
-    pub more_changes: bool,
-}
-
-/// The status of the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It ended by itself with this code.
-    Exited(u8),
-    /// This signal ended it.
-    Signaled(u8),
 }
 
 impl Stage {
@@ -325,18 +296,6 @@ impl DoorList {
     }
 }
 
-impl Status {
-    /// From the status of `wait(2)`.
-    fn of(status: i32) -> Self {
-        use std::os::unix::process::ExitStatusExt;
-        let status = std::process::ExitStatus::from_raw(status);
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Self::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-            (None, signal) => Self::Signaled(u8::try_from(signal.unwrap_or(libc::SIGKILL)).unwrap_or(u8::MAX)),
-        }
-    }
-}
-
 /// Makes sockets of the child's network namespace, so that the parent can connect to the child's own loopback.
 #[derive(Debug)]
 pub struct Loopback {
@@ -386,18 +345,5 @@ mod tests {
         assert_eq!(doors.listeners.len(), 1);
         assert!(list().open(sockets(8)).is_none());
         assert!(list().open(sockets(10)).is_none());
-    }
-
-    #[test]
-    fn a_status_is_a_code_or_a_signal() {
-        for (raw, expected) in [
-            (0, Status::Exited(0)),
-            (255 << 8, Status::Exited(255)),
-            (9, Status::Signaled(9)),
-            (64, Status::Signaled(64)),
-            (0x80 + 11, Status::Signaled(11)),
-        ] {
-            assert_eq!(Status::of(raw), expected, "{raw:#x}");
-        }
     }
 }

@@ -10,6 +10,7 @@
 
 mod apparmor;
 mod bpf;
+mod change;
 mod channel;
 mod detect;
 mod error;
@@ -30,11 +31,12 @@ mod stage;
 mod wire;
 
 pub use apparmor::apparmor_profile;
+pub use change::{Change, Ended, Status};
 pub use detect::{Detection, Fact, Verdict, detect, detect_guard};
 pub use error::{ExecError, SandboxError};
 pub use failure::Failure;
 pub use guard::{GuardFacts, GuardProfile, gaps, guard_main};
-pub use handle::{Change, Doors, Ended, Enforcement, Established, Loopback, Stage, Status};
+pub use handle::{Doors, Enforcement, Established, Loopback, Stage};
 pub use left_out::LeftOut;
 pub use mechanism::Mechanism;
 pub use message::Facts;

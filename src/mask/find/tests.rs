@@ -1,15 +1,13 @@
 //! Trees on disk and what is found in them.
 
-use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::sync::LazyLock;
+use std::{fs, sync::LazyLock};
 
 use super::*;
 
 mod git;
 mod root;
-
 static RULES: LazyLock<FileRules> = LazyLock::new(|| {
     toml::from_str(
         r#"
@@ -374,14 +372,13 @@ fn as_ordinary_user<T>(tree: &Tree, search: impl FnOnce(u32) -> T) -> T {
 fn what_the_user_could_open_up_must_be_readable() {
     let search = |tree: &Tree, uid: u32| {
         let (project, home) = (tree.path("project"), tree.path(""));
-        let variable = |_: &str| None;
         find(&Search {
             rules: &RULES,
             mask: &[],
             project: &project,
             home: &home,
             current_directory: &project,
-            variable: &variable,
+            variable: &|_: &str| None,
             writable: &[],
             needed: &[],
             uid,
@@ -396,8 +393,7 @@ fn what_the_user_could_open_up_must_be_readable() {
         let result = as_ordinary_user(&tree, |uid| search(&tree, uid));
         assert!(matches!(&result, Err(MaskError::Unreadable { path, .. }) if *path == tree.path(below)), "{below}");
         // What belongs to somebody else stays closed to the child as well.
-        let result = as_ordinary_user(&tree, |_| search(&tree, 1));
-        let found = result.map(|findings| tree.found(&findings));
+        let found = as_ordinary_user(&tree, |_| search(&tree, 1)).map(|findings| tree.found(&findings));
         assert!(matches!(found, Ok(found) if found == ["project/.env"]), "{below}");
         fs::set_permissions(tree.path(below), fs::Permissions::from_mode(0o700)).unwrap();
     }
