@@ -96,14 +96,13 @@ fn credential_headers(catalogue: &Catalogue) -> HashMap<ServiceId, Vec<String>> 
     catalogue.services().iter().map(|service| (service.id.clone(), headers(service))).collect()
 }
 
-/// The runtime of a run.
+/// The runtime of a run: a thread a core, as long as they serve, however many cores and whatever the environment says.
 ///
-/// A request and its way upstream are one task, so a thread more than there is work for finds nothing but costs: each
-/// event wakes it to look, and on two cores it looks on the one where the child or its target was about to run.
+/// A request and its way upstream are one task. Fewer threads would spare the wake-ups of those that find nothing, and
+/// would leave a core unused when many connections are busy: at 16 of them that costs more.
 pub(super) fn runtime() -> Result<Runtime, RunError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let workers = (cores / 2).clamp(1, MOST_WORKERS);
-    Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(RunError::Runtime)
+    Builder::new_multi_thread().worker_threads(cores.min(MOST_WORKERS)).enable_all().build().map_err(RunError::Runtime)
 }
 
 /// What a broker is connected to.
