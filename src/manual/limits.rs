@@ -36,6 +36,11 @@
 //! * **A socket that was named by `--loopback` is the child's.** What its service does for whoever connects it does for the
 //!   child; the banner says so for those that are known to hand out more than data. Descriptors do not
 //!   pass, and the service sees this program as its peer.
+//! * **Logins of agents last as long as their access token**: what a refresh would mint is not captured, so its endpoint is
+//!   closed. An agent's login with a browser, inside, ends at the same door; log in outside of a run.
+//! * **Helpers that fetch keys** (`apiKeyHelper` of Claude Code) run inside and see what the seal shows: they can print a
+//!   placeholder and fetch nothing.
+//! * **Settings that a machine's owner enforces** (`/etc/claude-code`) are read as they are.
 //! * **Only what rules find is masked.** A known value in a file that no rule names (`notes.txt`, a committed `.env` in git's
 //!   history), and the `.env` of another project in the home, stay readable: the sweep for known values is to come.
 //! * **The level `guarded`** closes files and masks none, so a login file that a seal would render is unreadable there, and
