@@ -8,6 +8,7 @@
 mod claude;
 mod codex;
 mod listed;
+mod screens;
 
 use std::fs;
 use std::path::{Path, PathBuf};
