@@ -133,7 +133,7 @@ impl Connection {
 }
 
 /// The value below which `share` of all lie, in microseconds.
-fn quantile(durations: &mut [Duration], share: f64) -> f64 {
+pub(crate) fn quantile(durations: &mut [Duration], share: f64) -> f64 {
     durations.sort_unstable();
     let place = (share * (durations.len() - 1) as f64).round() as usize;
     durations[place].as_secs_f64() * 1e6

@@ -13,6 +13,7 @@ use nix::sys::time::TimeValLike;
 use serde_json::Value;
 
 use crate::support::{Run, Running, Upstream, fresh_key, place};
+use crate::terminal::terminal;
 
 const HOST: &str = "api.openai.com";
 
@@ -45,14 +46,14 @@ enum Side {
 }
 
 /// A measured figure beside its budget.
-struct Figure {
-    what: &'static str,
-    value: f64,
-    unit: &'static str,
-    budget: f64,
+pub(crate) struct Figure {
+    pub(crate) what: &'static str,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    pub(crate) budget: f64,
     /// Whether more is better.
-    more: bool,
-    note: String,
+    pub(crate) more: bool,
+    pub(crate) note: String,
 }
 
 impl Figure {
@@ -80,6 +81,7 @@ pub(crate) fn measure(words: &[&str]) -> usize {
         ("events", events),
         ("idle", idle),
         ("redactor", redactor),
+        ("terminal", terminal),
     ];
     let mut missed = 0;
     println!("{:34} {:>10} {:8} {:>10}  {:6} note", "what", "measured", "", "budget", "");
@@ -182,7 +184,12 @@ fn status(running: &Running, field: &str) -> f64 {
 
 /// The CPU time of the parent so far, in seconds; `proc_pid_stat(5)`, fields 14 and 15.
 fn processor_time(running: &Running) -> f64 {
-    let text = fs::read_to_string(format!("/proc/{}/stat", running.pid())).unwrap();
+    processor_time_of(running.pid().as_raw().cast_unsigned())
+}
+
+/// The same, of any process.
+pub(crate) fn processor_time_of(process: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
     ticks / 100.0

@@ -11,6 +11,7 @@ mod client;
 mod figures;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 
 use std::process::ExitCode;
 
