@@ -207,8 +207,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused() {
         let (_, text) = EMBEDDED[0];
-        let error = load_agent("aider", &format!("wirtable = []\n{text}")).unwrap_err();
+        let rest = text.strip_prefix('{').unwrap();
+        let error = load_agent("aider", &format!("{{\"wirtable\":[],{rest}")).unwrap_err();
         assert!(error.to_string().contains("agents/aider.toml") && error.to_string().contains("wirtable"), "{error}");
-        load_agent("aider", &format!("{text}\n[sealed]\nreasons = \"x\"\n")).unwrap_err();
+        let error = load_agent("aider", &format!("{{\"sealed\":{{\"reasons\":\"x\"}},{rest}")).unwrap_err();
+        assert!(error.to_string().contains("reasons"), "{error}");
     }
 }
