@@ -29,12 +29,14 @@ pub struct Job<'a> {
     /// The command is to be in front whenever we are.
     wants_front: bool,
     is_in_front: bool,
+    /// The suspend key was passed on to the command, which has not stopped since.
+    is_suspended: bool,
 }
 
 impl<'a> Job<'a> {
     /// A command that is not executed yet.
     pub fn new(stage: Stage, terminal: Option<Attached>, signals: &'a Signals) -> Self {
-        Self { stage, terminal, signals, wants_front: false, is_in_front: false }
+        Self { stage, terminal, signals, wants_front: false, is_in_front: false, is_suspended: false }
     }
 
     /// Executes it; see [`Stage::execute`].
@@ -77,7 +79,10 @@ impl<'a> Job<'a> {
             libc::SIGCONT => self.go_on(),
             number if !signal.from_terminal => self.stage.signal(number),
             // Without a terminal of its own it shares our group and has the signal already.
-            number if self.terminal.is_some() => self.stage.signal_group(number),
+            number if self.terminal.is_some() => {
+                self.is_suspended |= number == libc::SIGTSTP;
+                self.stage.signal_group(number)
+            }
             _ => Ok(()),
         }
     }
@@ -110,13 +115,18 @@ impl<'a> Job<'a> {
     }
 
     fn stopped(&mut self, number: i32) -> Result<(), SandboxError> {
-        let wants_terminal = matches!(number, libc::SIGTTIN | libc::SIGTTOU);
+        let mut wants_terminal = matches!(number, libc::SIGTTIN | libc::SIGTTOU);
+        let mut number = number;
         if wants_terminal && self.terminal.is_some() {
             self.wants_front = true;
-            if !self.is_in_front && self.come_to_the_front() {
+            if std::mem::take(&mut self.is_suspended) {
+                // The key came while the command was stopping for the terminal, and to continue it now would undo the key.
+                (wants_terminal, number) = (false, libc::SIGTSTP);
+            } else if !self.is_in_front && self.come_to_the_front() {
                 return self.stage.resume(true);
             }
         }
+        self.is_suspended = false;
         if let Some(terminal) = &mut self.terminal {
             terminal.give_back();
         }
