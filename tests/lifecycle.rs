@@ -109,9 +109,12 @@ fn pipes_stay_pipes() {
 fn a_reader_that_leaves_ends_the_writer() {
     // As in a shell: `yes` dies by SIGPIPE, the run's status says so.
     let script = format!("'{}' run --quiet -- yes | head -n 1", place::agentsecrets().display());
-    let output =
-        std::process::Command::new("/bin/bash").args(["-c", &format!("{script}; echo ${{PIPESTATUS[0]}}")]).output();
-    assert_eq!(String::from_utf8_lossy(&output.unwrap().stdout), "y\n141\n");
+    // A project of its own: what other tests make and remove is none of it.
+    let project = tempfile::tempdir().unwrap();
+    let mut shell = std::process::Command::new("/bin/bash");
+    shell.args(["-c", &format!("{script}; echo ${{PIPESTATUS[0]}}")]).current_dir(&project);
+    let output = shell.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "y\n141\n", "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -33,7 +33,8 @@ fn a_paste_of_a_megabyte_arrives_whole() {
     }
 }
 
-/// As an editor gets it: in lines, echoed, with the line discipline at work.
+/// As an editor gets it: in lines, echoed, with the line discipline at work. Of the echo only the beginning is sure: with a
+/// bare terminal, too, the kernel drops what finds its echo buffer full.
 #[test]
 fn a_paste_of_lines_arrives_whole_and_is_echoed() {
     let run = quiet().shell("echo up; head -n 20000 | sha256sum");
@@ -44,7 +45,7 @@ fn a_paste_of_lines_arrives_whole_and_is_echoed() {
     console.write(paste.as_bytes()).wait_for(&digest(paste.as_bytes()));
     let (status, text) = console.finish();
     assert_eq!(status, 0);
-    assert!(text.contains(&paste[paste.len() - 2000..].replace('\n', "\r\n")), "the echo is not whole");
+    assert!(text.contains(&paste[..500].replace('\n', "\r\n")), "nothing was echoed");
 }
 
 #[test]
