@@ -1,5 +1,6 @@
 //! The harness itself: the upstream answered to plain curl, and a leak planted in each place is found.
 
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
@@ -8,7 +9,7 @@ use base64::Engine;
 use crate::support::deadline::PATIENCE;
 use crate::support::leak::Needle;
 use crate::support::upstream::Event;
-use crate::support::{Run, Upstream, fresh_key};
+use crate::support::{Run, Upstream, apart, fresh_key, place};
 
 /// curl without any product between, sent to the upstream for every host.
 fn curl(upstream: &Upstream, arguments: &[&str]) -> String {
@@ -176,4 +177,24 @@ fn the_probe_writes_its_environment_down_and_becomes_the_command() {
     assert_eq!((finished.stdout().as_str(), finished.signal()), ("as itself\n", Some(10)));
     assert_eq!(finished.child_variable("HARMLESS").as_deref(), Some("two words"));
     assert_eq!(finished.child_variable("OPENAI_API_KEY"), None);
+}
+
+#[test]
+fn a_place_apart_reaches_its_upstream_and_nothing_else() {
+    let upstream = Upstream::start(["api.example.com"]);
+    let folder = place::folder("apart");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hidden = listener.local_addr().unwrap();
+    let script = format!(
+        "{} /bin/sh -c 'curl -sS --cacert {} https://api.example.com/test/ok; echo \" $?\"
+        for other in https://other.example http://{} http://{hidden} http://192.0.2.1; do
+            curl -s --max-time 20 $other; echo $?; done; id -u'",
+        apart::words(folder.path(), &upstream),
+        upstream.authority().display(),
+        upstream.plain_address()
+    );
+    let output = Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
+    // Its exit statuses 6 and 7: no such name, no connection.
+    let user = nix::unistd::geteuid();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("ok 0\n6\n7\n7\n7\n{user}\n"), "{output:?}");
 }

@@ -6,6 +6,7 @@
     reason = "two test binaries and the measurements share this module; each uses a part of it"
 )]
 
+pub(crate) mod apart;
 pub(crate) mod console;
 pub(crate) mod deadline;
 pub(crate) mod finished;

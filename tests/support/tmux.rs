@@ -8,10 +8,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use super::apart;
 use super::deadline::{PATIENCE, poll};
 use super::place::{self, User};
 use super::requirement::met;
 use super::run::Run;
+use super::upstream::Upstream;
 
 /// Whether the commands that are typed are runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,24 @@ impl Tmux {
 
     /// The same in the world of `run`, with its environment and its flags for what is wrapped.
     pub(crate) fn start_in(run: Run, way: Way, user: User) -> Self {
+        Self::start_with(run, way, user, "")
+    }
+
+    /// The same beside the upstream of `run`: bare commands have no network but this.
+    pub(crate) fn start_beside(run: Run, upstream: &Upstream, way: Way, user: User) -> Self {
+        match way {
+            Way::Wrapped => Self::start_in(run, way, user),
+            Way::Bare => {
+                let trust = |run: Run, name| run.variable(name, upstream.authority());
+                let apart = apart::words(run.world().root(), upstream);
+                let run = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"].into_iter().fold(run, trust);
+                Self::start_with(run, way, user, &apart)
+            }
+        }
+    }
+
+    /// `before` stands before the command of the shell.
+    fn start_with(run: Run, way: Way, user: User, before: &str) -> Self {
         let wrapper = match way {
             Way::Bare => String::new(),
             Way::Wrapped => {
@@ -61,7 +81,8 @@ impl Tmux {
         fs::write(run.world().root().join("start"), start).unwrap();
         place::give(run.world().root(), user);
         let tmux = Self { run, way, user };
-        let shell = format!("exec bash --noprofile --rcfile '{}'", tmux.run.world().root().join("start").display());
+        let start = tmux.run.world().root().join("start");
+        let shell = format!("exec {before} /bin/bash --noprofile --rcfile '{}'", start.display());
         tmux.tell(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", &shell]);
         tmux.wait_for(PROMPT);
         tmux
