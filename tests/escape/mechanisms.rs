@@ -17,17 +17,17 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Who attacks; `None` where this machine has no such user.
+    /// Who attacks; `None` where this machine has no such user, or lacks what the attack needs.
     pub(crate) fn user(&self) -> Option<User> {
+        if !trials::of(self.attack).is_possible() {
+            return None;
+        }
         users().iter().copied().find(|user| (user.effective() == 0) == self.as_root)
     }
 
     /// The attack with the mechanism left out must win.
     pub(crate) fn examine(&self, programs: &Programs, user: User, ground: &Ground) -> Result<String, String> {
         let trial = trials::of(self.attack);
-        if !trial.is_possible() {
-            return Ok(format!("{}: not on this kernel", self.attack));
-        }
         match wins(programs, trial, user, ground)? {
             (true, said) => Ok(format!("{} wins without {}: {said}", self.attack, self.left_out.join(" and "))),
             (false, said) => {
