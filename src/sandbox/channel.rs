@@ -9,15 +9,21 @@ use crate::sys::socket;
 /// A message larger than this is a fault, not a profile.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Sends `message`; `descriptors` travel with its first byte.
+/// Sends `message`; `descriptors` travel with its first bytes, as many with each as one may carry.
 pub(super) fn send(socket: impl AsFd, message: &impl Wire, descriptors: &[impl AsFd]) -> io::Result<()> {
     let mut bytes = vec![0; 4];
     message.put(&mut bytes);
     let length = u32::try_from(bytes.len() - 4).map_err(io::Error::other)?;
     bytes[..4].copy_from_slice(&length.to_le_bytes());
-    let mut sent = socket::send(&socket, &bytes, descriptors)?;
+    let mut groups = descriptors.chunks(socket::MOST_DESCRIPTORS).peekable();
+    let mut sent = 0;
     while sent < bytes.len() {
-        sent += socket::send(&socket, &bytes[sent..], NONE)?;
+        let group = groups.next().unwrap_or_default();
+        let end = if groups.peek().is_some() { sent + 1 } else { bytes.len() };
+        sent += socket::send(&socket, &bytes[sent..end], group)?;
+    }
+    if groups.next().is_some() {
+        return Err(io::Error::other("the message is too short for its descriptors"));
     }
     Ok(())
 }
@@ -80,6 +86,25 @@ mod tests {
         kept.read_exact(&mut [0]).unwrap();
         drop(sender.join().unwrap());
         assert!(receive::<String>(&there).unwrap().is_none());
+    }
+
+    #[test]
+    fn more_descriptors_arrive_than_one_byte_carries() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let (mut kept, given) = UnixStream::pair().unwrap();
+        let all: Vec<_> = (0..300).map(|_| given.try_clone().unwrap()).collect();
+        send(&here, &"ports".to_owned(), &all).unwrap();
+        send(&here, &"next".to_owned(), NONE).unwrap();
+        drop((given, all));
+        let (received, descriptors) = receive::<String>(&there).unwrap().unwrap();
+        assert_eq!((received.as_str(), descriptors.len()), ("ports", 300));
+        for descriptor in descriptors {
+            UnixStream::from(descriptor).write_all(b"x").unwrap();
+            kept.read_exact(&mut [0]).unwrap();
+        }
+        assert_eq!(kept.read(&mut [0]).unwrap(), 0);
+        let (next, none) = receive::<String>(&there).unwrap().unwrap();
+        assert_eq!((next.as_str(), none.len()), ("next", 0));
     }
 
     #[test]
