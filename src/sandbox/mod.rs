@@ -12,6 +12,7 @@ mod apparmor;
 mod bpf;
 mod change;
 mod channel;
+mod command;
 mod detect;
 mod error;
 mod failure;

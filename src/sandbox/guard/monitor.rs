@@ -9,7 +9,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -25,12 +25,11 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Pid, getpid};
 
 use super::super::channel;
+use super::super::command::{Command, ignored_signals};
 use super::super::failure::{Blame, Failure};
 use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
 use super::super::message::{Answer, Order};
-use super::super::stage::command::Report;
-use super::super::stage::ignored_signals;
 use super::profile::{GuardFacts, GuardProfile};
 use super::rights;
 use super::tree::{self, Reach};
@@ -74,12 +73,10 @@ fn start(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Start> {
     Ok(Start { parent, control, left_out, ignored: ignored_signals()? })
 }
 
-/// The command, waiting or running.
+/// What the monitor holds once the guard stands.
 struct Guard<'a> {
     start: &'a Start,
-    command: Pid,
-    handle: OwnedFd,
-    link: UnixStream,
+    command: Command,
     reach: Reach,
 }
 
@@ -90,17 +87,17 @@ fn establish(start: &Start, profile: &GuardProfile) -> io::Result<()> {
     };
     let (link, other) = UnixStream::pair()?;
     let (parent, monitor) = (start.parent, getpid());
-    let (command, handle) = match process::fork(CloneFlags::empty())? {
+    let command = match process::fork(CloneFlags::empty())? {
         process::Side::Child => {
             drop(link);
             let (left_out, ignored) = (&start.left_out, start.ignored);
             return Waiting { link: other, profile, left_out, version, ignored, parent, monitor }.run();
         }
-        process::Side::Parent(command, handle) => (command, handle),
+        process::Side::Parent(number, handle) => Command { number, handle, link, terminal: None },
     };
     drop(other);
-    let guard = Guard { start, command, handle, link, reach };
-    let failure = match channel::receive(&guard.link)? {
+    let guard = Guard { start, command, reach };
+    let failure = match channel::receive(&guard.command.link)? {
         Some((Tried::Verified { rules, verified }, _)) => {
             if !start.left_out.has(Mechanism::Dumpable) {
                 prctl::set_dumpable(false)?;
@@ -190,30 +187,12 @@ impl Guard<'_> {
 
     /// Carries out one order; false when the parent is gone.
     fn obey(&self) -> io::Result<bool> {
-        match channel::receive(&self.start.control) {
-            Ok(Some((order @ Order::Execute { .. }, _))) => {
-                self.execute(&order)?;
-                Ok(true)
-            }
-            Ok(Some((Order::Signal { number, group: false }, _))) => {
-                // An unknown number is the sender's fault; a command that is gone needs no signal.
-                let _ = process::signal(&self.handle, number);
-                Ok(true)
-            }
-            Ok(Some(_)) | Err(_) => Ok(false),
+        let control = &self.start.control;
+        match channel::receive(control) {
+            Ok(Some((order, _))) => self.command.obey(&order, control),
+            Err(_) => Ok(false),
             Ok(None) => Ok(self.start.left_out.has(Mechanism::EndOfFile)),
         }
-    }
-
-    /// Has the waiting process execute; its socket closes when the kernel has done it.
-    fn execute(&self, order: &Order) -> io::Result<()> {
-        channel::send(&self.link, order, channel::NONE)?;
-        let answer = match channel::receive(&self.link)? {
-            None => Answer::Started {},
-            Some((Report::NotExecuted { errno }, _)) => Answer::NotStarted { errno },
-            Some(_) => return Err(io::ErrorKind::InvalidData.into()),
-        };
-        channel::send(&self.start.control, &answer, channel::NONE)
     }
 
     /// Reaps whatever has ended; the command's status if that is among them.
@@ -222,7 +201,9 @@ impl Guard<'_> {
         loop {
             match process::reap() {
                 // One that was only stopped shares the parent's job, which its shell sees.
-                Ok(Some((number, ended))) if number == self.command && !libc::WIFSTOPPED(ended) => status = Some(ended),
+                Ok(Some((number, ended))) if number == self.command.number && !libc::WIFSTOPPED(ended) => {
+                    status = Some(ended);
+                }
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(status),
                 Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(status),

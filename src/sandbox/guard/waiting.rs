@@ -6,22 +6,20 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use nix::unistd::{Pid, setsid};
 
 use super::super::channel;
+use super::super::command::{Inherited, ROOT_KEEPS, close_the_rest, wait_and_execute};
 use super::super::failure::{Blame, Failure};
 use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
-use super::super::message::Order;
 use super::super::seccomp::{self, Around};
-use super::super::stage::command::{ROOT_KEEPS, Report, execute};
-use super::super::stage::descriptors;
 use super::super::wire::wire_enum;
 use super::domain::Domain;
 use super::profile::GuardProfile;
 use super::verify::Canaries;
-use crate::sys::{capability, process};
+use crate::sys::capability;
 
 /// What the waiting process tells the monitor before it waits.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,13 +58,7 @@ impl Waiting<'_> {
             Err(failure) => Tried::Failed { failure },
         };
         channel::send(&self.link, &tried, channel::NONE)?;
-        let Some((Order::Execute { arguments, environment, .. }, _)) = channel::receive(&self.link)? else {
-            return Ok(());
-        };
-        process::reset_dispositions(self.ignored);
-        SigSet::empty().thread_set_mask()?;
-        let errno = execute(&arguments, &environment) as i32;
-        channel::send(&self.link, &Report::NotExecuted { errno }, channel::NONE)
+        wait_and_execute(&self.link, self.ignored)
     }
 
     fn enter(&self) -> Result<(u32, u32), Failure> {
@@ -74,9 +66,9 @@ impl Waiting<'_> {
         let denied: Vec<&Path> = domain.denied().iter().map(PathBuf::as_path).collect();
         let (directories, files) = denied.iter().copied().partition(|path| path.is_dir());
         let kept = &self.profile.kept_descriptors;
-        descriptors::Inherited { kept, files, directories, way_out: false, left_out: self.left_out }.check()?;
+        Inherited { kept, files, directories, way_out: false, left_out: self.left_out }.check()?;
         if !self.left_out.has(Mechanism::Descriptors) {
-            descriptors::close_the_rest(kept)?;
+            close_the_rest(kept)?;
         }
         // Without a terminal there is no job control to share, and a session of its own keeps the command from
         // signalling the parent's process group.

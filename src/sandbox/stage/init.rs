@@ -18,17 +18,17 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 
 use super::super::channel;
+use super::super::command::{Command, Terminal, lead_session};
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::super::message::{Answer, Facts, Order, Wanted};
 use super::super::profile::Place;
 use super::build::{Built, build};
 use super::changes::{Changes, Layers};
-use super::command::{Report, Waiting};
 use super::descriptors;
 use super::read_files::{self, ReadFile};
 use super::site::Site;
-use super::terminal::{self, Terminal};
+use super::waiting::{Report, Waiting};
 use super::{Start, network};
 use crate::sys::process;
 
@@ -73,14 +73,6 @@ struct Seal<'a> {
     layers: Layers,
     files: Vec<ReadFile>,
     command: Command,
-    terminal: Option<Terminal>,
-}
-
-/// The command, waiting or running.
-struct Command {
-    number: Pid,
-    handle: OwnedFd,
-    link: UnixStream,
 }
 
 fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
@@ -108,7 +100,7 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
             let waiting = Waiting { link: other, site, covers: &covers, ignored: start.ignored, umask };
             return waiting.run();
         }
-        process::Side::Parent(number, handle) => Command { number, handle, link },
+        process::Side::Parent(number, handle) => Command { number, handle, link, terminal },
     };
     drop(other);
     doors.terminal = master.is_some();
@@ -120,7 +112,7 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
             channel::send(&start.control, &Answer::Established { facts, doors }, &sockets)?;
             // What belongs to the parent alone, the master of the terminal not least.
             drop(sockets);
-            Seal { start, layers, files, command, terminal }.serve()
+            Seal { start, layers, files, command }.serve()
         }
         Some((Report::Failed { failure }, _)) => fail(&start.control, failure),
         _ => fail(&start.control, Failure::found(Mechanism::Filter, "the verifying process ended", None)),
@@ -132,7 +124,7 @@ fn own_terminal(site: &Site) -> Result<Option<(Terminal, OwnedFd)>, Failure> {
     if site.without(Mechanism::OwnTerminal) {
         return Ok(None);
     }
-    terminal::lead_session(site.profile.own_terminal)
+    lead_session(site.profile.own_terminal)
 }
 
 impl Seal<'_> {
@@ -162,7 +154,7 @@ impl Seal<'_> {
             }
             if ready[2] {
                 while ended.read_signal()?.is_some() {}
-                if let Some(status) = self.reap()? {
+                if let Some(status) = self.command.reap(&self.start.control)? {
                     return self.end(status);
                 }
             }
@@ -171,43 +163,12 @@ impl Seal<'_> {
 
     /// Carries out one order; false when the parent is gone.
     fn obey(&self) -> io::Result<bool> {
-        match channel::receive(&self.start.control)? {
-            Some((order @ Order::Execute { .. }, _)) => {
-                self.execute(&order)?;
-                Ok(true)
-            }
-            Some((Order::Signal { number, group: false }, _)) => {
-                // An unknown number is the sender's fault; a command that is gone needs no signal.
-                let _ = process::signal(&self.command.handle, number);
-                Ok(true)
-            }
-            Some((Order::Signal { number, group: true }, _)) => {
-                terminal::signal_group(self.command.number, number);
-                Ok(true)
-            }
-            Some((Order::Continue { foreground }, _)) => {
-                terminal::resume(self.terminal.as_ref(), foreground, self.command.number);
-                Ok(true)
-            }
-            Some((Order::Establish { .. } | Order::Guard { .. } | Order::Lay { .. }, _)) => {
-                Err(io::ErrorKind::InvalidData.into())
-            }
+        let control = &self.start.control;
+        match channel::receive(control)? {
+            Some((order, _)) if self.command.obey(&order, control)? => Ok(true),
+            Some(_) => Err(io::ErrorKind::InvalidData.into()),
             None => Ok(self.start.left_out.has(Mechanism::EndOfFile)),
         }
-    }
-
-    /// Has the waiting process execute; its socket closes when the kernel has done it.
-    fn execute(&self, order: &Order) -> io::Result<()> {
-        if let (Some(terminal), Order::Execute { foreground: true, .. }) = (&self.terminal, order) {
-            terminal.give(true, self.command.number);
-        }
-        channel::send(&self.command.link, order, channel::NONE)?;
-        let answer = match channel::receive(&self.command.link)? {
-            None => Answer::Started {},
-            Some((Report::NotExecuted { errno }, _)) => Answer::NotStarted { errno },
-            Some(_) => return Err(io::ErrorKind::InvalidData.into()),
-        };
-        channel::send(&self.start.control, &answer, channel::NONE)
     }
 
     /// A socket of this network namespace for the parent.
@@ -220,23 +181,6 @@ impl Seal<'_> {
         match made {
             Ok(socket) => channel::send(&self.start.loopback, &0_i32, &[socket]),
             Err(errno) => channel::send(&self.start.loopback, &(errno as i32), channel::NONE),
-        }
-    }
-
-    /// Reaps whatever has ended; the command's status if that is among them. That the command was stopped is told.
-    fn reap(&self) -> io::Result<Option<i32>> {
-        let mut status = None;
-        loop {
-            match process::reap() {
-                Ok(Some((number, changed))) if number == self.command.number => match terminal::stopped(changed) {
-                    Some(signal) => channel::send(&self.start.control, &Answer::Stopped { signal }, channel::NONE)?,
-                    None => status = Some(changed),
-                },
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(status),
-                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(status),
-                Err(error) => return Err(error),
-            }
         }
     }
 

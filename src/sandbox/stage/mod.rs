@@ -10,9 +10,8 @@
 mod build;
 mod carried;
 mod changes;
-pub(super) mod command;
 mod covers;
-pub(super) mod descriptors;
+mod descriptors;
 mod devices;
 mod init;
 mod kernel;
@@ -24,8 +23,8 @@ mod places;
 mod read_files;
 mod site;
 mod staging;
-mod terminal;
 mod verify;
+mod waiting;
 
 use std::ffi::OsString;
 use std::io;
@@ -40,6 +39,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::channel;
+use super::command::ignored_signals;
 use super::left_out::LeftOut;
 use super::mechanism::Mechanism;
 use super::message::Answer;
@@ -119,12 +119,4 @@ fn watch(start: &Start, init: Pid, pidfd: OwnedFd, mapping: &UnixStream) -> io::
         }
         Err(failure) => channel::send(control, &Answer::Failed { failure }, channel::NONE),
     }
-}
-
-/// The `SigIgn` line of /proc/self/status, without SIGPIPE, which Rust's own start-up ignores.
-pub(super) fn ignored_signals() -> io::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let bits = line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(bits & !(1 << (libc::SIGPIPE - 1)))
 }

@@ -14,9 +14,9 @@ use std::os::unix::fs::MetadataExt;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, Whence, access, dup2, lseek};
 
+use super::super::command::{descriptor_path, flags, shown};
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
-use super::descriptors::{descriptor_path, flags, shown};
 use super::site::Site;
 use super::staging::READ_ONLY;
 use crate::sys::descriptor::inherited;

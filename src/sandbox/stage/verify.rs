@@ -10,6 +10,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
+use super::super::command::verify_terminals;
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
 use super::super::profile::{Mask, MaskKind};
@@ -17,8 +18,6 @@ use super::covers::{Cover, Covers};
 use super::kernel;
 use super::read_files;
 use super::site::Site;
-use super::terminal::is_foreign;
-use crate::sys::terminal::is_terminal;
 
 /// Verifies everything; says how many masks were read back.
 pub(super) fn verify(site: &Site, covers: &Covers) -> Result<u32, Failure> {
@@ -153,28 +152,11 @@ fn network(site: &Site) -> Result<(), Failure> {
     }
 }
 
-/// /dev/tty is the terminal of this session or nothing, and no descriptor leads to another.
 fn terminals(site: &Site) -> Result<(), Failure> {
     if site.without(Mechanism::OwnTerminal) {
         return Ok(());
     }
-    let tty = Path::new("/dev/tty");
-    let controlling = fs::OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(tty);
-    match controlling {
-        Ok(terminal) if !site.profile.own_terminal || is_foreign(&terminal) => {
-            return Err(Failure::found(Mechanism::OwnTerminal, "another terminal can be opened", Some(tty)));
-        }
-        Err(error) if site.profile.own_terminal && tty.exists() => {
-            return Err(error).blame_at(Mechanism::OwnTerminal, "opening our own terminal", tty);
-        }
-        _ => {}
-    }
-    let kept = site.profile.kept_descriptors.iter().any(|number| is_terminal(*number));
-    if kept || is_foreign(io::stdin()) || is_foreign(io::stdout()) || is_foreign(io::stderr()) {
-        let step = "the command would inherit a terminal that is not its own";
-        return Err(Failure::found(Mechanism::OwnTerminal, step, None));
-    }
-    Ok(())
+    verify_terminals(site.profile.own_terminal, &site.profile.kept_descriptors)
 }
 
 fn mounts(site: &Site) -> Result<(), Failure> {

@@ -1,15 +1,18 @@
 //! The child's own terminal, and the session in which the command is a job.
 //!
-//! The init leads the session and the command stands in a process group of its own. Its parent is in the same session
+//! Its keeper leads the session and the command stands in a process group of its own. Its parent is in the same session
 //! and in another group, so that group is not orphaned (POSIX, "Orphaned Process Group"): what stops a job stops the
-//! command, and the init sees it and tells the parent.
+//! command, and the keeper sees it and tells the parent.
 //!
-//! **Invariants.** No descriptor of the init's or the command's leads to a terminal of the host's once the session is
+//! **Invariants.** No descriptor of the keeper's or the command's leads to a terminal of the host's once the session is
 //! made; /dev/tty is the child's own or nothing. The master goes to the parent, and nobody inside keeps it.
 
 use std::cell::Cell;
+use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -21,10 +24,11 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getpgrp, getsid, is
 
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
+use crate::sys::terminal::is_terminal;
 
 /// The slave of the child's own terminal, which is the controlling terminal of this session.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub(in crate::sandbox) struct Terminal {
     slave: OwnedFd,
     /// The group that had the terminal when it was taken from the child.
     aside: Cell<Option<Pid>>,
@@ -33,7 +37,7 @@ pub(super) struct Terminal {
 /// Makes this process the leader of a session of its own: with a terminal if one is wanted, whose master comes along.
 ///
 /// Standard streams that are terminals become the new one; without one they are refused, for they would be the host's.
-pub(super) fn lead_session(wanted: bool) -> Result<Option<(Terminal, OwnedFd)>, Failure> {
+pub(in crate::sandbox) fn lead_session(wanted: bool) -> Result<Option<(Terminal, OwnedFd)>, Failure> {
     setsid().blame(Mechanism::OwnTerminal, "making a session")?;
     if !wanted {
         return Ok(None);
@@ -61,9 +65,30 @@ fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Whether `descriptor` is a terminal of another session than this one's, or of none.
-pub(super) fn is_foreign(descriptor: impl AsFd) -> bool {
+fn is_foreign(descriptor: impl AsFd) -> bool {
     let descriptor = descriptor.as_fd();
     isatty(descriptor).unwrap_or(false) && tcgetsid(descriptor) != getsid(None)
+}
+
+/// By the command's own eyes: /dev/tty is the terminal of this session or nothing, and no descriptor leads to another.
+pub(in crate::sandbox) fn verify(own: bool, kept: &[RawFd]) -> Result<(), Failure> {
+    let tty = Path::new("/dev/tty");
+    let controlling = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(tty);
+    match controlling {
+        Ok(terminal) if !own || is_foreign(&terminal) => {
+            return Err(Failure::found(Mechanism::OwnTerminal, "another terminal can be opened", Some(tty)));
+        }
+        Err(error) if own && tty.exists() => {
+            return Err(error).blame_at(Mechanism::OwnTerminal, "opening our own terminal", tty);
+        }
+        _ => {}
+    }
+    let kept = kept.iter().any(|number| is_terminal(*number));
+    if kept || is_foreign(io::stdin()) || is_foreign(io::stdout()) || is_foreign(io::stderr()) {
+        let step = "the command would inherit a terminal that is not its own";
+        return Err(Failure::found(Mechanism::OwnTerminal, step, None));
+    }
+    Ok(())
 }
 
 impl Terminal {
