@@ -20,9 +20,9 @@ use crate::plan::Planned;
 use crate::policy;
 use crate::proxy::{Broker, Listeners};
 use crate::report::Terminal;
-use crate::sandbox::{Bytes, GuardProfile, Place};
+use crate::sandbox::{Bytes, GuardProfile, Guarded, Place};
 use crate::scrub::{self, Wiring};
-use crate::supervise::{Job, Signals, spawn};
+use crate::supervise::{Attached, Job, Keeper, Signals, UserTerminal, spawn};
 use crate::world::World;
 
 /// Files of the run's own directory.
@@ -38,7 +38,8 @@ pub(super) fn run(
     upstream: Vec<CertificateDer<'static>>,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
-    let signals = Signals::block().map_err(RunError::Signals)?;
+    let signals = Signals::block_with_job_control().map_err(RunError::Signals)?;
+    let user = UserTerminal::find();
     let mut monitor = spawn::monitor(&left_out(world)?)?;
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
@@ -47,10 +48,15 @@ pub(super) fn run(
     let place = world.state_directory.join("wires").join(&planned.plan.run);
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(RunError::Watch)?;
     let port = listener.local_addr().map_err(RunError::Watch)?.port();
-    let profile = profile(world, order, &planned, &place, port, &certificates);
+    let keeper = user.as_ref().map(spawn::keeper).transpose()?;
+    let profile = GuardProfile {
+        own_terminal: user.is_some(),
+        keeper: keeper.as_ref().map(Keeper::number),
+        ..profile(world, order, &planned, &place, port, &certificates)
+    };
     let _removed = Removed(&place);
     let watched = Watched::look(&planned.plan.watched);
-    let (enforcement, facts) = monitor.guard(&profile)?;
+    let Guarded { enforcement, facts, terminal: master } = monitor.guard(&profile)?;
     tracing::debug!(?facts, port, "the guard stands");
     let log = broking::open_log(world, &planned)?;
 
@@ -65,8 +71,8 @@ pub(super) fn run(
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error);
 
-    // The command keeps the user's terminal.
-    let mut job = Job::new(monitor, None, &signals);
+    let own_terminal = Attached::connect(user, master, keeper).map_err(RunError::Terminal)?;
+    let mut job = Job::new(monitor, own_terminal, &signals);
     let runtime = broking::runtime()?;
     let (ended, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, Listeners { explicit: vec![listener], ..Listeners::default() })?;
@@ -141,5 +147,6 @@ fn profile(
         unix_sockets: order.guard.unix_sockets,
         own: place.to_owned(),
         files: files(place, certificates, &order.hooks),
+        ..GuardProfile::default()
     }
 }

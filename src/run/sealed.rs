@@ -77,12 +77,7 @@ pub(super) fn run(
     let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, upstream };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
-    let own_terminal = match (user, master, keeper) {
-        (Some(user), Some(master), Some(keeper)) => {
-            Some(Attached::new(user, master, keeper).map_err(RunError::Terminal)?)
-        }
-        _ => None,
-    };
+    let own_terminal = Attached::connect(user, master, keeper).map_err(RunError::Terminal)?;
     let mut job = Job::new(stage, own_terminal, &signals);
     let mut told = Told::new(terminal, !world.terminal.error || ci::is_ci(world, order));
 

@@ -90,9 +90,10 @@ pub fn detect_guard(mut monitor: Stage, home: &Path, own: &Path) -> Result<Guard
         working_directory: "/".into(),
         home: home.to_owned(),
         own: own.to_owned(),
+        own_terminal: true,
         ..GuardProfile::default()
     };
-    monitor.guard(&profile).map(|(_, facts)| facts)
+    monitor.guard(&profile).map(|guarded| guarded.facts)
 }
 
 #[cfg(test)]

@@ -41,8 +41,8 @@ pub struct Stage {
 enum Hold {
     /// The init of its process namespace, once it exists.
     Init { init: Option<OwnedFd>, loopback: UnixStream },
-    /// The adopter of its orphans.
-    Monitor,
+    /// The adopter of its orphans; whom this process spares of what a dead one leaves.
+    Monitor { spared: Option<u32> },
 }
 
 /// Proof that a seal or a guard stands and was verified from inside.
@@ -58,6 +58,17 @@ pub struct Established {
     pub facts: Facts,
     /// The sockets on which the broker hears the child.
     pub doors: Doors,
+    /// The master of the child's own terminal, if it has one.
+    pub terminal: Option<OwnedFd>,
+}
+
+/// What [`Stage::guard`] gives.
+#[derive(Debug)]
+pub struct Guarded {
+    /// The proof that the command may be executed.
+    pub enforcement: Enforcement,
+    /// What the guard turned out to be on this machine.
+    pub facts: GuardFacts,
     /// The master of the child's own terminal, if it has one.
     pub terminal: Option<OwnedFd>,
 }
@@ -90,16 +101,20 @@ impl Stage {
     }
 
     /// Takes over the monitor of a guard that was just started with the other end of `control`, by a process that adopts
-    /// orphans (`PR_SET_CHILD_SUBREAPER`) and has no other children.
+    /// orphans (`PR_SET_CHILD_SUBREAPER`) and has no other children than a keeper of the terminal.
     pub fn monitor(child: Child, control: UnixStream) -> Self {
-        Self { child, control, hold: Hold::Monitor }
+        Self { child, control, hold: Hold::Monitor { spared: None } }
     }
 
     /// Has the guard put up and verified.
-    pub fn guard(&mut self, profile: &GuardProfile) -> Result<(Enforcement, GuardFacts), SandboxError> {
+    pub fn guard(&mut self, profile: &GuardProfile) -> Result<Guarded, SandboxError> {
+        self.hold = Hold::Monitor { spared: profile.keeper };
         self.send(&Order::Guard { profile: Box::new(profile.clone()) })?;
         match self.receive()? {
-            (Answer::Guarded { facts }, _) => Ok((Enforcement(()), facts)),
+            (Answer::Guarded { facts }, descriptors) => {
+                let terminal = descriptors.into_iter().next();
+                Ok(Guarded { enforcement: Enforcement(()), facts, terminal })
+            }
             (Answer::Failed { failure }, _) => Err(refused(failure)),
             _ => Err(SandboxError::Unexpected),
         }
@@ -264,12 +279,12 @@ impl Drop for Stage {
                 let _ = self.child.kill();
                 while let Ok(Some(_)) = channel::receive::<Answer>(&self.control) {}
             }
-            Hold::Monitor => {}
+            Hold::Monitor { .. } => {}
         }
         let _ = self.child.wait();
-        if matches!(self.hold, Hold::Monitor) {
+        if let Hold::Monitor { spared } = self.hold {
             // There are some only where the child could kill its monitor.
-            let _ = end_orphans();
+            let _ = end_orphans(spared);
         }
     }
 }

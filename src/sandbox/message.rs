@@ -32,7 +32,7 @@ pub(super) enum Answer {
     Init { real_root: bool },
     /// The seal stands and is verified; the sockets of the doors come along, in the order of [`DoorList`].
     Established { facts: Facts, doors: DoorList },
-    /// The guard stands and is verified.
+    /// The guard stands and is verified; the master of the child's own terminal comes along if it has one.
     Guarded { facts: GuardFacts },
     /// A step failed: there is no seal.
     Failed { failure: Failure },

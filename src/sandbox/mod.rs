@@ -37,7 +37,7 @@ pub use detect::{Detection, Fact, Verdict, detect, detect_guard};
 pub use error::{ExecError, SandboxError};
 pub use failure::Failure;
 pub use guard::{GuardFacts, GuardProfile, gaps, guard_main};
-pub use handle::{Doors, Enforcement, Established, Loopback, Stage};
+pub use handle::{Doors, Enforcement, Established, Guarded, Loopback, Stage};
 pub use left_out::LeftOut;
 pub use mechanism::Mechanism;
 pub use message::Facts;

@@ -117,15 +117,15 @@ const REFUSED: &[(Mechanism, i32, &[libc::c_long])] = &[
 
 /// What stands around the filter.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Around {
+pub(super) enum Around<'a> {
     /// Namespaces, in which the init is number 1.
     Seal,
     /// A Landlock domain on the host's own network, with the processes of the run beside the child's.
     Guard {
         /// Whether Unix sockets may be made.
         unix_sockets: bool,
-        /// The numbers of parent and monitor.
-        keepers: [u32; 2],
+        /// The numbers of the run's processes outside of it: parent, monitor, keeper of the terminal.
+        keepers: &'a [u32],
     },
 }
 
@@ -170,8 +170,8 @@ fn by_argument(program: &mut Program, left_out: &LeftOut, around: Around) {
         match around {
             Around::Seal => starve(program, &[INIT]),
             Around::Guard { keepers, .. } => {
-                starve(program, &keepers);
-                guarded::end(program, &keepers);
+                starve(program, keepers);
+                guarded::end(program, keepers);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The sealed command as a job of the user's shell: it stops, goes on, comes to the front and goes behind as a bare one
+//! The command in its seal or guard as a job of the user's shell: it stops, goes on, comes to the front and goes behind as a bare one
 //! would, though it is a job of a session of its own.
 //!
 //! The shell sees our process group alone. So when the command stops inside, we give the terminal back and stop ourselves
@@ -20,7 +20,7 @@ use super::signals::{Received, Signals};
 use super::terminal::Attached;
 use crate::sandbox::{Change, Ended, Enforcement, ExecError, SandboxError, Stage};
 
-/// A command in its seal, with its terminal if it has one.
+/// A command in its seal or guard, with its terminal if it has one.
 #[derive(Debug)]
 pub struct Job<'a> {
     stage: Stage,

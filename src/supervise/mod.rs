@@ -13,4 +13,4 @@ pub use job::Job;
 pub use news::News;
 pub use signals::{Received, Signals};
 pub use spawn::SpawnError;
-pub use terminal::{Attached, UserTerminal, keep_terminal};
+pub use terminal::{Attached, Keeper, UserTerminal, keep_terminal};

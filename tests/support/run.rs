@@ -123,6 +123,11 @@ impl Run {
         self
     }
 
+    /// The same at a level of isolation.
+    pub(crate) fn at(level: &str) -> Self {
+        Self::new().flags(["--isolation", level])
+    }
+
     /// A variable that holds a real value, which must show nowhere.
     pub(crate) fn secret(self, name: &str, value: &str) -> Self {
         self.declare(name, value).variable(name, value)

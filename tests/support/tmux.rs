@@ -20,10 +20,12 @@ use super::upstream::Upstream;
 pub(crate) enum Way {
     Bare,
     Wrapped,
+    /// At the level `guarded`.
+    Guarded,
 }
 
-/// Both, for tests that hold in either.
-pub(crate) const WAYS: [Way; 2] = [Way::Bare, Way::Wrapped];
+/// All, for tests that hold in each.
+pub(crate) const WAYS: [Way; 3] = [Way::Bare, Way::Wrapped, Way::Guarded];
 
 /// One terminal with one shell. Dropping it ends both.
 pub(crate) struct Tmux {
@@ -72,9 +74,10 @@ impl Tmux {
     fn start_with(run: Run, way: Way, user: User, before: &str) -> Self {
         let wrapper = match way {
             Way::Bare => String::new(),
-            Way::Wrapped => {
+            Way::Wrapped | Way::Guarded => {
+                let level = if way == Way::Guarded { "--isolation guarded " } else { "" };
                 let flags = run.flags_given().iter().map(|flag| format!("'{}' ", flag.to_str().unwrap()));
-                format!("'{}' run --quiet {}--", place::agentsecrets().display(), flags.collect::<String>())
+                format!("'{}' run --quiet {level}{}--", place::agentsecrets().display(), flags.collect::<String>())
             }
         };
         let start = format!("PS1='{PROMPT} '; unset PROMPT_COMMAND HISTFILE; alias W=\"{wrapper} \"\n");

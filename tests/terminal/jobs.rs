@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 
+use super::LEVELS;
 use crate::support::Run;
 use crate::support::console::{Console, Session};
 use crate::support::tmux::{Tmux, WAYS};

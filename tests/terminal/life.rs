@@ -2,16 +2,20 @@
 
 use nix::sys::signal::Signal;
 
+use super::LEVELS;
 use crate::support::Run;
 use crate::support::console::{Console, Session};
 use crate::support::deadline::poll;
 use crate::support::place::User;
 use crate::support::tmux::{Tmux, Way};
 
-const SESSIONS: [Session; 2] = [Session::Leader, Session::Without];
+/// Each session at each level.
+fn places() -> impl Iterator<Item = (Session, &'static str)> {
+    [Session::Leader, Session::Without].into_iter().flat_map(|session| LEVELS.map(|level| (session, level)))
+}
 
-fn waiting(session: Session) -> Console {
-    let run = Run::new().unobserved().flag("--quiet").shell("echo up; read x; exit 5");
+fn waiting(session: Session, level: &str) -> Console {
+    let run = Run::at(level).unobserved().flag("--quiet").shell("echo up; read x; exit 5");
     let console = Console::start(run, session, "\"$W\"");
     console.wait_for("up\r\n").wait_for_settings(false);
     console
@@ -19,30 +23,30 @@ fn waiting(session: Session) -> Console {
 
 #[test]
 fn the_settings_are_as_before_after_every_end() {
-    for session in SESSIONS {
-        let console = waiting(session);
+    for (session, level) in places() {
+        let console = waiting(session, level);
         console.write(b"go\n");
-        assert_eq!(console.finish().0, 5, "{session:?}");
+        assert_eq!(console.finish().0, 5, "{session:?} {level}");
         for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
-            let console = waiting(session);
+            let console = waiting(session, level);
             console.signal(signal);
-            assert_eq!(console.finish().0, 128 + signal as i32, "{session:?}");
+            assert_eq!(console.finish().0, 128 + signal as i32, "{session:?} {level}");
         }
         // Settings of the child's own stay inside.
-        let run = Run::new().unobserved().flag("--quiet").shell("stty raw -echo rows 7; kill -KILL $$");
-        assert_eq!(Console::start(run, session, "\"$W\"").finish().0, 137, "{session:?}");
-        let run = Run::new().unobserved().flag("--quiet").args(["no-such-command"]);
-        assert_eq!(Console::start(run, session, "\"$W\"").finish().0, 127, "{session:?}");
+        let run = Run::at(level).unobserved().flag("--quiet").shell("stty raw -echo rows 7; kill -KILL $$");
+        assert_eq!(Console::start(run, session, "\"$W\"").finish().0, 137, "{session:?} {level}");
+        let run = Run::at(level).unobserved().flag("--quiet").args(["no-such-command"]);
+        assert_eq!(Console::start(run, session, "\"$W\"").finish().0, 127, "{session:?} {level}");
     }
 }
 
 #[test]
 fn a_killed_parent_leaves_the_settings_as_before_and_nobody_at_the_terminal() {
-    for session in SESSIONS {
+    for (session, level) in places() {
         for signal in [Signal::SIGKILL, Signal::SIGABRT] {
-            let mut console = waiting(session);
+            let mut console = waiting(session, level);
             console.signal(signal);
-            assert_eq!(console.wait(), 128 + signal as i32, "{session:?}");
+            assert_eq!(console.wait(), 128 + signal as i32, "{session:?} {level}");
             console.wait_for_settings(true);
             console.close();
         }
@@ -55,13 +59,15 @@ fn a_shell_finds_its_terminal_after_its_job_was_killed() {
     if !Tmux::has(&["less"]) {
         return;
     }
-    let tmux = Tmux::start_in(Run::new().project_file("lines", "one\ntwo\n"), Way::Wrapped, User::Tester);
-    tmux.shell("stty -g >../before", 0);
-    tmux.command("W less lines & jobs -p >../number; fg").wait_for("(END)");
-    let number = std::fs::read_to_string(tmux.run().world().root().join("number")).unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(number.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
-    tmux.wait_for("Killed").shell("stty -g | cmp - ../before", 0);
-    tmux.command("clear; echo typed $((40 + 2))").wait_for("typed 42");
+    for way in [Way::Wrapped, Way::Guarded] {
+        let tmux = Tmux::start_in(Run::new().project_file("lines", "one\ntwo\n"), way, User::Tester);
+        tmux.shell("stty -g >../before", 0);
+        tmux.command("W less lines & jobs -p >../number; fg").wait_for("(END)");
+        let number = std::fs::read_to_string(tmux.run().world().root().join("number")).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(number.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+        tmux.wait_for("Killed").shell("stty -g | cmp - ../before", 0);
+        tmux.command("clear; echo typed $((40 + 2))").wait_for("typed 42");
+    }
 }
 
 #[test]
@@ -81,10 +87,12 @@ fn a_child_whose_terminal_is_gone_is_told_so() {
 #[test]
 fn the_size_follows_and_the_child_is_told() {
     let script = "trap 'stty size' WINCH; stty size; echo up; until [ -e go ]; do sleep 0.02; done";
-    let run = Run::new().unobserved().flag("--quiet").shell(script);
-    let console = Console::start(run, Session::Leader, "\"$W\"");
-    console.wait_for("24 80\r\nup\r\n").resize(101, 33).wait_for("33 101\r\n");
-    console.resize(7, 3).wait_for("3 7\r\n");
-    std::fs::write(console.project().join("go"), "").unwrap();
-    assert_eq!(console.finish().0, 0);
+    for level in LEVELS {
+        let run = Run::at(level).unobserved().flag("--quiet").shell(script);
+        let console = Console::start(run, Session::Leader, "\"$W\"");
+        console.wait_for("24 80\r\nup\r\n").resize(101, 33).wait_for("33 101\r\n");
+        console.resize(7, 3).wait_for("3 7\r\n");
+        std::fs::write(console.project().join("go"), "").unwrap();
+        assert_eq!(console.finish().0, 0);
+    }
 }

@@ -1,5 +1,6 @@
 //! Which stream is the child's terminal and which stays a pipe or a file; and who has the user's terminal meanwhile.
 
+use super::LEVELS;
 use crate::support::Run;
 use crate::support::console::{Console, Session};
 
@@ -8,8 +9,8 @@ const LOOK: &str = "a=other b=other c=other; [ -t 0 ] && a=terminal; [ -t 1 ] &&
     printf '0 %s\\n1 %s\\n2 %s\\n' $a $b $c >found
     if (: </dev/tty) 2>/dev/null; then echo controlled >>found; fi; ps -o pid=,pgid=,sid=,tpgid= -p $$ >>found; echo done";
 
-fn look(session: Session, line: &str) -> (Console, String) {
-    let run = Run::new().unobserved().flag("--quiet").shell(LOOK);
+fn look(session: Session, level: &str, line: &str) -> (Console, String) {
+    let run = Run::at(level).unobserved().flag("--quiet").shell(LOOK);
     let console = Console::start(run, session, line);
     assert_eq!(console.wait(), 0, "{line}: {}", console.text());
     let found = std::fs::read_to_string(console.project().join("found")).unwrap();
@@ -18,7 +19,12 @@ fn look(session: Session, line: &str) -> (Console, String) {
 
 #[test]
 fn terminals_become_the_childs_own_and_everything_else_stays() {
-    for session in [Session::Leader, Session::Without] {
+    for (session, level) in [
+        (Session::Leader, "sealed"),
+        (Session::Without, "sealed"),
+        (Session::Leader, "guarded"),
+        (Session::Without, "guarded"),
+    ] {
         for (line, expected) in [
             ("\"$W\"", "0 terminal\n1 terminal\n2 terminal\ncontrolled\n"),
             ("echo y | \"$W\"", "0 other\n1 terminal\n2 terminal\ncontrolled\n"),
@@ -27,16 +33,17 @@ fn terminals_become_the_childs_own_and_everything_else_stays() {
             ("\"$W\" <program-input >out 2>&1", "0 other\n1 other\n2 other\n"),
         ] {
             let line = line.replace("<program-input", "</dev/null");
-            let (console, found) = look(session, &line);
+            let (console, found) = look(session, level, &line);
             let (streams, ids) = found.trim_end().rsplit_once('\n').unwrap();
             // With a controlling terminal the child has one even where none of its streams is a terminal.
             let controlled = session == Session::Leader && !expected.contains("controlled");
             let expected = if controlled { format!("{expected}controlled\n") } else { expected.to_owned() };
-            assert_eq!(format!("{streams}\n"), expected, "{session:?} {line}");
-            // A job of the session that process 1 leads, not its leader.
+            assert_eq!(format!("{streams}\n"), expected, "{session:?} {level} {line}");
+            // A job of the session that its keeper leads, which in a seal is process 1.
             let ids: Vec<&str> = ids.split_whitespace().collect();
-            assert_eq!((ids[0] == ids[1], ids[2]), (true, "1"), "{session:?} {line}: {ids:?}");
-            assert!(console.is_as_before(), "{session:?} {line}");
+            assert_eq!((ids[0] == ids[1], ids[2] == ids[0]), (true, false), "{session:?} {level} {line}: {ids:?}");
+            assert_eq!(ids[2] == "1", level == "sealed", "{session:?} {level} {line}: {ids:?}");
+            assert!(console.is_as_before(), "{session:?} {level} {line}");
         }
     }
 }
@@ -44,8 +51,14 @@ fn terminals_become_the_childs_own_and_everything_else_stays() {
 #[test]
 fn the_terminal_is_taken_only_when_it_is_wanted() {
     // Neither reads nor sets: the terminal stays as it is while it runs.
-    for line in ["echo y | \"$W\"", "\"$W\" | cat"] {
-        let run = Run::new().unobserved().flag("--quiet").shell("echo up >&2; while [ ! -e go ]; do sleep 0.02; done");
+    for (line, level) in [
+        ("echo y | \"$W\"", "sealed"),
+        ("\"$W\" | cat", "sealed"),
+        ("echo y | \"$W\"", "guarded"),
+        ("\"$W\" | cat", "guarded"),
+    ] {
+        let run =
+            Run::at(level).unobserved().flag("--quiet").shell("echo up >&2; while [ ! -e go ]; do sleep 0.02; done");
         let console = Console::start(run, Session::Leader, line);
         console.wait_for("up");
         assert!(console.is_as_before(), "{line}");
@@ -54,28 +67,30 @@ fn the_terminal_is_taken_only_when_it_is_wanted() {
     }
     // A question on the terminal by a program whose streams are all elsewhere, as ssh and git ask for a passphrase.
     let ask = "stty -echo </dev/tty; printf 'word: ' >/dev/tty; read x </dev/tty; stty echo </dev/tty; echo \"<$x>\"";
-    let run = Run::new().unobserved().flag("--quiet").shell(ask);
-    let console = Console::start(run, Session::Leader, "echo y | \"$W\" 2>/dev/null | cat");
-    console.wait_for("word: ").wait_for_settings(false).write(b"hidden\n").wait_for("<hidden>");
-    let (status, text) = console.finish();
-    assert_eq!(status, 0);
-    assert_eq!(text.matches("hidden").count(), 1, "{text}");
+    for level in LEVELS {
+        let run = Run::at(level).unobserved().flag("--quiet").shell(ask);
+        let console = Console::start(run, Session::Leader, "echo y | \"$W\" 2>/dev/null | cat");
+        console.wait_for("word: ").wait_for_settings(false).write(b"hidden\n").wait_for("<hidden>");
+        let (status, text) = console.finish();
+        assert_eq!(status, 0);
+        assert_eq!(text.matches("hidden").count(), 1, "{text}");
+    }
 }
 
 #[test]
 fn a_key_reaches_the_command_once_whoever_has_the_terminal() {
-    for (key, name) in [(3_u8, "INT"), (28, "QUIT")] {
+    for (key, name, level) in [(3_u8, "INT", "sealed"), (28, "QUIT", "sealed"), (3, "INT", "guarded")] {
         for line in ["\"$W\"", "\"$W\" | cat", "tail -f /dev/null | \"$W\""] {
             let script = format!(
                 "trap 'echo caught >&2; n=$((n+1))' {name}; echo up >&2; until [ \"$n\" ]; do sleep 0.02; done
                 sleep 0.2; exit $((40 + n))"
             );
-            let run = Run::new().unobserved().flag("--quiet").shell(&script);
+            let run = Run::at(level).unobserved().flag("--quiet").shell(&script);
             let console = Console::start(run, Session::Leader, line);
             console.wait_for("up").write(&[key]).wait_for("caught");
             let (status, text) = console.finish();
-            assert_eq!(text.matches("caught").count(), 1, "{name} {line}: {text}");
-            assert!(line.ends_with("cat") || status == 41, "{name} {line}: {status}");
+            assert_eq!(text.matches("caught").count(), 1, "{name} {level} {line}: {text}");
+            assert!(line.ends_with("cat") || status == 41, "{name} {level} {line}: {status}");
         }
     }
 }

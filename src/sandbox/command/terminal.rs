@@ -12,7 +12,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -30,6 +30,7 @@ use crate::sys::terminal::is_terminal;
 #[derive(Debug)]
 pub(in crate::sandbox) struct Terminal {
     slave: OwnedFd,
+    path: PathBuf,
     /// The group that had the terminal when it was taken from the child.
     aside: Cell<Option<Pid>>,
 }
@@ -42,7 +43,7 @@ pub(in crate::sandbox) fn lead_session(wanted: bool) -> Result<Option<(Terminal,
     if !wanted {
         return Ok(None);
     }
-    let (slave, master) = pair().blame(Mechanism::OwnTerminal, "making a terminal")?;
+    let (slave, path, master) = pair().blame(Mechanism::OwnTerminal, "making a terminal")?;
     let step = "putting the terminal in the place of another";
     if isatty(io::stdin()).unwrap_or(false) {
         dup2_stdin(&slave).blame(Mechanism::OwnTerminal, step)?;
@@ -53,15 +54,16 @@ pub(in crate::sandbox) fn lead_session(wanted: bool) -> Result<Option<(Terminal,
     if isatty(io::stderr()).unwrap_or(false) {
         dup2_stderr(&slave).blame(Mechanism::OwnTerminal, step)?;
     }
-    Ok(Some((Terminal { slave, aside: Cell::new(None) }, master)))
+    Ok(Some((Terminal { slave, path, aside: Cell::new(None) }, master)))
 }
 
-/// Slave and master. A session leader without a controlling terminal gets the one that it opens (`tty(4)`, `open(2)`).
-fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
+/// Slave, its path and master. A session leader without a controlling terminal gets the one that it opens (`tty(4)`, `open(2)`).
+fn pair() -> nix::Result<(OwnedFd, PathBuf, OwnedFd)> {
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)?;
     unlockpt(&master)?;
-    let slave = open(ptsname_r(&master)?.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
-    Ok((slave, master.into()))
+    let path = PathBuf::from(ptsname_r(&master)?);
+    let slave = open(&path, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+    Ok((slave, path, master.into()))
 }
 
 /// Whether `descriptor` is a terminal of another session than this one's, or of none.
@@ -92,6 +94,11 @@ pub(in crate::sandbox) fn verify(own: bool, kept: &[RawFd]) -> Result<(), Failur
 }
 
 impl Terminal {
+    /// Its name, by which programs open it.
+    pub(in crate::sandbox) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Gives the terminal to the group that had it last, at first to that of `command`; or takes it, so that whoever
     /// inside wants it stops.
     ///

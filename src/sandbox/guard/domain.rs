@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::AT_FDCWD;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, SFlag, fstat};
-use nix::unistd::ttyname;
 
 use super::super::failure::{Blame, Failure};
 use super::super::left_out::LeftOut;
@@ -51,7 +50,12 @@ pub(super) struct Domain<'a> {
 
 impl<'a> Domain<'a> {
     /// Looks at the machine.
-    pub(super) fn survey(profile: &'a GuardProfile, left_out: &'a LeftOut, version: u32) -> Result<Self, Failure> {
+    pub(super) fn survey(
+        profile: &'a GuardProfile,
+        left_out: &'a LeftOut,
+        version: u32,
+        terminal: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let table = Path::new("/proc/self/mountinfo");
         let text = fs::read(table).blame_at(Mechanism::Landlock, "reading mounts", table)?;
         let mounts = mountinfo::parse(&text)
@@ -66,7 +70,7 @@ impl<'a> Domain<'a> {
         let identities = denied.iter().filter_map(|path| identity_of(path)).collect();
         let mut devices = real(&DEVICES.map(PathBuf::from));
         devices.extend(real(&profile.devices));
-        devices.extend(terminals());
+        devices.extend(terminal.and_then(|path| path.canonicalize().ok()));
         let mut readable = real(std::slice::from_ref(&profile.own));
         readable.extend(real(&SYSTEM.map(PathBuf::from)));
         let writable = [real(&profile.writable), shared].concat();
@@ -134,13 +138,4 @@ fn entries(directory: &Path) -> Vec<OsString> {
     let Ok(listed) = fs::read_dir(directory) else { return Vec::new() };
     let is_symlink = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
     listed.flatten().filter(|entry| !is_symlink(entry)).map(|entry| entry.file_name()).collect()
-}
-
-/// The terminals that the command inherits.
-fn terminals() -> Vec<PathBuf> {
-    let named = [ttyname(io::stdin()), ttyname(io::stdout()), ttyname(io::stderr())];
-    let mut terminals: Vec<PathBuf> = named.into_iter().flatten().collect();
-    terminals.sort();
-    terminals.dedup();
-    terminals
 }

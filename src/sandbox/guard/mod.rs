@@ -1,7 +1,7 @@
 //! The guard: what stands in for the seal on machines that allow no namespaces (DESIGN §6, `guarded`).
 //!
-//! A monitor (the same executable with a hidden verb) starts the command in a Landlock domain, behind a system call
-//! filter, without capabilities, and ends whatever it leaves behind. There are no masks: what holds credentials outside
+//! A monitor (the same executable with a hidden verb) leads a session with a terminal of the run's own, starts the command
+//! in a Landlock domain, behind a system call filter, without capabilities, and ends whatever it leaves behind. There are no masks: what holds credentials outside
 //! the project cannot be read at all, and a project that shows a secret is refused before anything starts.
 //!
 //! **What it does not give.** A connection is judged by its port alone, so that a host which listens on the broker's port
@@ -30,7 +30,7 @@ pub fn gaps() -> io::Result<Vec<&'static str>> {
     crate::sys::landlock::version().map(rights::gaps)
 }
 
-/// Ends all that a monitor which is dead has left to this process, its adopter.
-pub(super) fn end_orphans() -> io::Result<()> {
-    tree::end(tree::Reach::Lookup, |_, _| ())
+/// Ends all that a monitor which is dead has left to this process, its adopter, which has no other child than `spared`.
+pub(super) fn end_orphans(spared: Option<u32>) -> io::Result<()> {
+    tree::end_others(spared)
 }

@@ -1,6 +1,7 @@
 //! The monitor of a guarded run: the parent's executable anew, single-threaded and without an environment.
 //!
-//! It adopts whatever its command leaves behind and ends all of it when the command ends, and when the parent does.
+//! It leads the command's session, adopts whatever the command leaves behind, and ends all of it when the command ends, and
+//! when the parent does.
 //!
 //! **Invariants.** It dies by no signal of the terminal's or of the user's. The parent's death, whatever the signal, is
 //! the end of file of the control socket, which nobody else holds open. Killed itself, its command dies by the kernel's
@@ -9,7 +10,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -25,7 +26,7 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Pid, getpid};
 
 use super::super::channel;
-use super::super::command::{Command, ignored_signals};
+use super::super::command::{Command, Terminal, ignored_signals, lead_session};
 use super::super::failure::{Blame, Failure};
 use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
@@ -81,19 +82,21 @@ struct Guard<'a> {
 }
 
 fn establish(start: &Start, profile: &GuardProfile) -> io::Result<()> {
-    let (version, reach) = match prepare(start) {
-        Ok(prepared) => prepared,
+    let prepared = prepare(start).and_then(|prepared| Ok((prepared, own_terminal(start, profile)?)));
+    let ((version, reach), (terminal, master)) = match prepared {
+        Ok((prepared, pair)) => (prepared, pair.unzip()),
         Err(failure) => return fail(start, failure),
     };
     let (link, other) = UnixStream::pair()?;
     let (parent, monitor) = (start.parent, getpid());
     let command = match process::fork(CloneFlags::empty())? {
         process::Side::Child => {
-            drop(link);
+            drop((link, master));
             let (left_out, ignored) = (&start.left_out, start.ignored);
-            return Waiting { link: other, profile, left_out, version, ignored, parent, monitor }.run();
+            let terminal = terminal.as_ref().map(Terminal::path);
+            return Waiting { link: other, profile, left_out, version, ignored, parent, monitor, terminal }.run();
         }
-        process::Side::Parent(number, handle) => Command { number, handle, link, terminal: None },
+        process::Side::Parent(number, handle) => Command { number, handle, link, terminal },
     };
     drop(other);
     let guard = Guard { start, command, reach };
@@ -103,7 +106,10 @@ fn establish(start: &Start, profile: &GuardProfile) -> io::Result<()> {
                 prctl::set_dumpable(false)?;
             }
             let facts = GuardFacts { version, rules, verified };
-            channel::send(&start.control, &Answer::Guarded { facts }, channel::NONE)?;
+            // The master is the parent's alone.
+            let master: Vec<OwnedFd> = master.into_iter().collect();
+            channel::send(&start.control, &Answer::Guarded { facts }, &master)?;
+            drop(master);
             return guard.serve();
         }
         Some((Tried::Failed { failure }, _)) => failure,
@@ -153,6 +159,14 @@ fn prepare(start: &Start) -> Result<(u32, Reach), Failure> {
     Ok((version, if holds { Reach::Domain } else { Reach::Lookup }))
 }
 
+/// The session in which the command is a job, with a terminal if the run has one.
+fn own_terminal(start: &Start, profile: &GuardProfile) -> Result<Option<(Terminal, OwnedFd)>, Failure> {
+    if start.left_out.has(Mechanism::OwnTerminal) {
+        return Ok(None);
+    }
+    lead_session(profile.own_terminal)
+}
+
 impl Guard<'_> {
     /// Serves the parent until the command or the parent ends.
     fn serve(self) -> io::Result<()> {
@@ -176,7 +190,7 @@ impl Guard<'_> {
             }
             if ready[1] {
                 while ended.read_signal()?.is_some() {}
-                if let Some(status) = self.reap()? {
+                if let Some(status) = self.command.reap(&self.start.control)? {
                     self.clear()?;
                     let ended = Answer::Ended { status, changes: Vec::new(), more_changes: false };
                     return channel::send(&self.start.control, &ended, channel::NONE);
@@ -195,25 +209,8 @@ impl Guard<'_> {
         }
     }
 
-    /// Reaps whatever has ended; the command's status if that is among them.
-    fn reap(&self) -> io::Result<Option<i32>> {
-        let mut status = None;
-        loop {
-            match process::reap() {
-                // One that was only stopped shares the parent's job, which its shell sees.
-                Ok(Some((number, ended))) if number == self.command.number && !libc::WIFSTOPPED(ended) => {
-                    status = Some(ended);
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(status),
-                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(status),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     /// Ends everything below.
     fn clear(&self) -> io::Result<()> {
-        tree::end(self.reach, |_, _| ())
+        tree::end(self.reach)
     }
 }

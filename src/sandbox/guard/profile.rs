@@ -24,6 +24,11 @@ pub struct GuardProfile {
     pub ports: Vec<u16>,
     /// Descriptors besides 0, 1 and 2 that the command keeps.
     pub kept_descriptors: Vec<RawFd>,
+    /// The command gets a terminal of its own in the place of every terminal among its standard streams.
+    pub own_terminal: bool,
+    /// A child of the parent's beside the monitor, which is not the command's to signal and outlives it: who puts the
+    /// settings of the user's terminal back.
+    pub keeper: Option<u32>,
     /// Whether Unix sockets may be made.
     pub unix_sockets: bool,
     /// The run's own directory: made for it, readable although it lies in a denied one, and removed when the run ends,
@@ -52,6 +57,8 @@ wire_struct!(GuardProfile {
     devices,
     ports,
     kept_descriptors,
+    own_terminal,
+    keeper,
     unix_sockets,
     own,
     files,

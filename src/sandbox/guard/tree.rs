@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::sys::process;
@@ -26,8 +27,8 @@ pub(super) enum Reach {
     Lookup,
 }
 
-/// Returns when no descendant is left; `reaped` hears of every child that ended, with its status as `wait(2)` gives it.
-pub(super) fn end(reach: Reach, mut reaped: impl FnMut(Pid, i32)) -> io::Result<()> {
+/// Returns when no descendant is left.
+pub(super) fn end(reach: Reach) -> io::Result<()> {
     loop {
         match reach {
             Reach::Domain => {
@@ -42,11 +43,31 @@ pub(super) fn end(reach: Reach, mut reaped: impl FnMut(Pid, i32)) -> io::Result<
         }
         loop {
             match process::reap() {
-                Ok(Some((process, status))) => reaped(process, status),
+                Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(()),
                 Err(error) => return Err(error),
             }
+        }
+        sleep(PAUSE);
+    }
+}
+
+/// Returns when no descendant is left but `spared`, a child that has none of its own.
+///
+/// A list without any is the truth: a process that is not on it yet stands below one that is, and what has ended stays on
+/// it until it was waited for here.
+pub(super) fn end_others(spared: Option<u32>) -> io::Result<()> {
+    loop {
+        let mut left = descendants(std::process::id())?;
+        left.retain(|process| spared != Some(process.as_raw().unsigned_abs()));
+        if left.is_empty() {
+            return Ok(());
+        }
+        for process in left {
+            // Gone already, or still another process's child: the next look tells.
+            let _ = kill(process, Signal::SIGKILL);
+            let _ = waitpid(process, Some(WaitPidFlag::WNOHANG));
         }
         sleep(PAUSE);
     }

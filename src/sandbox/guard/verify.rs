@@ -12,6 +12,7 @@ use nix::sys::signal::kill;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::unistd::Pid;
 
+use super::super::command::verify_terminals;
 use super::super::failure::Failure;
 use super::super::left_out::LeftOut;
 use super::super::mechanism::Mechanism;
@@ -35,6 +36,7 @@ impl Canaries<'_> {
         self.rights()?;
         self.processes()?;
         self.sockets()?;
+        self.terminals()?;
         self.writing()?;
         let reading = !self.left_out.has(Mechanism::LandlockReading) && !self.left_out.has(Mechanism::Landlock);
         for path in self.denied.iter().filter(|_| reading) {
@@ -102,6 +104,13 @@ impl Canaries<'_> {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
             _ => Err(Failure::found(Mechanism::LandlockConnections, "connections can be made past the broker", None)),
         }
+    }
+
+    fn terminals(&self) -> Result<(), Failure> {
+        if self.left_out.has(Mechanism::OwnTerminal) {
+            return Ok(());
+        }
+        verify_terminals(self.profile.own_terminal, &self.profile.kept_descriptors)
     }
 
     /// Our own directory belongs to this user and is granted for reading.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, setsid};
+use nix::unistd::{Pid, setpgid};
 
 use super::super::channel;
 use super::super::command::{Inherited, ROOT_KEEPS, close_the_rest, wait_and_execute};
@@ -42,6 +42,8 @@ pub(super) struct Waiting<'a> {
     pub(super) ignored: u64,
     pub(super) parent: u32,
     pub(super) monitor: Pid,
+    /// The run's own terminal.
+    pub(super) terminal: Option<&'a Path>,
 }
 
 impl Waiting<'_> {
@@ -62,7 +64,7 @@ impl Waiting<'_> {
     }
 
     fn enter(&self) -> Result<(u32, u32), Failure> {
-        let domain = Domain::survey(self.profile, self.left_out, self.version)?;
+        let domain = Domain::survey(self.profile, self.left_out, self.version, self.terminal)?;
         let denied: Vec<&Path> = domain.denied().iter().map(PathBuf::as_path).collect();
         let (directories, files) = denied.iter().copied().partition(|path| path.is_dir());
         let kept = &self.profile.kept_descriptors;
@@ -70,10 +72,9 @@ impl Waiting<'_> {
         if !self.left_out.has(Mechanism::Descriptors) {
             close_the_rest(kept)?;
         }
-        // Without a terminal there is no job control to share, and a session of its own keeps the command from
-        // signalling the parent's process group.
-        if std::fs::File::open("/dev/tty").is_err() {
-            setsid().blame(Mechanism::Subreaper, "making a session")?;
+        if !self.left_out.has(Mechanism::OwnTerminal) {
+            // A job of the session that the monitor leads.
+            setpgid(Pid::from_raw(0), Pid::from_raw(0)).blame(Mechanism::OwnTerminal, "making a process group")?;
         }
         let directory = &self.profile.working_directory;
         std::env::set_current_dir(directory).blame_at(Mechanism::Landlock, "entering the directory", directory)?;
@@ -81,7 +82,8 @@ impl Waiting<'_> {
         let rules = if self.left_out.has(Mechanism::Landlock) { 0 } else { domain.enter()? };
         if !self.left_out.has(Mechanism::Filter) {
             let monitor = self.monitor.as_raw().unsigned_abs();
-            let around = Around::Guard { unix_sockets: self.profile.unix_sockets, keepers: [monitor, self.parent] };
+            let keepers: Vec<u32> = [monitor, self.parent].into_iter().chain(self.profile.keeper).collect();
+            let around = Around::Guard { unix_sockets: self.profile.unix_sockets, keepers: &keepers };
             let program = seccomp::program(self.left_out, around)
                 .ok_or_else(|| Failure::found(Mechanism::Filter, "assembling the system call filter", None))?;
             crate::sys::seccomp::load(&program).blame(Mechanism::Filter, "loading the system call filter")?;

@@ -21,8 +21,8 @@ fn judge_in(around: Around, architecture: u32, number: libc::c_long, arguments: 
 
 #[test]
 fn the_guard_lets_out_tcp_alone_and_protects_its_keepers() {
-    let closed = Around::Guard { unix_sockets: false, keepers: [71, 72] };
-    let open = Around::Guard { unix_sockets: true, keepers: [71, 72] };
+    let closed = Around::Guard { unix_sockets: false, keepers: &[71, 72] };
+    let open = Around::Guard { unix_sockets: true, keepers: &[71, 72] };
     let (allowed, family, eperm) = (SECCOMP_RET_ALLOW, refusal(EAFNOSUPPORT), refusal(EPERM));
     let fast_open = u64::from(MSG_FASTOPEN.cast_unsigned());
     for (number, arguments, expected) in [

@@ -27,6 +27,11 @@ impl Keeper {
         Self { process, line }
     }
 
+    /// The number of its process.
+    pub fn number(&self) -> u32 {
+        self.process.id()
+    }
+
     /// From now on the terminal has the settings `before` whenever the run ends while it has those of `made`.
     pub(super) fn keep(&mut self, before: Settings, made: Settings) -> io::Result<()> {
         self.line.write_all(&[before.encode(), made.encode()].concat())

@@ -17,8 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{FlushArg, tcflush};
 
-pub(super) use keeper::Keeper;
-pub use keeper::keep_terminal;
+pub use keeper::{Keeper, keep_terminal};
 pub use user::UserTerminal;
 
 use super::signals::Signals;
@@ -41,8 +40,17 @@ pub struct Attached {
 
 impl Attached {
     /// Connects the terminal of the user with the child's, of which this is the `master`: size and settings become the
-    /// same.
-    pub fn new(user: UserTerminal, master: OwnedFd, keeper: Keeper) -> io::Result<Self> {
+    /// same. Where a run has no terminal there is nothing to connect.
+    pub fn connect(
+        user: Option<UserTerminal>,
+        master: Option<OwnedFd>,
+        keeper: Option<Keeper>,
+    ) -> io::Result<Option<Self>> {
+        let (Some(user), Some(master), Some(keeper)) = (user, master, keeper) else { return Ok(None) };
+        Self::new(user, master, keeper).map(Some)
+    }
+
+    fn new(user: UserTerminal, master: OwnedFd, keeper: Keeper) -> io::Result<Self> {
         let master = File::from(master);
         let relay = Relay::start(user.try_clone()?, master.try_clone()?)?;
         let mut attached = Self { user, master, relay, keeper, is_like_the_users: false, taken: None };
