@@ -104,7 +104,8 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, order.quiet);
     // A level that the command line names needs none; one of the user's configuration is known only later.
     let may_seal = order.flags.isolation.is_none_or(|level| level == Isolation::Sealed);
-    let stage = may_seal.then(|| sealed::stage(world));
+    let streams = ci::streams(world, order)?;
+    let stage = may_seal.then(|| sealed::stage(world, &streams));
     let planned = plan(world, order)?;
     tracing::debug!(
         run = planned.plan.run,
@@ -124,16 +125,17 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let quiet = job.as_ref().map(|job| job.quieten(terminal)).transpose()?;
     let outcome = match planned.plan.level.value {
         Isolation::Sealed => {
-            let stage = stage.unwrap_or_else(|| sealed::stage(world))?;
-            sealed::run(world, order, stage, planned, upstream, bound, terminal)?
+            let stage = stage.unwrap_or_else(|| sealed::stage(world, &streams))?;
+            let started = sealed::Started { stage, streams };
+            sealed::run(world, order, started, planned, upstream, bound, terminal)?
         }
         Isolation::None => {
             drop(stage);
-            bare::run(world, order, planned, upstream, terminal)?
+            bare::run(world, order, streams, planned, upstream, terminal)?
         }
         Isolation::Guarded => {
             drop(stage);
-            guarded::run(world, order, planned, upstream, terminal)?
+            guarded::run(world, order, streams, planned, upstream, terminal)?
         }
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;

@@ -9,7 +9,7 @@ use crate::cli::DoctorOptions;
 use crate::exit::Exit;
 use crate::sandbox::{self, Detection, Fact, GuardFacts, LeftOut, SandboxError, Verdict};
 use crate::secret::Secret;
-use crate::supervise::spawn;
+use crate::supervise::{Streams, spawn};
 use crate::world::World;
 
 /// Probes the machine and prints the facts; [`Exit::Finding`] where a run cannot be sealed.
@@ -19,7 +19,7 @@ pub(super) fn doctor(world: &World, options: &DoctorOptions) -> Result<Exit, Com
         output::print(&profile).map_err(CommandError::Output)?;
         return Ok(Exit::Success);
     }
-    let stage = spawn::stage(&LeftOut::default())?;
+    let stage = spawn::stage(&LeftOut::default(), &Streams::default())?;
     let detection = sandbox::detect(stage, &world.home)?;
     let guard = guard(world)?;
     let text = if options.json { as_json(&detection, &guard) } else { as_text(&detection, &guard) };
@@ -36,7 +36,7 @@ struct Missing {
 }
 
 fn guard(world: &World) -> Result<Guard, CommandError> {
-    let monitor = spawn::monitor(&LeftOut::default())?;
+    let monitor = spawn::monitor(&LeftOut::default(), &Streams::default())?;
     let own = world.state_directory.join("wires").join(format!("doctor-{}", std::process::id()));
     match sandbox::detect_guard(monitor, &world.home, &own) {
         Ok(facts) => Ok(Ok(facts)),
@@ -116,7 +116,9 @@ fn as_json(detection: &Detection, guard: &Guard) -> String {
         (false, Err(_)) => "none",
     };
     let guarded = match guard {
-        Ok(facts) => json!({ "landlock": facts.version, "gaps": sandbox::gaps().unwrap_or_default() }),
+        Ok(facts) => {
+            json!({ "landlock": facts.version, "gaps": sandbox::gaps().unwrap_or_default() })
+        }
         Err(missing) => json!({ "reason": missing.failure, "mend": missing.mend }),
     };
     let terminal = if detection.can_seal() { "own" } else { "inherited" };

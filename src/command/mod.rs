@@ -101,6 +101,10 @@ pub fn main() -> ExitCode {
         Terminal::new(false, true, false).say(&report::error(&error, None));
         error.exit()
     });
+    if let Some((number, group)) = exit.death() {
+        // Where it ends nobody, the status says it.
+        let _ = crate::supervise::die(number.into(), group);
+    }
     ExitCode::from(exit.code())
 }
 

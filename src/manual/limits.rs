@@ -19,12 +19,14 @@
 //!   working. No secret can be injected there; what the child sends of its own is its own. Only how it begins is judged: TLS
 //!   for another name is refused, a plaintext HTTP request is read. TLS that begins later (STARTTLS) is not looked at.
 //! * **Tokens minted at run time.** Token endpoints that the catalogue knows answer 403 until such tokens can be captured.
-//! * **The terminal.** A sealed child has a terminal of its own, shown in the user's. What is typed while it is in front is
+//! * **The terminal.** A sealed or guarded child has a terminal of its own, shown in the user's. What is typed while it is in front is
 //!   its input, also what was meant for the shell afterwards. What it shows is shown: escape sequences reach the user's
 //!   terminal as they would from any program. Standard streams on another terminal than the controlling one
 //!   (`>/dev/pts/7`) are shown on the controlling one. `kill -STOP` on the parent stops the parent alone, for no program
-//!   learns of that signal; the command waits as soon as it has to show something. With `--isolation guarded` and `none`
-//!   the child keeps the user's terminal and can read it and set it; at `none` it types into it where the kernel allows it.
+//!   learns of that signal; the command waits as soon as it has to show something. An interrupt key
+//!   that the command takes for itself does not reach the script around the run; one of which it dies does. With
+//!   `--isolation none` the child keeps the user's terminal and can read it, set it, and type into it where the kernel
+//!   allows it; in a CI job, too, it can open `/dev/tty` there.
 //! * **A login in the browser comes back to the child, and ends there.** Links are opened and callback ports published, but
 //!   the exchange of the code for a token is refused until such tokens can be captured (see above): log in outside of a
 //!   run, whose login file is rendered inside.
@@ -47,8 +49,11 @@
 //!   directories on the way to a closed file can neither be listed nor take new files. Landlock judges a connection by its
 //!   port alone; an address that listens on the broker's is reached past it, and the child may listen itself. It keeps
 //!   nothing read-only inside a writable directory: changes of hooks and settings are reported at the end. Shared memory,
-//!   names and arguments of other processes, file metadata and `/tmp` are the host's. The terminal is inherited there. The
-//!   escape suite tries each of these, and fails when one that is said to be open is not.
+//!   names and arguments of other processes, file metadata and `/tmp` are the host's. The escape suite tries each of
+//!   these, and fails when one that is said to be open is not. To judge addresses as well, a process outside would have to
+//!   make each connection for the child (seccomp's notifications, `pidfd_getfd(2)`), for what it only looks at the child
+//!   changes behind its back. Docker's filter lets nobody make that call without `CAP_SYS_PTRACE`, so that the hole would
+//!   stay open where the level is needed most.
 //! * **Names that do not exist yet** are not guarded: a child can make `.git/commondir`, or a bare repository in the project,
 //!   that the host's git obeys later; so can it make what git's configuration names and what does not exist yet. Commands
 //!   in that configuration (aliases, filters, editors) are not looked into.

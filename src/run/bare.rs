@@ -14,20 +14,21 @@ use super::hooks::{self, Hook};
 use super::told::{Heard, Told};
 use super::trust::{self, Certificates};
 use super::watch::{Child, watch};
-use super::{Order, Outcome, RunError};
+use super::{Order, Outcome, RunError, ci};
 use crate::exit::Exit;
 use crate::plan::Planned;
 use crate::policy;
 use crate::proxy::{Broker, Listeners};
 use crate::report::Terminal;
 use crate::scrub::{self, Wiring};
-use crate::supervise::{Bare, Received, Signals, spawn};
+use crate::supervise::{Bare, Received, Signals, Streams, spawn};
 use crate::world::World;
 
 /// Runs the command with the environment that was decided, and nothing around it.
 pub(super) fn run(
     world: &World,
     order: &Order,
+    streams: Streams,
     mut planned: Planned,
     upstream: Vec<CertificateDer<'static>>,
     terminal: Terminal,
@@ -52,16 +53,19 @@ pub(super) fn run(
     let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, upstream };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
-    let mut told = Told::new(terminal, !world.terminal.error);
+    let mut told = Told::new(terminal, !world.terminal.error || ci::is_ci(world, order));
 
     let runtime = broking::runtime()?;
     let (ended, totals) = runtime.block_on(async {
         let listeners = Listeners { explicit: vec![listener], ..Listeners::default() };
         let broker = Broker::start(settings, listeners)?;
-        let ended = match spawn::bare(&arguments, &environment) {
+        let child = spawn::bare(&arguments, &environment, &streams);
+        let shown = streams.show().map_err(RunError::Terminal)?;
+        let ended = match child {
             Ok(mut child) => watch(&mut child, &signals, &mut heard, &mut told).await,
             Err(error) => Err(error.into()),
         };
+        shown.finish(&signals);
         Ok::<_, RunError>((ended, broker.close().await))
     })?;
     told.finish(&mut heard);

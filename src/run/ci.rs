@@ -17,6 +17,7 @@ use crate::audit;
 use crate::plan::{Plan, Planned};
 use crate::policy::{Origin, Sourced};
 use crate::report::{self, Terminal};
+use crate::supervise::{Streams, UserTerminal};
 use crate::world::World;
 
 /// Variables that name files which the CI system obeys after the step; where the name means something else elsewhere,
@@ -35,6 +36,16 @@ const COMMAND_FILES: &[(&str, Option<&str>)] = &[
 pub(super) fn is_ci(world: &World, order: &Order) -> bool {
     let is_true = |value: &std::ffi::OsStr| value.eq_ignore_ascii_case("true") || value == "1";
     order.ci.unwrap_or_else(|| world.variable("CI").is_some_and(is_true))
+}
+
+/// The child's standard streams: in a CI job no terminal, at which nobody sits.
+pub(super) fn streams(world: &World, order: &Order) -> Result<Streams, RunError> {
+    if is_ci(world, order) { Streams::without_terminals().map_err(RunError::Terminal) } else { Ok(Streams::default()) }
+}
+
+/// The user's terminal, for a child that gets one of its own.
+pub(super) fn users_terminal(world: &World, order: &Order) -> Option<UserTerminal> {
+    if is_ci(world, order) { None } else { UserTerminal::find() }
 }
 
 /// Takes the command files away from the child, apart from those whose variable the user keeps.

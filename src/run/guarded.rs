@@ -15,14 +15,14 @@ use super::told::{Heard, Told};
 use super::trust::{self, Certificates};
 use super::watch::watch;
 use super::watched::Watched;
-use super::{Order, Outcome, RunError};
+use super::{Order, Outcome, RunError, ci};
 use crate::plan::Planned;
 use crate::policy;
 use crate::proxy::{Broker, Listeners};
 use crate::report::Terminal;
 use crate::sandbox::{Bytes, GuardProfile, Guarded, Place};
 use crate::scrub::{self, Wiring};
-use crate::supervise::{Attached, Job, Keeper, Signals, UserTerminal, spawn};
+use crate::supervise::{Attached, Job, Keeper, Signals, Streams, spawn};
 use crate::world::World;
 
 /// Files of the run's own directory.
@@ -34,13 +34,15 @@ const WGETRC: &str = "wgetrc";
 pub(super) fn run(
     world: &World,
     order: &Order,
+    streams: Streams,
     mut planned: Planned,
     upstream: Vec<CertificateDer<'static>>,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
     let signals = Signals::block_with_job_control().map_err(RunError::Signals)?;
-    let user = UserTerminal::find();
-    let mut monitor = spawn::monitor(&left_out(world)?)?;
+    let mut monitor = spawn::monitor(&left_out(world)?, &streams)?;
+    let shown = streams.show().map_err(RunError::Terminal)?;
+    let user = ci::users_terminal(world, order);
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
@@ -69,23 +71,25 @@ pub(super) fn run(
     let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, upstream };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
-    let mut told = Told::new(terminal, !world.terminal.error);
+    let mut told = Told::new(terminal, !world.terminal.error || ci::is_ci(world, order));
 
     let own_terminal = Attached::connect(user, master, keeper).map_err(RunError::Terminal)?;
     let mut job = Job::new(monitor, own_terminal, &signals);
     let runtime = broking::runtime()?;
-    let (ended, totals) = runtime.block_on(async {
+    let (ended, key, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, Listeners { explicit: vec![listener], ..Listeners::default() })?;
         let ended = match job.execute(&arguments, environment.pairs(), &enforcement) {
             Ok(()) => watch(&mut job, &signals, &mut heard, &mut told).await,
             Err(error) => Err(error.into()),
         };
         // The tree first: nothing of the child is left when the broker closes.
+        let key = job.key();
         job.finish();
-        Ok::<_, RunError>((ended, broker.close().await))
+        shown.finish(&signals);
+        Ok::<_, RunError>((ended, key, broker.close().await))
     })?;
     told.finish(&mut heard);
-    let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status));
+    let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status, key));
     log.close(Some(exit.code()))?;
     ended?;
     Ok(Outcome { exit, totals, home_changes: Vec::new(), watched_changes: watched.changes() })

@@ -25,28 +25,38 @@ use crate::report::Terminal;
 use crate::sandbox::{Doors, Ended, Established, LeftOut, Loopback, Processes, Profile, Stage, Status};
 use crate::scrub;
 use crate::supervise::ports::{Bound, Ports};
-use crate::supervise::{Attached, Job, Received, Signals, UserTerminal, spawn};
+use crate::supervise::{Attached, Job, Received, Signals, Streams, spawn};
 use crate::world::World;
+
+/// What was started before there was a plan.
+pub(super) struct Started {
+    /// The stage.
+    pub(super) stage: Stage,
+    /// The streams that it was given.
+    pub(super) streams: Streams,
+}
 
 /// Starts the stage of a seal, which makes its namespaces and waits for the plan.
 ///
 /// Call it before there are threads: the kernel ends the stage with the thread that started it.
-pub(super) fn stage(world: &World) -> Result<Stage, RunError> {
-    Ok(spawn::stage(&left_out(world)?)?)
+pub(super) fn stage(world: &World, streams: &Streams) -> Result<Stage, RunError> {
+    Ok(spawn::stage(&left_out(world)?, streams)?)
 }
 
 /// Runs the command in the seal that `stage` builds.
 pub(super) fn run(
     world: &World,
     order: &Order,
-    mut stage: Stage,
+    started: Started,
     mut planned: Planned,
     upstream: Vec<CertificateDer<'static>>,
     bound: Bound,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
     let signals = Signals::block_with_job_control().map_err(RunError::Signals)?;
-    let user = UserTerminal::find();
+    let Started { mut stage, streams } = started;
+    let shown = streams.show().map_err(RunError::Terminal)?;
+    let user = ci::users_terminal(world, order);
     make_session_places(&planned.plan.made);
     let profile = profile::profile(world, order, &planned);
     stage.establish(Profile { own_terminal: user.is_some(), ..profile })?;
@@ -81,7 +91,7 @@ pub(super) fn run(
     let mut job = Job::new(stage, own_terminal, &signals);
     let mut told = Told::new(terminal, !world.terminal.error || ci::is_ci(world, order));
 
-    let (ended, totals) = runtime.block_on(async {
+    let (ended, key, totals) = runtime.block_on(async {
         let broker = Broker::start(settings, listeners(doors))?;
         let ports = Ports::start(bound, crossing, news.clone()).map_err(RunError::Ports)?;
         let mut bridge = JoinSet::new();
@@ -99,12 +109,14 @@ pub(super) fn run(
         bridge.shutdown().await;
         ports.close().await;
         let totals = broker.close().await;
+        let key = job.key();
         job.finish();
-        Ok::<_, RunError>((ended, totals))
+        shown.finish(&signals);
+        Ok::<_, RunError>((ended, key, totals))
     })?;
     tracing::debug!(?totals, "the broker is closed");
     told.finish(&mut heard);
-    let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status));
+    let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status, key));
     log.close(Some(exit.code()))?;
     let home_changes = ended?.home_changes;
     Ok(Outcome { exit, totals, home_changes, watched_changes: Vec::new() })
@@ -143,9 +155,11 @@ fn listeners(doors: Doors) -> Listeners {
     }
 }
 
-pub(super) fn exit(status: Status) -> Exit {
+/// `key` is the signal that the user's last key of that kind has sent.
+pub(super) fn exit(status: Status, key: Option<i32>) -> Exit {
     match status {
         Status::Exited(code) => Exit::Child(code),
+        Status::Signaled(number) if key == Some(number.into()) => Exit::Key(number),
         Status::Signaled(number) => Exit::Signal(number),
     }
 }

@@ -29,6 +29,8 @@ pub struct Job<'a> {
     /// The command is to be in front whenever we are.
     wants_front: bool,
     is_in_front: bool,
+    /// The key of a terminal that is gone.
+    last_key: Option<i32>,
     /// The suspend key was passed on to the command, which has not stopped since.
     is_suspended: bool,
 }
@@ -36,7 +38,8 @@ pub struct Job<'a> {
 impl<'a> Job<'a> {
     /// A command that is not executed yet.
     pub fn new(stage: Stage, terminal: Option<Attached>, signals: &'a Signals) -> Self {
-        Self { stage, terminal, signals, wants_front: false, is_in_front: false, is_suspended: false }
+        let (wants_front, is_in_front, is_suspended) = (false, false, false);
+        Self { stage, terminal, signals, wants_front, is_in_front, last_key: None, is_suspended }
     }
 
     /// Executes it; see [`Stage::execute`].
@@ -78,21 +81,26 @@ impl<'a> Job<'a> {
             libc::SIGWINCH => self.resize(signal.from_terminal),
             libc::SIGCONT => self.go_on(),
             number if !signal.from_terminal => self.stage.signal(number),
-            // Without a terminal of its own it shares our group and has the signal already.
-            number if self.terminal.is_some() => {
+            number => {
                 self.is_suspended |= number == libc::SIGTSTP;
                 self.stage.signal_group(number)
             }
-            _ => Ok(()),
         }
     }
 
     /// The user's terminal is gone: so is the child's, and it is told as a shell would.
     pub fn hang_up(&mut self) -> Result<(), SandboxError> {
+        // The child's end is also the end of its terminal, and may be heard of first.
+        self.last_key = self.key();
         self.terminal = None;
         self.is_in_front = false;
         self.stage.signal_group(libc::SIGHUP)?;
         self.stage.signal_group(libc::SIGCONT)
+    }
+
+    /// The signal that the user's last key of that kind has sent inside: a command that died of it died by the user's hand.
+    pub fn key(&self) -> Option<i32> {
+        self.terminal.as_ref().and_then(Attached::key).or(self.last_key)
     }
 
     /// Has all that is left inside killed, and does not wait for it.

@@ -6,11 +6,13 @@ mod news;
 pub mod ports;
 mod signals;
 pub mod spawn;
+mod streams;
 mod terminal;
 
 pub use bare::Bare;
 pub use job::Job;
 pub use news::News;
-pub use signals::{Received, Signals};
+pub use signals::{Received, Signals, die};
 pub use spawn::SpawnError;
+pub use streams::{Shown, Streams};
 pub use terminal::{Attached, Keeper, UserTerminal, keep_terminal};

@@ -107,6 +107,16 @@ impl Signals {
     }
 }
 
+/// Ends this process by a signal, its whole group if `group` says so. Returns where that signal ends nobody: one that was
+/// ignored when we were started still is.
+pub fn die(number: i32, group: bool) -> nix::Result<()> {
+    let signal = Signal::try_from(number)?;
+    let mut set = SigSet::empty();
+    set.add(signal);
+    set.thread_unblock()?;
+    if group { killpg(getpgrp(), signal) } else { kill(getpid(), signal) }
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()

@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{setsockopt, sockopt::SndBuf};
 
 use super::Bare;
+use super::streams::Streams;
 use super::terminal::{Keeper, UserTerminal};
 use crate::sandbox::{LeftOut, Stage};
 use crate::scrub::ScrubbedEnv;
@@ -62,15 +63,15 @@ pub enum SpawnError {
     },
 }
 
-/// Starts the command itself, without a seal: the environment that was decided, our standard streams, our process group.
+/// Starts the command itself, without a seal: the environment that was decided, our process group.
 ///
 /// Call it from the main thread, for the reason that [`stage`] gives.
 #[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
-pub fn bare(arguments: &[OsString], environment: &ScrubbedEnv) -> Result<Bare, SpawnError> {
+pub fn bare(arguments: &[OsString], environment: &ScrubbedEnv, streams: &Streams) -> Result<Bare, SpawnError> {
     let program = arguments.first().cloned().unwrap_or_default();
     let mut command = Command::new(&program);
     command.args(arguments.iter().skip(1)).env_clear().envs(environment.iter());
-    crate::sys::die_with_parent(&mut command);
+    crate::sys::start_clean(&mut command, true);
     let failed = |source: io::Error| {
         let command = program.to_string_lossy().into_owned();
         match source.kind() {
@@ -78,39 +79,38 @@ pub fn bare(arguments: &[OsString], environment: &ScrubbedEnv) -> Result<Bare, S
             _ => SpawnError::NotExecutable { command, source },
         }
     };
-    command.spawn().and_then(Bare::watch).map_err(failed)
+    streams.give(&mut command).and_then(|()| command.spawn()).and_then(Bare::watch).map_err(failed)
 }
 
-/// Starts the stage of a seal: this executable anew, with an empty environment, our standard streams and two sockets.
+/// Starts the stage of a seal: this executable anew, with an empty environment, the command's standard streams and two
+/// sockets.
 ///
 /// Call it from the main thread (the kernel ends the stage when the thread that started it ends), before other threads
 /// start programs: those would inherit the sockets.
-pub fn stage(left_out: &LeftOut) -> Result<Stage, SpawnError> {
-    start_stage(left_out).map_err(|source| SpawnError::Stage { source })
+pub fn stage(left_out: &LeftOut, streams: &Streams) -> Result<Stage, SpawnError> {
+    start_stage(left_out, streams).map_err(|source| SpawnError::Stage { source })
 }
 
-/// Starts the monitor of a guard: this executable anew, with an empty environment, our standard streams and one socket.
-/// From here on this process adopts the orphans of its descendants: those that a killed monitor leaves.
-pub fn monitor(left_out: &LeftOut) -> Result<Stage, SpawnError> {
-    start_monitor(left_out).map_err(|source| SpawnError::Stage { source })
+/// Starts the monitor of a guard: this executable anew, with an empty environment, the command's standard streams and one
+/// socket. From here on this process adopts the orphans of its descendants: those that a killed monitor leaves.
+pub fn monitor(left_out: &LeftOut, streams: &Streams) -> Result<Stage, SpawnError> {
+    start_monitor(left_out, streams).map_err(|source| SpawnError::Stage { source })
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
-fn start_monitor(left_out: &LeftOut) -> io::Result<Stage> {
+fn start_monitor(left_out: &LeftOut, streams: &Streams) -> io::Result<Stage> {
     nix::sys::prctl::set_child_subreaper(true)?;
     let (control, monitors) = UnixStream::pair()?;
     fcntl(&monitors, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    let child = Command::new("/proc/self/exe")
-        .arg(GUARD_VERB)
-        .arg(monitors.as_raw_fd().to_string())
-        .arg(left_out.argument())
-        .env_clear()
-        .spawn()?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(GUARD_VERB).arg(monitors.as_raw_fd().to_string()).arg(left_out.argument()).env_clear();
+    streams.give(&mut command)?;
+    let child = command.spawn()?;
     Ok(Stage::monitor(child, control))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
-fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
+fn start_stage(left_out: &LeftOut, streams: &Streams) -> io::Result<Stage> {
     let (control, stage_control) = UnixStream::pair()?;
     let (loopback, stage_loopback) = UnixStream::pair()?;
     // The largest message, a certificate bundle, is not to wait for its reader. The kernel has a bound of its own.
@@ -118,13 +118,11 @@ fn start_stage(left_out: &LeftOut) -> io::Result<Stage> {
     for socket in [&stage_control, &stage_loopback] {
         fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
     }
-    let child = Command::new("/proc/self/exe")
-        .arg(STAGE_VERB)
-        .arg(stage_control.as_raw_fd().to_string())
-        .arg(stage_loopback.as_raw_fd().to_string())
-        .arg(left_out.argument())
-        .env_clear()
-        .spawn()?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(STAGE_VERB).arg(stage_control.as_raw_fd().to_string()).arg(stage_loopback.as_raw_fd().to_string());
+    command.arg(left_out.argument()).env_clear();
+    streams.give(&mut command)?;
+    let child = command.spawn()?;
     Ok(Stage::new(child, control, loopback))
 }
 
@@ -139,6 +137,7 @@ pub fn opener(words: &[OsString], environment: &[(OsString, OsString)]) -> io::R
     command.args(arguments).env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     command.current_dir("/").process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    crate::sys::start_clean(&mut command, false);
     let mut child = command.spawn()?;
     // How it ends is the user's to see.
     std::thread::Builder::new().name("opener".into()).spawn(move || child.wait()).map(drop)

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 
 /// Whether `signal` is ignored, as it was inherited from whoever started us (`nohup`, a shell's background job).
 pub fn is_ignored(signal: Signal) -> bool {
@@ -17,13 +17,16 @@ pub fn is_ignored(signal: Signal) -> bool {
     returned == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
-/// Has the kernel kill the program when the thread that starts it ends (`PR_SET_PDEATHSIG`, prctl(2)).
-pub fn die_with_parent(command: &mut Command) {
-    let ask = || {
+/// Has a program start with no signal blocked, whatever this process blocks; if `dies_with_us`, the kernel kills it when the
+/// thread that starts it ends (`PR_SET_PDEATHSIG`, prctl(2)).
+pub fn start_clean(command: &mut Command, dies_with_us: bool) {
+    let ask = move || {
         #[cfg(target_os = "linux")]
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)?;
-        Ok(())
+        if dies_with_us {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)?;
+        }
+        SigSet::empty().thread_set_mask().map_err(io::Error::from)
     };
-    // SAFETY: between fork and exec only one async-signal-safe system call is made, and nothing is allocated.
+    // SAFETY: between fork and exec only two async-signal-safe system calls are made, and nothing is allocated.
     unsafe { command.pre_exec(ask) };
 }

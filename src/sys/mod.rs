@@ -16,7 +16,7 @@ pub mod seccomp;
 pub mod socket;
 pub mod terminal;
 
-pub use disposition::{die_with_parent, is_ignored};
+pub use disposition::{is_ignored, start_clean};
 pub use harden::harden;
 
 /// Turns the C convention of -1 and `errno` into a result.

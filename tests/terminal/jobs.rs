@@ -108,10 +108,64 @@ fn a_pipeline_stops_and_continues_as_one() {
 
 #[test]
 fn where_no_shell_could_continue_it_nothing_stops() {
-    let run = Run::new().unobserved().flag("--quiet").shell("echo up; read x; echo got $x");
-    let console = Console::start(run, Session::Leader, "\"$W\"");
-    console.wait_for("up\r\n").wait_for_settings(false);
-    // The suspend key of a session without job control.
-    console.write(b"\x1aword\n").wait_for("got word");
-    assert_eq!(console.finish().0, 0);
+    for level in LEVELS {
+        let run = Run::at(level).unobserved().flag("--quiet").shell("echo up; read x; echo got $x");
+        let console = Console::start(run, Session::Leader, "\"$W\"");
+        console.wait_for("up\r\n").wait_for_settings(false);
+        // The suspend key of a session without job control.
+        console.write(b"\x1aword\n").wait_for("got word");
+        assert_eq!(console.finish().0, 0);
+    }
+}
+
+/// A shell ends its loop when what runs in it was interrupted by the key, and only then.
+#[test]
+fn a_key_ends_the_loop_around_a_run() {
+    if !Tmux::has(&["dash"]) {
+        return;
+    }
+    for way in WAYS {
+        let tmux = Tmux::start(way);
+        // At the prompt of bash, which has job control.
+        tmux.command("clear; for n in 1 2 3; do W sh -c 'echo up $0; exec sleep 1000' $n; done").wait_for_line("up 1");
+        tmux.keys(&["C-c"]).command("echo status: $?").wait_for("status: 130");
+        assert!(!tmux.screen().contains("up 2"), "{way:?}: {}", tmux.screen());
+    }
+    for level in LEVELS {
+        for shell in ["bash", "dash"] {
+            let run = || Run::at(level).unobserved().flag("--quiet");
+            let script = format!("{shell} -c 'for n in 1 2 3; do \"$W\"; done; echo whole'");
+            eprintln!("{level} {shell}");
+            let console = Console::start(run().shell("echo up; exec sleep 1000"), Session::Leader, &script);
+            console.wait_for("up\r\n").wait_for_settings(false).write(&[3]);
+            let (status, text) = console.finish();
+            assert_eq!((status, text.matches("up").count()), (130, 1), "{level} {shell}: {text}");
+            assert!(!text.contains("whole"), "{level} {shell}: {text}");
+            // A command that ends itself by that signal has nobody to tell but who waits for it.
+            let console = Console::start(run().shell("echo up; kill -INT $$"), Session::Leader, &script);
+            let (status, text) = console.finish();
+            assert_eq!((status, text.matches("up").count()), (0, 3), "{level} {shell}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_death_by_signal_is_the_parents_too_where_people_cause_it() {
+    for level in ["sealed", "guarded", "none"] {
+        for (signal, death) in
+            [("HUP", Some(1)), ("INT", Some(2)), ("QUIT", Some(3)), ("TERM", Some(15)), ("KILL", None)]
+        {
+            let script = format!("ulimit -c 0; kill -{signal} $$");
+            let finished = Run::at(level).unobserved().flag("--quiet").shell(&script).run();
+            assert_eq!(finished.signal(), death, "{level} {signal}: {}", finished.stderr());
+            assert!(finished.code() > 128, "{level} {signal}");
+        }
+        // Ignored from the start on, as behind `nohup`: a status says it then.
+        let program = crate::support::place::agentsecrets().display();
+        let run = Run::at(level).unobserved().flag("--quiet").stand_in(&format!("trap '' HUP; exec {program} \"$@\""));
+        let finished =
+            run.args(["python3", "-c", "import os, signal as s; s.signal(1, s.SIG_DFL); os.kill(os.getpid(), 1)"]);
+        let finished = finished.run();
+        assert_eq!((finished.signal(), finished.code()), (None, 129), "{level}: {}", finished.stderr());
+    }
 }

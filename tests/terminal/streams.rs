@@ -105,3 +105,42 @@ fn a_dumb_terminal_and_one_without_a_session_are_terminals_all_the_same() {
         assert_eq!(console.finish().0, 0);
     }
 }
+
+/// A CI job has no terminal, and gives none to its child, also where its runner has one.
+#[test]
+fn in_a_job_no_stream_is_a_terminal_and_all_is_shown() {
+    let script =
+        "for n in 0 1 2; do [ -t $n ] && echo \"$n is a terminal\"; done; (: </dev/tty) 2>/dev/null && echo a tty
+        wc -c; seq 20000; echo err >&2; echo last; trap 'exit 7' INT; kill -INT $$";
+    for session in [Session::Leader, Session::Without] {
+        for level in ["sealed", "guarded", "none"] {
+            let run = Run::at(level).unobserved().flags(["--quiet", "--ci"]).shell(script);
+            let console = Console::start(run, session, "\"$W\"");
+            assert!(console.is_as_before());
+            let (status, text) = console.finish();
+            assert_eq!(status, 7, "{session:?} {level}: {text}");
+            assert!(text.ends_with("20000\r\nerr\r\nlast\r\n"), "{session:?} {level}: {text}");
+            assert!(text.starts_with("0\r\n1\r\n2\r\n") || level == "none", "{session:?} {level}: {text}");
+            assert!(!text.contains("is a terminal"), "{session:?} {level}: {text}");
+        }
+    }
+    // What is no terminal is the child's as it is.
+    let run = Run::new().unobserved().flags(["--quiet", "--ci"]).shell("cat; echo mine >&2");
+    let console = Console::start(run, Session::Leader, "echo piped | \"$W\" 2>&1 | tr a-z A-Z");
+    console.wait_for("PIPED\r\nMINE\r\n");
+    assert_eq!(console.finish().0, 0);
+}
+
+#[test]
+fn in_a_job_the_keys_of_its_terminal_reach_the_child() {
+    for level in ["sealed", "guarded", "none"] {
+        let run = Run::at(level).unobserved().flags(["--quiet", "--ci"]);
+        let console = Console::start(
+            run.shell("trap 'echo caught; exit 9' INT; echo up; while :; do sleep 0.02; done"),
+            Session::Leader,
+            "\"$W\"",
+        );
+        console.wait_for("up").write(&[3]).wait_for("caught");
+        assert_eq!(console.finish().0, 9, "{level}");
+    }
+}

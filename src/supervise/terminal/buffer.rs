@@ -31,6 +31,11 @@ impl Buffer {
         self.start == self.end
     }
 
+    /// What waits in it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.end - self.start < CAPACITY
     }

@@ -114,6 +114,11 @@ impl Attached {
         before.put_back(&self.user, made).unwrap_or(false)
     }
 
+    /// The signal that the user's last key of that kind has sent to whoever was in front inside.
+    pub fn key(&self) -> Option<i32> {
+        self.relay.key()
+    }
+
     /// Readable when the user's terminal is gone.
     pub fn gone(&self) -> io::Result<OwnedFd> {
         self.relay.over().as_fd().try_clone_to_owned()
@@ -140,7 +145,7 @@ impl Drop for Attached {
 }
 
 /// Waits until `over` is readable or a signal asks this process to end.
-fn wait_until(over: BorrowedFd, signals: &Signals) {
+pub(super) fn wait_until(over: BorrowedFd, signals: &Signals) {
     loop {
         let mut polled = [PollFd::new(over, PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         let polled = poll(&mut polled, PollTimeout::NONE).map(|_| polled.map(|one| one.any().unwrap_or(false)));

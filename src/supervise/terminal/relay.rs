@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::buffer::{Buffer, Moved, Once};
+use super::settings::Settings;
 
 /// How long a stop waits for a terminal that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,6 +39,8 @@ struct Shared {
     reads: AtomicBool,
     /// Nothing is to be waited for any more.
     ends: AtomicBool,
+    /// The number of the signal that the last key of that kind has sent inside; 0 where there was none.
+    key: AtomicI32,
 }
 
 enum Order {
@@ -52,7 +55,8 @@ impl Relay {
     pub(super) fn start(user: File, master: File) -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wake = EventFd::from_value_and_flags(0, flags)?;
-        let shared = Arc::new(Shared { wake, reads: AtomicBool::new(false), ends: AtomicBool::new(false) });
+        let (reads, ends, key) = (AtomicBool::new(false), AtomicBool::new(false), AtomicI32::new(0));
+        let shared = Arc::new(Shared { wake, reads, ends, key });
         let (orders, receiver) = sync_channel(4);
         let (over, ended) = io::pipe()?;
         let user_blocks = !is_nonblocking(&user)?;
@@ -87,6 +91,11 @@ impl Relay {
     pub(super) fn set_reading(&self, reads: bool) {
         self.shared.reads.store(reads, Ordering::SeqCst);
         self.wake();
+    }
+
+    /// The signal that the user's last key of that kind has sent to whoever was in front inside.
+    pub(super) fn key(&self) -> Option<i32> {
+        Some(self.shared.key.load(Ordering::SeqCst)).filter(|number| *number != 0)
     }
 
     /// Returns when all that the child has written so far is shown, or the terminal takes no more.
@@ -236,9 +245,20 @@ impl Side {
         }
     }
 
+    /// Whether a key behind the first `waiting` bytes sends a signal, by the settings of the child's terminal.
+    fn look_for_signals(&self, waiting: usize) {
+        // Asked of the master, Linux tells the settings of the slave.
+        let Ok(settings) = Settings::of(&self.master) else { return };
+        let keys = self.typed.bytes().get(waiting..).unwrap_or_default();
+        if let Some(signal) = keys.iter().rev().find_map(|key| settings.signal_of(*key)) {
+            self.shared.key.store(signal as i32, Ordering::SeqCst);
+        }
+    }
+
     /// From the user to the child.
     fn type_in(&mut self, user: Ready) {
         if user.readable && self.shared.reads.load(Ordering::SeqCst) && self.typed.has_room() {
+            let waiting = self.typed.bytes().len();
             let came =
                 if self.user_blocks { self.typed.fill(Once(Some(&self.user))) } else { self.typed.fill(&self.user) };
             if came == Moved::Refused {
@@ -246,6 +266,7 @@ impl Side {
                 // by itself.
                 self.shared.reads.store(false, Ordering::SeqCst);
             }
+            self.look_for_signals(waiting);
         }
         // A child without a terminal reads nothing.
         let _ = self.typed.drain(&self.master);

@@ -6,6 +6,7 @@
 use std::os::fd::AsFd;
 
 use nix::libc;
+use nix::sys::signal::Signal;
 use nix::sys::termios::{
     ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr,
 };
@@ -53,6 +54,14 @@ impl Settings {
             self.set(terminal)?;
         }
         Ok(is_ours)
+    }
+
+    /// The signal that a key sends to whoever is in front (`termios(3)`, `ISIG`): to interrupt, or to quit.
+    pub(super) fn signal_of(self, key: u8) -> Option<Signal> {
+        let keys = [(libc::VINTR, Signal::SIGINT), (libc::VQUIT, Signal::SIGQUIT)];
+        let is_it = |place: usize| key != libc::_POSIX_VDISABLE && self.characters[place] == key;
+        let sends = self.local & LocalFlags::ISIG.bits() != 0;
+        keys.into_iter().find(|(place, _)| sends && is_it(*place)).map(|(_, signal)| signal)
     }
 
     /// Whether a terminal that was given `made` may have these: the kernel corrects control flags that a device lacks.
@@ -119,6 +128,27 @@ mod tests {
         assert!(Settings::of(&pair.slave).unwrap().looks_like(raw));
         assert!(before.put_back(&pair.slave, raw).unwrap());
         assert_eq!(Settings::of(&pair.slave).unwrap(), before);
+    }
+
+    #[test]
+    fn keys_send_signals_where_the_settings_say_so() {
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let cooked = Settings::of(&pair.slave).unwrap();
+        let mut other = cooked;
+        other.characters[libc::VINTR] = b'i';
+        other.characters[libc::VQUIT] = libc::_POSIX_VDISABLE;
+        let raw = cooked.raw(&pair.slave).unwrap();
+        for (settings, key, expected) in [
+            (cooked, 3, Some(Signal::SIGINT)),
+            (cooked, 28, Some(Signal::SIGQUIT)),
+            (cooked, b'i', None),
+            (other, b'i', Some(Signal::SIGINT)),
+            (other, 3, None),
+            (other, libc::_POSIX_VDISABLE, None),
+            (raw, 3, None),
+        ] {
+            assert_eq!(settings.signal_of(key), expected, "{key} {settings:?}");
+        }
     }
 
     #[test]
