@@ -263,6 +263,11 @@ fn hooks_lead_what_no_variable_does() {
     if !requirement::met("clients", missing) {
         return;
     }
+    let decisions = finished.audit_of("decision");
+    let refused: Vec<&serde_json::Value> = decisions.iter().filter(|record| record["rule"] == "route_proof").collect();
+    assert_eq!((refused.len(), decisions.len()), (4, 4), "{decisions:#?}");
+    assert!(refused.iter().all(|record| record["decision"] == "refused" && record["path"] == "/anthropic/v1/models"));
+    assert!(finished.stderr().contains("4 requests to 0 hosts; 4 refused"), "{}", finished.stderr());
     let python = format!("{0}/python/bin/python {0}/client.py stripe", clients().display());
     let node = |rest: &str| format!("node {}/node/client.mjs {rest}", clients().display());
     let (fetch, sdk) = (node("fetch https://api.openai.com/v1/models"), node("anthropic_streamed"));
@@ -280,6 +285,30 @@ fn hooks_lead_what_no_variable_does() {
             }
             // One that cannot get through tries again and again.
             let patience = if with_hook { 60 } else { 6 };
+#[test]
+fn explain_lists_what_is_set_for_clients_that_take_no_proxy() {
+    let key = fresh_key("sk-proj-");
+    let explain = |level: &str| {
+        let run =
+            Run::at(level).verb(["explain"]).secret("OPENAI_API_KEY", &key).variable("NODE_OPTIONS", "--no-warnings");
+        let run = run.flags(["--base-urls", "openai", "--hook", "node", "--hook", "python"]);
+        run.args(["true"]).run().succeeded().stdout()
+    };
+    let said = explain("guarded");
+    for line in [
+        "OPENAI_BASE_URL: set to http://127.0.0.1:PORT/openai; ",
+        "[--base-urls openai]",
+        "NODE_OPTIONS: set to '--require \"RUN/node.cjs\"'; ",
+        "[--hook node]",
+        "PYTHONPATH: set to RUN/python; ",
+        "[--hook python]",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    let sealed = explain("sealed");
+    assert!(sealed.contains("OPENAI_BASE_URL: set to") && !sealed.contains("PYTHONPATH: set"), "{sealed}");
+}
+
             let finished = run.shell(&format!("timeout {patience} {command}")).run();
             let context = format!("{level} {command}\n{}\n{}", finished.stdout(), finished.stderr());
             assert_eq!(finished.code() == 0 && finished.stdout().contains(says), with_hook, "{context}");

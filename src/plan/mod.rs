@@ -92,6 +92,19 @@ impl Planned {
     }
 }
 
+impl Plan {
+    /// Notes that the child gets this value. `reason` is the rest of a sentence.
+    pub fn set(&mut self, name: &str, value: String, reason: &str, origin: &Origin) {
+        self.variables.retain(|variable| variable.name != name);
+        self.variables.push(VariablePlan {
+            name: name.to_owned(),
+            decision: Decision::Set { value },
+            reason: reason.to_owned(),
+            origin: Some(origin.clone()),
+        });
+    }
+}
+
 /// The decisions of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {

@@ -232,8 +232,11 @@ pub(super) fn failed(shared: &Shared, noted: &Noted, error: &UpstreamError, mut 
     respond::refusal(&refused.named(&shared.redactor), &noted.method)
 }
 
-/// Tells the user that a target could not be reached.
+/// Tells the user that a target could not be reached; one at a forbidden address counts as refused.
 pub(super) fn tell_failure(shared: &Shared, authority: &Authority, error: &UpstreamError) {
+    if let UpstreamError::Address(_) = error {
+        shared.counters.turned_back(&authority.host);
+    }
     let authority = authority.clone();
     shared.notices.tell(match error {
         UpstreamError::Address(refusal) => {

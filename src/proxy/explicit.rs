@@ -4,7 +4,7 @@
 //! is compared before anything else is looked at; only a route under a base URL needs none (see `base_url`).
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -95,10 +95,13 @@ async fn handle(shared: &Arc<Shared>, slot: &Slot, is_inner: bool, request: Requ
 
 /// A request under a base URL of ours.
 async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Answer> {
-    let method = request.method().clone();
+    // Refused, it is a request to ourselves.
+    let own = shared.explicit.first().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST).into(), |own| own.ip().into());
+    let own = Authority { host: own, port: shared.explicit.first().map_or(0, SocketAddr::port) };
+    let noted = exchange::noted(shared, &own, Security::Plain, &request);
     match base_url::open(shared, request) {
         Ok((site, request)) => exchange::run(shared, &site, Security::Tls, request).await,
-        Err(refused) => respond::refusal(&refused.named(&shared.redactor), &method),
+        Err(refused) => exchange::refuse(shared, &noted, &refused),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a run did, in numbers: the line that the user reads at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -36,7 +36,8 @@ pub(super) struct Counters {
 
 #[derive(Debug, Default)]
 struct Seen {
-    hosts: BTreeSet<Host>,
+    /// With the number of requests.
+    hosts: BTreeMap<Host, u64>,
     secrets: BTreeSet<SecretId>,
 }
 
@@ -44,8 +45,10 @@ impl Counters {
     pub(super) fn allowed(&self, host: &Host, secrets: impl IntoIterator<Item = SecretId>) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !seen.hosts.contains(host) && seen.hosts.len() < HOSTS {
-            seen.hosts.insert(host.clone());
+        if let Some(count) = seen.hosts.get_mut(host) {
+            *count += 1;
+        } else if seen.hosts.len() < HOSTS {
+            seen.hosts.insert(host.clone(), 1);
         }
         seen.secrets.extend(secrets);
     }
@@ -53,6 +56,18 @@ impl Counters {
     pub(super) fn refused(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One that was allowed by its name turned out to lead where none may go: nothing was sent.
+    pub(super) fn turned_back(&self, host: &Host) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = seen.hosts.get_mut(host) {
+            *count -= 1;
+            if *count == 0 {
+                seen.hosts.remove(host);
+            }
+        }
     }
 
     pub(super) fn inert(&self) {
@@ -68,5 +83,24 @@ impl Counters {
             secrets: seen.secrets.iter().filter_map(|id| table.get(*id)).map(|held| held.name.clone()).collect(),
             inert: self.inert.load(Ordering::Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_turned_back_at_its_address_is_refused_and_reached_no_host() {
+        let counters = Counters::default();
+        let (inner, outer) = (Host::parse("inner.example").unwrap(), Host::parse("outer.example").unwrap());
+        for host in [&inner, &outer, &outer] {
+            counters.allowed(host, []);
+        }
+        counters.turned_back(&inner);
+        counters.turned_back(&outer);
+        counters.refused();
+        let totals = counters.totals(&Table::default());
+        assert_eq!((totals.requests, totals.hosts, totals.refused), (4, 1, 3));
     }
 }

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 use super::{Order, RunError};
 use crate::plan::Planned;
-use crate::policy::{self, Service};
+use crate::policy::{self, Origin, Service};
 
 /// Refuses names that are none, and says where one comes to nothing.
 pub(super) fn check(order: &Order, planned: &mut Planned) -> Result<(), RunError> {
@@ -24,6 +24,14 @@ pub(super) fn check(order: &Order, planned: &mut Planned) -> Result<(), RunError
         let set = variables(planned, service).into_iter().find(|variable| is_set(planned, variable));
         let warning = set.map(|variable| format!("--base-urls {name}: `{variable}` is set already and stays as it is"));
         planned.plan.warnings.extend(warning);
+        let origin = Origin::Flag { flag: format!("--base-urls {name}") };
+        for variable in variables(planned, service) {
+            if is_set(planned, variable) {
+                continue;
+            }
+            let value = format!("http://127.0.0.1:PORT/{name}");
+            planned.plan.set(variable, value, "the broker's own route, for clients that take no proxy", &origin);
+        }
     }
     Ok(())
 }

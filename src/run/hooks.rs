@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::plan::Planned;
-use crate::policy::Isolation;
+use crate::policy::{Isolation, Origin};
 
 /// A hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,17 @@ impl Hook {
 pub(super) fn check(hooks: &[Hook], planned: &mut Planned) {
     if !hooks.is_empty() && planned.plan.level.value == Isolation::Sealed {
         planned.plan.warnings.push("--hook: no hook is needed in a seal, and none is loaded".into());
+        return;
+    }
+    for hook in hooks {
+        let (name, value) = hook.variable(Path::new("RUN"), None);
+        let word = match hook {
+            Hook::Node => "node",
+            Hook::Python => "python",
+        };
+        let origin = Origin::Flag { flag: format!("--hook {word}") };
+        let reason = "behind what is in it, the run's own file that leads its clients to the broker";
+        planned.plan.set(name, value.to_string_lossy().into_owned(), reason, &origin);
     }
 }
 
