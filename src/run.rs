@@ -117,7 +117,7 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     // A port that is taken is to be heard of before anything starts.
     let bound = Bound::bind(&planned.plan.ports)?;
     let gaps = match planned.plan.level.value {
-        Isolation::Guarded => sandbox::gaps().unwrap_or_default(),
+        Isolation::Guarded => sandbox::gaps(&sealed::left_out(world)?).unwrap_or_default(),
         Isolation::Sealed | Isolation::None => Vec::new(),
     };
     terminal.note(&report::banner(&planned.plan, &gaps));

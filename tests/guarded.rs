@@ -183,6 +183,30 @@ fn nothing_outlives_command_parent_or_monitor() {
     }
 }
 
+/// What a runtime leaves in a container, or a kernel says of itself, tells how the container is to be started.
+#[test]
+fn the_mend_is_that_of_the_machine() {
+    for (machine, expected) in [
+        ("", "start the container with: docker run --security-opt systempaths=unconfined"),
+        ("touch /run/.containerenv", "start the container with: podman run --security-opt unmask=ALL"),
+        ("mkdir -p /run/secrets/kubernetes.io", "in the container's securityContext: procMount: Unmasked"),
+        ("say 'Linux version 4.4.0-19041-Microsoft (Microsoft@Microsoft.com) #1'", "wsl --set-version"),
+        ("say 'Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016'", "--runtime=runc"),
+    ] {
+        let script = format!(
+            "exec unshare --user --map-root-user --mount sh -c '
+            say() {{ echo \"$1\" >version && mount --bind version /proc/version; }}
+            mount --bind /dev/null /proc/keys && mount -t tmpfs none /proc/irq && mount --bind /proc/sys /proc/sys &&
+            mount -t tmpfs none /run && {{ {}; }} && exec \"$@\"' sh PROGRAM \"$@\"",
+            if machine.is_empty() { ":" } else { machine }.replace('\'', "'\\''")
+        );
+        let run = Run::new().stand_in(&script.replace("PROGRAM", place::agentsecrets().to_str().unwrap()));
+        let refused = run.unobserved().shell("echo ran").run().ended_with(125);
+        assert!(refused.stderr().contains(expected), "{machine}: {}", refused.stderr());
+        assert_eq!(refused.stdout(), "", "{machine}");
+    }
+}
+
 #[test]
 fn doctor_names_the_level_and_prints_the_profile() {
     let finished = contained(Run::new().verb(["doctor"])).run().ended_with(1);
@@ -239,6 +263,11 @@ fn a_base_url_takes_no_request_without_this_runs_placeholder() {
     let finished = run.shell(script).run().succeeded();
     assert_eq!(finished.stdout(), "403 403 403 403 407 407", "{}", finished.stderr());
     assert_eq!(upstream.connections(), 0);
+    let decisions = finished.audit_of("decision");
+    let refused: Vec<&serde_json::Value> = decisions.iter().filter(|record| record["rule"] == "route_proof").collect();
+    assert_eq!((refused.len(), decisions.len()), (4, 4), "{decisions:#?}");
+    assert!(refused.iter().all(|record| record["decision"] == "refused" && record["path"] == "/anthropic/v1/models"));
+    assert!(finished.stderr().contains("4 requests to 0 hosts; 4 refused"), "{}", finished.stderr());
 }
 
 #[test]
@@ -256,35 +285,6 @@ fn base_urls_are_set_where_asked_for_and_never_over_the_users() {
     assert!(refused.stderr().contains("those are anthropic, gemini"), "{}", refused.stderr());
 }
 
-/// Clients that no variable leads to the broker, or makes trust it. Without its hook each fails: that is the control.
-#[test]
-fn hooks_lead_what_no_variable_does() {
-    let missing = (!clients().join("python/bin/python").exists()).then_some("not installed");
-    if !requirement::met("clients", missing) {
-        return;
-    }
-    let decisions = finished.audit_of("decision");
-    let refused: Vec<&serde_json::Value> = decisions.iter().filter(|record| record["rule"] == "route_proof").collect();
-    assert_eq!((refused.len(), decisions.len()), (4, 4), "{decisions:#?}");
-    assert!(refused.iter().all(|record| record["decision"] == "refused" && record["path"] == "/anthropic/v1/models"));
-    assert!(finished.stderr().contains("4 requests to 0 hosts; 4 refused"), "{}", finished.stderr());
-    let python = format!("{0}/python/bin/python {0}/client.py stripe", clients().display());
-    let node = |rest: &str| format!("node {}/node/client.mjs {rest}", clients().display());
-    let (fetch, sdk) = (node("fetch https://api.openai.com/v1/models"), node("anthropic_streamed"));
-    for (hook, host, variable, prefix, command, says) in [
-        ("python", "api.stripe.com", "STRIPE_API_KEY", "sk_test_", python, "4242"),
-        ("node", "api.openai.com", "OPENAI_API_KEY", "sk-proj-", fetch, "200"),
-        ("node", "api.anthropic.com", "ANTHROPIC_API_KEY", "sk-ant-api03-", sdk, "hello from upstream"),
-    ] {
-        for (level, with_hook) in [("guarded", true), ("none", true), ("guarded", false)] {
-            let key = fresh_key(prefix);
-            let upstream = Upstream::start([host]).accepting(host, &key);
-            let mut run = Run::new().flags(["--isolation", level]).secret(variable, &key).upstream(&upstream);
-            if with_hook {
-                run = run.flags(["--hook", hook]);
-            }
-            // One that cannot get through tries again and again.
-            let patience = if with_hook { 60 } else { 6 };
 #[test]
 fn explain_lists_what_is_set_for_clients_that_take_no_proxy() {
     let key = fresh_key("sk-proj-");
@@ -309,6 +309,30 @@ fn explain_lists_what_is_set_for_clients_that_take_no_proxy() {
     assert!(sealed.contains("OPENAI_BASE_URL: set to") && !sealed.contains("PYTHONPATH: set"), "{sealed}");
 }
 
+/// Clients that no variable leads to the broker, or makes trust it. Without its hook each fails: that is the control.
+#[test]
+fn hooks_lead_what_no_variable_does() {
+    let missing = (!clients().join("python/bin/python").exists()).then_some("not installed");
+    if !requirement::met("clients", missing) {
+        return;
+    }
+    let python = format!("{0}/python/bin/python {0}/client.py stripe", clients().display());
+    let node = |rest: &str| format!("node {}/node/client.mjs {rest}", clients().display());
+    let (fetch, sdk) = (node("fetch https://api.openai.com/v1/models"), node("anthropic_streamed"));
+    for (hook, host, variable, prefix, command, says) in [
+        ("python", "api.stripe.com", "STRIPE_API_KEY", "sk_test_", python, "4242"),
+        ("node", "api.openai.com", "OPENAI_API_KEY", "sk-proj-", fetch, "200"),
+        ("node", "api.anthropic.com", "ANTHROPIC_API_KEY", "sk-ant-api03-", sdk, "hello from upstream"),
+    ] {
+        for (level, with_hook) in [("guarded", true), ("none", true), ("guarded", false)] {
+            let key = fresh_key(prefix);
+            let upstream = Upstream::start([host]).accepting(host, &key);
+            let mut run = Run::new().flags(["--isolation", level]).secret(variable, &key).upstream(&upstream);
+            if with_hook {
+                run = run.flags(["--hook", hook]);
+            }
+            // One that cannot get through tries again and again.
+            let patience = if with_hook { 60 } else { 6 };
             let finished = run.shell(&format!("timeout {patience} {command}")).run();
             let context = format!("{level} {command}\n{}\n{}", finished.stdout(), finished.stderr());
             assert_eq!(finished.code() == 0 && finished.stdout().contains(says), with_hook, "{context}");

@@ -78,7 +78,7 @@ fn as_text(detection: &Detection, guard: &Guard) -> String {
         Err(missing) => writeln!(text, "guarded    missing: {}\nmend       {}", missing.failure, missing.mend),
     };
     if guard.is_ok() {
-        for gap in sandbox::gaps().unwrap_or_default() {
+        for gap in sandbox::gaps(&LeftOut::default()).unwrap_or_default() {
             let _ = writeln!(text, "note       guarded, on this kernel's Landlock: the child is not held: {gap}");
         }
     }
@@ -117,7 +117,7 @@ fn as_json(detection: &Detection, guard: &Guard) -> String {
     };
     let guarded = match guard {
         Ok(facts) => {
-            json!({ "landlock": facts.version, "gaps": sandbox::gaps().unwrap_or_default() })
+            json!({ "landlock": facts.version, "gaps": sandbox::gaps(&LeftOut::default()).unwrap_or_default() })
         }
         Err(missing) => json!({ "reason": missing.failure, "mend": missing.mend }),
     };

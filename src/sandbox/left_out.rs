@@ -12,7 +12,14 @@ use super::mechanism::Mechanism;
 pub struct LeftOut {
     #[cfg(feature = "leave-out")]
     mechanisms: Vec<Mechanism>,
+    /// What Landlock knows from a later version on.
+    #[cfg(feature = "leave-out")]
+    landlock: Option<u32>,
 }
+
+/// What stands before the version in the name of such a kernel: `landlock-until-3`.
+#[cfg(feature = "leave-out")]
+const UNTIL: &str = "landlock-until-";
 
 impl LeftOut {
     /// Whether `mechanism` is left out.
@@ -28,6 +35,19 @@ impl LeftOut {
         self.mechanisms.contains(&mechanism)
     }
 
+    /// The version of Landlock where the kernel has `version`; 0 is none at all.
+    #[cfg(not(feature = "leave-out"))]
+    #[expect(clippy::unused_self, reason = "a build with the feature looks into the set")]
+    pub(super) fn landlock(&self, version: u32) -> u32 {
+        version
+    }
+
+    /// The version of Landlock where the kernel has `version`; 0 is none at all.
+    #[cfg(feature = "leave-out")]
+    pub(super) fn landlock(&self, version: u32) -> u32 {
+        self.landlock.map_or(version, |last| version.min(last))
+    }
+
     /// The set as the stage's command line carries it.
     #[cfg(not(feature = "leave-out"))]
     pub fn argument(&self) -> String {
@@ -37,7 +57,8 @@ impl LeftOut {
     /// The set as the stage's command line carries it.
     #[cfg(feature = "leave-out")]
     pub fn argument(&self) -> String {
-        self.mechanisms.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(",")
+        let names = self.mechanisms.iter().map(|mechanism| mechanism.name().to_owned());
+        names.chain(self.landlock.map(|last| format!("{UNTIL}{last}"))).collect::<Vec<_>>().join(",")
     }
 
     /// The set that the stage's command line carries.
@@ -60,7 +81,14 @@ impl LeftOut {
     #[cfg(feature = "leave-out")]
     pub fn parse(list: &str) -> Result<Self, String> {
         let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let mechanisms = names.map(|name| Mechanism::parse(name).ok_or_else(|| name.to_owned()));
-        Ok(Self { mechanisms: mechanisms.collect::<Result<_, _>>()? })
+        let mut set = Self::default();
+        for name in names {
+            match (Mechanism::parse(name), name.strip_prefix(UNTIL).and_then(|version| version.parse().ok())) {
+                (Some(mechanism), _) => set.mechanisms.push(mechanism),
+                (None, Some(version)) => set.landlock = Some(version),
+                (None, None) => return Err(name.to_owned()),
+            }
+        }
+        Ok(set)
     }
 }

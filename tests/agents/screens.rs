@@ -128,7 +128,7 @@ fn drive(words: &Words, hosts: &[&str], key: &str, describe: impl Fn(Run) -> Run
         assert!(transcript.contains("looked"), "{transcript}");
         assert_eq!(transcript.contains(key), way == Way::Bare, "{way:?}: {transcript}");
         match way {
-            Way::Wrapped => {
+            Way::Wrapped | Way::Guarded => {
                 poll("the end of all that was sealed", || left(&project).is_empty().then_some(()));
             }
             Way::Bare => left(&project).iter().for_each(|(process, _)| {

@@ -5,6 +5,7 @@ use agentsecrets::sandbox::Mechanism;
 
 use crate::mechanisms::{Row, root, row};
 use crate::suite::{Ground, Programs, wins};
+use crate::support::Run;
 use crate::support::place::users;
 use crate::trials::{self, Evidence, Trial};
 
@@ -69,7 +70,6 @@ const TABLE: &[(&str, Stand)] = &[
     ("keyring", Stopped),
     ("userfaultfd", Stopped),
     ("type-into-terminal", Stopped),
-    ("block-device", Stopped),
     ("resize-terminal-by-descriptor", Stopped),
     ("resize-terminal-by-number", Stopped),
     ("resize-terminal-by-other-process", Stopped),
@@ -77,6 +77,7 @@ const TABLE: &[(&str, Stand)] = &[
     ("resize-terminal-by-path", Stopped),
     ("take-the-front", Stopped),
     ("steal-terminal", Stopped),
+    ("block-device", Stopped),
     ("device-kernel-log", Stopped),
     ("core-pattern", Stopped),
     ("sysrq", Stopped),
@@ -148,6 +149,50 @@ const MECHANISMS: &[Row] = &[
 const UNSHOWN: &[(&str, &str)] =
     &[("landlock-devices", "a device that is not granted cannot be opened, and takes no calls")];
 
+/// What becomes of an attack on older kernels: up to which version of Landlock it wins. Elsewhere it is stopped.
+const OLDER: &[(&str, u32)] =
+    &[("tcp-other-port", 3), ("truncate-outside", 2), ("read-credentials", 0), ("write-home", 0), ("signal-parent", 0)];
+
+/// Versions of Landlock, with what makes this kernel one of them.
+const VERSIONS: [(u32, &[&str]); 4] =
+    [(1, &["landlock-until-1"]), (2, &["landlock-until-2"]), (3, &["landlock-until-3"]), (4, &["landlock-until-4"])];
+
+/// The level on a kernel whose Landlock ends with `version`: what it says of itself, and what it holds.
+fn on_older_kernels(programs: &Programs, note: &mut impl FnMut(&str, Result<String, String>)) {
+    let run = |version: u32, script: &str| {
+        let run = Run::at("guarded").unobserved().program(&programs.without).shell(script);
+        run.variable("AGENTSECRETS_LEAVE_OUT", format!("landlock-until-{version}")).run()
+    };
+    let refused = run(0, "echo ran");
+    let is_right =
+        refused.code() == 125 && refused.stdout().is_empty() && refused.stderr().contains("`lsm=` parameter");
+    note("guarded without Landlock", if is_right { Ok("refused".into()) } else { Err(refused.stderr()) });
+    for (version, left_out) in VERSIONS {
+        let script = "mkdir d && echo x >f && python3 -c 'import os; os.rename(\"f\", \"d/f\")' 2>/dev/null; ls d; cat f 2>/dev/null";
+        let finished = run(version, script);
+        let (said, moved) = (finished.stderr(), finished.stdout() == "f\n");
+        let tells = |from: u32, text: &str| said.contains(text) == (version < from);
+        let is_right = moved == (version >= 2)
+            && tells(4, "connect to every host on its own")
+            && tells(3, "cut files short")
+            && tells(2, "cannot move files")
+            && tells(5, "control calls to devices")
+            && tells(6, "signals to your other processes");
+        let outcome = if is_right { Ok(format!("moves a file: {moved}")) } else { Err(format!("{moved} {said}")) };
+        note(&format!("guarded by version {version}"), outcome);
+        for (attack, last) in OLDER {
+            let user = users()[users().len() - 1];
+            let result = match wins(programs, trials::of(attack), user, &Ground::GuardedWithout(left_out)) {
+                Ok((won, said)) if won == (version <= *last) => {
+                    Ok(format!("{}: {said}", if won { "NOT STOPPED" } else { "stopped" }))
+                }
+                Ok((_, said)) | Err(said) => Err(said),
+            };
+            note(&format!("guarded by version {version}: {attack}"), result);
+        }
+    }
+}
+
 /// Tries all of it, or what is picked.
 pub(crate) fn run(
     programs: &Programs,
@@ -172,6 +217,9 @@ pub(crate) fn run(
             };
             note(&format!("guarded: {attack} as {user:?}"), result);
         }
+    }
+    if picked("guarded") {
+        on_older_kernels(programs, note);
     }
     for mechanism in Mechanism::GUARD {
         let name = mechanism.name();

@@ -43,7 +43,7 @@ pub(crate) enum Ground {
 pub(crate) struct Programs {
     attacker: PathBuf,
     outside: PathBuf,
-    without: PathBuf,
+    pub(crate) without: PathBuf,
 }
 
 /// What stands in for the program outside: it forgets the flags, takes the value from the command's environment, and

@@ -24,8 +24,11 @@ pub(crate) enum Way {
     Guarded,
 }
 
-/// All, for tests that hold in each.
-pub(crate) const WAYS: [Way; 3] = [Way::Bare, Way::Wrapped, Way::Guarded];
+/// Without us and sealed, for tests that hold in either.
+pub(crate) const WAYS: [Way; 2] = [Way::Bare, Way::Wrapped];
+
+/// The same and guarded.
+pub(crate) const EVERY_WAY: [Way; 3] = [Way::Bare, Way::Wrapped, Way::Guarded];
 
 /// One terminal with one shell. Dropping it ends both.
 pub(crate) struct Tmux {
@@ -60,7 +63,7 @@ impl Tmux {
     /// The same beside the upstream of `run`: bare commands have no network but this.
     pub(crate) fn start_beside(run: Run, upstream: &Upstream, way: Way, user: User) -> Self {
         match way {
-            Way::Wrapped => Self::start_in(run, way, user),
+            Way::Wrapped | Way::Guarded => Self::start_in(run, way, user),
             Way::Bare => {
                 let trust = |run: Run, name| run.variable(name, upstream.authority());
                 let apart = apart::words(run.world().root(), upstream);

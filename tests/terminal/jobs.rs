@@ -5,14 +5,14 @@ use nix::sys::signal::Signal;
 use super::LEVELS;
 use crate::support::Run;
 use crate::support::console::{Console, Session};
-use crate::support::tmux::{Tmux, WAYS};
+use crate::support::tmux::{EVERY_WAY, Tmux};
 
 #[test]
 fn a_key_ends_the_command_and_its_status_says_so() {
     if !Tmux::has(&[]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         tmux.command("clear; W sh -c 'echo up; exec sleep 1000'").wait_for_line("up").keys(&["C-c"]);
         tmux.command("echo status: $?").wait_for("status: 130");
@@ -28,7 +28,7 @@ fn a_job_behind_that_wants_input_stops_until_it_is_brought_to_the_front() {
     if !Tmux::has(&[]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         tmux.command("clear; W sh -c 'echo asks; read word; echo \"got <$word>\"' &").wait_for("asks\n");
         tmux.keys(&["Enter"]);
@@ -47,7 +47,7 @@ fn a_stopped_job_goes_on_behind_and_comes_back() {
     if !Tmux::has(&[]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         let script =
             "n=0; while [ ! -e end ]; do n=$((n+1)); echo $n >count; sleep 0.05; done; echo over; read x; echo $x";
@@ -75,7 +75,7 @@ fn signals_that_stop_and_continue_the_parent_are_those_of_a_program() {
     if !Tmux::has(&[]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         for signal in ["TSTP", "STOP"] {
             tmux.command("clear; W sh -c 'echo up; read x; echo got $x' & fg").wait_for_line("up");
@@ -96,7 +96,7 @@ fn a_pipeline_stops_and_continues_as_one() {
     if !Tmux::has(&[]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         tmux.command("clear; W sh -c 'echo up >&2; read x; echo got $x' | tr a-z A-Z").wait_for_line("up");
         tmux.keys(&["C-z"]).wait_for("Stopped").command("clear; fg").wait_for_front("tr a-z A-Z").line("word");
@@ -124,7 +124,7 @@ fn a_key_ends_the_loop_around_a_run() {
     if !Tmux::has(&["dash"]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         // At the prompt of bash, which has job control.
         tmux.command("clear; for n in 1 2 3; do W sh -c 'echo up $0; exec sleep 1000' $n; done").wait_for_line("up 1");

@@ -75,7 +75,7 @@ fn a_child_whose_terminal_is_gone_is_told_so() {
     if !Tmux::has(&[]) {
         return;
     }
-    for way in crate::support::tmux::WAYS {
+    for way in crate::support::tmux::EVERY_WAY {
         let tmux = Tmux::start(way);
         let project = tmux.run().world().project();
         tmux.command("W sh -c 'trap \"echo told >told; exit\" HUP; echo up; while :; do read x || sleep 0.1; done'");

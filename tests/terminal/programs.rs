@@ -1,7 +1,7 @@
 //! Full-screen programs and interpreters under tmux: the same keys show the same text, bare and wrapped.
 
 use crate::support::place::User;
-use crate::support::tmux::{Tmux, WAYS, Way};
+use crate::support::tmux::{EVERY_WAY, Tmux, Way};
 use crate::support::{Run, place};
 
 /// A file of so many numbered lines.
@@ -21,7 +21,7 @@ fn less_scrolls_resizes_stops_and_ends() {
     if !Tmux::has(&["less"]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start_in(Run::new().project_file("lines", numbered(500)), way, User::Tester);
         same_settings(&tmux, |tmux| {
             tmux.command("W less lines").wait_for("line number 23\n");
@@ -42,7 +42,7 @@ fn less_in_a_pipeline_reads_its_keys_from_the_terminal() {
     if !Tmux::has(&["less"]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start_in(Run::new().project_file("lines", numbered(500)), way, User::Tester);
         same_settings(&tmux, |tmux| {
             tmux.command("cat lines | W less").wait_for("line number 23\n");
@@ -59,7 +59,7 @@ fn vim_edits_resizes_stops_and_writes() {
     if !Tmux::has(&["vim"]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         same_settings(&tmux, |tmux| {
             tmux.command("W vim -u NONE -N --cmd 'set laststatus=2 statusline=size:%{&lines}x%{&columns}' text")
@@ -84,7 +84,7 @@ fn htop_draws_resizes_and_ends() {
     if !Tmux::has(&["htop"]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         same_settings(&tmux, |tmux| {
             tmux.command("W htop").wait_for("Load average").wait_for("F10Quit");
@@ -102,7 +102,7 @@ fn the_python_prompt_edits_interrupts_stops_and_ends() {
     if !Tmux::has(&["python3"]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         same_settings(&tmux, |tmux| {
             tmux.command("W /usr/bin/python3 -q").wait_for_line(">>>");
@@ -122,7 +122,7 @@ fn a_shell_inside_controls_its_own_jobs() {
     if !Tmux::has(&[]) {
         return;
     }
-    for way in WAYS {
+    for way in EVERY_WAY {
         let tmux = Tmux::start(way);
         same_settings(&tmux, |tmux| {
             tmux.command("PS1='inside> ' W bash --noprofile --norc").wait_for_line("inside>");

@@ -35,7 +35,7 @@ use super::profile::{GuardFacts, GuardProfile};
 use super::rights;
 use super::tree::{self, Reach};
 use super::waiting::{Tried, Waiting};
-use crate::sys::landlock::{self, Ruleset};
+use crate::sys::landlock::Ruleset;
 use crate::sys::{descriptor, process};
 
 /// What the monitor was started with.
@@ -145,7 +145,7 @@ fn fail(start: &Start, failure: Failure) -> io::Result<()> {
 
 /// Asks what Landlock there is, and readies this process to end a tree.
 fn prepare(start: &Start) -> Result<(u32, Reach), Failure> {
-    let version = landlock::version().blame(Mechanism::Landlock, "asking the kernel for Landlock")?;
+    let version = super::version(&start.left_out).blame(Mechanism::Landlock, "asking the kernel for Landlock")?;
     if !start.left_out.has(Mechanism::Subreaper) {
         prctl::set_child_subreaper(true).blame(Mechanism::Subreaper, "adopting orphans")?;
     }

@@ -70,7 +70,11 @@ impl Look {
 
     /// Gives `path` this look.
     pub(super) fn put_on(self, path: &Path) -> io::Result<()> {
-        chown(path, Some(self.user), Some(self.group))?;
+        match chown(path, Some(self.user), Some(self.group)) {
+            // An owner that has no number in this user namespace: it stays the user's own.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+            given => given?,
+        }
         // After chown, which clears set-id bits.
         fs::set_permissions(path, Permissions::from_mode(self.mode))
     }
