@@ -20,4 +20,4 @@ ci:
 
 # The budgets, as ratios measured on this machine.
 bench *arguments:
-    cargo bench --bench budgets -- {{ arguments }}
+    tests/run bench {{ arguments }}

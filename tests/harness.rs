@@ -1,4 +1,5 @@
-//! The harness itself: the upstream answered to plain curl, and a leak planted in each place is found.
+//! The harness itself: the upstream answered to plain curl, a leak planted in each place is found, and a figure beyond its
+//! limit fails.
 
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +11,11 @@ use crate::support::deadline::PATIENCE;
 use crate::support::leak::Needle;
 use crate::support::upstream::Event;
 use crate::support::{Run, Upstream, apart, fresh_key, place};
+use figure::{Figure, Verdict, settled};
+
+#[path = "bench/figure.rs"]
+#[allow(dead_code, reason = "the measurements use all of it")]
+mod figure;
 
 /// curl without any product between, sent to the upstream for every host.
 fn curl(upstream: &Upstream, arguments: &[&str]) -> String {
@@ -197,4 +203,47 @@ fn a_place_apart_reaches_its_upstream_and_nothing_else() {
     // Its exit statuses 6 and 7: no such name, no connection.
     let user = nix::unistd::geteuid();
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("ok 0\n6\n7\n7\n7\n{user}\n"), "{output:?}");
+}
+
+#[test]
+fn a_figure_beyond_its_limit_fails_and_one_beyond_its_budget_is_missed() {
+    let most = |value| Figure::at_most("", value, "", 10.0);
+    let least = |value| Figure::at_least("", value, "", 10.0);
+    for (figure, verdict) in [
+        (most(10.0), Verdict::Met),
+        (most(10.1), Verdict::Missed),
+        (most(20.0), Verdict::Missed),
+        (most(20.1), Verdict::Failed),
+        (most(10.1).strictly(), Verdict::Failed),
+        (most(30.0).within(3.0), Verdict::Missed),
+        (most(f64::NAN), Verdict::Failed),
+        (least(10.0), Verdict::Met),
+        (least(9.9), Verdict::Missed),
+        (least(5.0), Verdict::Missed),
+        (least(4.9), Verdict::Failed),
+        (least(9.9).strictly(), Verdict::Failed),
+        (least(f64::NAN), Verdict::Failed),
+        (Figure::told("", 1e9, ""), Verdict::Told),
+    ] {
+        assert_eq!(figure.verdict(), verdict, "{figure}");
+    }
+}
+
+/// The verdicts of what was measured thrice: first, second and third take.
+fn verdict_of(values: [f64; 3], check: bool) -> (Verdict, usize) {
+    let mut takes = 0;
+    let figures = settled(check, || {
+        takes += 1;
+        vec![Figure::at_most("", values[takes - 1], "", 10.0)]
+    });
+    (figures[0].verdict(), takes)
+}
+
+#[test]
+fn only_what_is_beyond_its_limit_every_time_fails() {
+    assert_eq!(verdict_of([15.0, 5.0, 5.0], true), (Verdict::Missed, 1));
+    assert_eq!(verdict_of([25.0, 15.0, 5.0], true), (Verdict::Missed, 2));
+    assert_eq!(verdict_of([25.0, f64::NAN, 15.0], true), (Verdict::Missed, 3));
+    assert_eq!(verdict_of([f64::NAN, 25.0, 30.0], true), (Verdict::Failed, 3));
+    assert_eq!(verdict_of([25.0, 5.0, 5.0], false), (Verdict::Failed, 1));
 }

@@ -26,7 +26,8 @@ struct Way {
     /// A fixed address; without one the name is resolved.
     address: Option<SocketAddr>,
     key: String,
-    connector: TlsConnector,
+    /// One for each protocol.
+    connectors: [TlsConnector; 2],
 }
 
 /// Either protocol's handle for one connection.
@@ -46,13 +47,15 @@ pub(crate) fn act(arguments: &[String]) {
     let mut config = config.with_root_certificates(store).with_no_client_auth();
     // A resumed session would make the direct side cheaper than a stranger's first connection.
     config.resumption = rustls::client::Resumption::disabled();
-    let protocol: &[u8] = if work.starts_with("h2") { b"h2" } else { b"http/1.1" };
-    config.alpn_protocols = vec![protocol.to_vec()];
+    let connectors = [b"http/1.1".as_slice(), b"h2"].map(|protocol| {
+        config.alpn_protocols = vec![protocol.to_vec()];
+        TlsConnector::from(Arc::new(config.clone()))
+    });
     let way = Way {
         host: host.clone(),
         address: rest.first().map(|address| address.parse().unwrap()),
         key: std::env::var("OPENAI_API_KEY").unwrap(),
-        connector: TlsConnector::from(Arc::new(config)),
+        connectors,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let figures = runtime.block_on(perform(work, count.parse().unwrap(), way));
@@ -69,6 +72,7 @@ async fn perform(work: &str, count: usize, way: Way) -> serde_json::Value {
         "upload" => upload(count, &way).await,
         "events" => events(count, &way).await,
         "idle" => idle(count, &way).await,
+        "soak" => soak(count, &way).await,
         other => panic!("unknown work {other}"),
     }
 }
@@ -88,7 +92,7 @@ impl Way {
         };
         socket.set_nodelay(true).unwrap();
         let name = ServerName::try_from(self.host.clone()).unwrap();
-        let stream = TokioIo::new(self.connector.connect(name, socket).await.unwrap());
+        let stream = TokioIo::new(self.connectors[usize::from(second)].connect(name, socket).await.unwrap());
         if second {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
             tokio::spawn(connection);
@@ -246,4 +250,41 @@ async fn idle(count: usize, way: &Way) -> serde_json::Value {
     }
     checkpoint("end");
     serde_json::json!({"connections": connections.len()})
+}
+
+/// A little of everything, the same in each of `count` seconds: kept connections, new ones, streams, bodies both ways,
+/// and answers that nobody waits for.
+async fn soak(count: usize, way: &Way) -> serde_json::Value {
+    const LANES: usize = 4;
+    let mut kept = Vec::new();
+    for _ in 0..LANES {
+        kept.push(way.connect(false).await);
+    }
+    let Connection::Second(streams) = way.connect(true).await else { unreachable!("HTTP/2 was asked for") };
+    for second in 0..count {
+        let end = tokio::time::Instant::now() + Duration::from_secs(1);
+        for connection in &mut kept {
+            for _ in 0..50 {
+                connection.ask(way, "/test/ok").await;
+            }
+        }
+        let mut tasks = JoinSet::new();
+        for _ in 0..64 {
+            let (mut stream, way) = (Connection::Second(streams.clone()), way.clone());
+            tasks.spawn(async move { stream.ask(&way, "/test/ok").await });
+        }
+        tasks.join_all().await;
+        for _ in 0..16 {
+            way.connect(false).await.ask(way, "/test/ok").await;
+        }
+        download(4, way).await;
+        upload(1, way).await;
+        for _ in 0..4 {
+            let left = way.connect(false).await.send(way, "/test/download/10000000", Bytes::new()).await;
+            drop(left);
+        }
+        checkpoint(&second.to_string());
+        tokio::time::sleep_until(end).await;
+    }
+    serde_json::json!({"seconds": count})
 }
