@@ -170,12 +170,12 @@ impl Ready {
 impl Side {
     fn serve(mut self) {
         // An error of poll(2) itself leaves nothing to go on with.
-        while let Ok(user) = self.wait() {
+        while let Ok((user, has_news)) = self.wait() {
             if self.shared.ends.load(Ordering::SeqCst) {
                 return;
             }
             self.hear_orders();
-            self.show(user);
+            self.show(user, has_news);
             self.type_in(user);
             if user.gone || (self.child_is_gone && self.shown.is_empty()) {
                 return;
@@ -183,8 +183,9 @@ impl Side {
         }
     }
 
-    /// Waits until there is something to do; says what the kernel says of the user's terminal.
-    fn wait(&self) -> nix::Result<Ready> {
+    /// Waits until there is something to do; says what the kernel says of the user's terminal, and whether there is
+    /// something to read from the child's.
+    fn wait(&self) -> nix::Result<(Ready, bool)> {
         let either = |input: bool, output: bool| {
             let mut events = PollFlags::empty();
             events.set(PollFlags::POLLIN, input);
@@ -204,9 +205,12 @@ impl Side {
             Err(nix::Error::EINTR) => {}
             other => drop(other?),
         }
-        // Nothing to read is as good.
-        let _ = self.shared.wake.read();
-        Ok(Ready::of(&polled[0]))
+        if Ready::of(&polled[1]).readable {
+            // Nothing to read is as good.
+            let _ = self.shared.wake.read();
+        }
+        let master = polled.get(2).map(Ready::of);
+        Ok((Ready::of(&polled[0]), master.is_some_and(|master| master.readable || master.gone)))
     }
 
     fn hear_orders(&mut self) {
@@ -218,10 +222,11 @@ impl Side {
         }
     }
 
-    /// From the child to the user.
-    fn show(&mut self, user: Ready) {
+    /// From the child to the user. Who asks for all that was written so far gets what the kernel has not told of yet, too.
+    fn show(&mut self, user: Ready, has_news: bool) {
         let mut has_all = self.child_is_gone;
-        if !has_all && self.shown.has_room() {
+        let reads = has_news || self.finishes || !self.flushes.is_empty();
+        if !has_all && reads && self.shown.has_room() {
             self.child_is_gone = self.shown.fill(&self.master) == Moved::Refused;
             has_all = self.shown.has_room();
             // Once the end is asked for, what is there is all that will come.
