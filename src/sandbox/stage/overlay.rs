@@ -109,7 +109,11 @@ impl Overlays {
             self.bare.push(directory.to_owned());
             return Ok(());
         }
-        let original = fs::symlink_metadata(directory)?;
+        let original = match fs::symlink_metadata(directory) {
+            // Gone since it was listed: there is nothing to lay a layer over.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
         if !can_own(&original, site) && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none()) {
             // Nothing to hide and no right to write.
             return Ok(());
@@ -122,8 +126,10 @@ impl Overlays {
 
     fn split(&mut self, directory: &Path, site: &Site, staging: &mut Staging) -> io::Result<()> {
         let entries = match fs::read_dir(directory) {
-            // Nobody inside can read it either.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+            // Nobody inside can read it either, or it is gone since it was listed.
+            Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) => {
+                return Ok(());
+            }
             other => other?,
         };
         let mut parts = Vec::new();
