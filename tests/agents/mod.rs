@@ -9,6 +9,7 @@ mod claude;
 mod codex;
 mod listed;
 mod screens;
+mod state;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,7 @@ fn worked(upstream: &Upstream, finished: Finished) -> Finished {
     let asked: Vec<_> = upstream.seen().iter().map(|seen| format!("{} {}", seen.method, seen.target)).collect();
     assert_eq!(finished.code(), 0, "{}\n{}\n{asked:#?}", finished.stdout(), finished.stderr());
     let said = finished.stdout() + &finished.stderr();
-    assert!(finished.stdout().contains(DONE), "{said}");
+    assert!(finished.stdout().contains(DONE), "{said}\n{asked:#?}");
     for complaint in ["not logged in", "/login", "bwrap", "invalid api key"] {
         assert!(!said.to_lowercase().contains(complaint), "`{complaint}` in\n{said}");
     }
@@ -77,7 +78,9 @@ fn authenticated(upstream: &Upstream, path: &str, header: &str, value: &str, oth
     for seen in upstream.seen() {
         let carried = carried(&seen);
         assert!(carried.len() <= 1, "two credentials: {:#?}", seen.headers);
-        let is_real = |carried: &&str| *carried == value || others.contains(carried);
+        // A scheme's case and word are the client's own.
+        let bare = |text: &str| text.rsplit(' ').next().unwrap_or_default().to_owned();
+        let is_real = |carried: &&str| bare(carried) == bare(value) || others.contains(carried);
         assert!(carried.iter().all(is_real), "{}: {:#?}", seen.target, seen.headers);
         assert_eq!(seen.header("proxy-authorization"), None);
     }
@@ -89,5 +92,5 @@ fn authenticated(upstream: &Upstream, path: &str, header: &str, value: &str, oth
 
 /// The credentials of a request.
 fn carried(seen: &Seen) -> Vec<&str> {
-    ["authorization", "x-api-key"].iter().filter_map(|name| seen.header(name)).collect()
+    ["authorization", "x-api-key", "x-goog-api-key"].iter().filter_map(|name| seen.header(name)).collect()
 }
