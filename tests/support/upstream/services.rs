@@ -25,7 +25,7 @@ pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> 
     let asked: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let streamed = asked["stream"] == true;
     if let Some(events) = next_turn(parts.uri.path(), &asked, site) {
-        return event_stream(events.into_iter().map(|(name, data)| (Some(name), data.to_string())).collect());
+        return event_stream(events);
     }
     match (site.host.as_str(), parts.uri.path()) {
         ("api.openai.com", "/v1/chat/completions") if streamed => event_stream(openai_events()),
@@ -40,6 +40,9 @@ pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> 
         ("api.stripe.com", "/v1/balance") => json_answer(StatusCode::OK, &stripe_balance()),
         ("registry.npmjs.org", "/-/whoami") => json_answer(StatusCode::OK, &json!({"username": "somebody"})),
         ("api.github.com", "/user") => json_answer(StatusCode::OK, &json!({"login": "somebody"})),
+        ("api.github.com", "/copilot_internal/user") => json_answer(StatusCode::OK, &copilot_user()),
+        ("api.githubcopilot.com", "/models") => json_answer(StatusCode::OK, &copilot_models()),
+        ("api.githubcopilot.com", "/models/session") => json_answer(StatusCode::OK, &copilot_session()),
         _ => json_answer(StatusCode::OK, &json!({"authenticated": true})),
     }
 }
@@ -59,11 +62,19 @@ pub(crate) fn upgrade(request: Request<Incoming>, site: &Site) -> Response<Fed> 
 }
 
 /// What the scripted model says to an agent's turn, where the test has one.
-fn next_turn(path: &str, asked: &Value, site: &Site) -> Option<Vec<scripted::Event>> {
+fn next_turn(path: &str, asked: &Value, site: &Site) -> Option<Vec<(Option<&'static str>, String)>> {
     let command = site.record.script()?;
-    match path.rsplit('/').next() {
-        Some("messages") => scripted::messages(asked, &command),
-        Some("responses") => Some(scripted::responses(asked, &command)),
+    let named =
+        |events: Vec<scripted::Event>| events.into_iter().map(|(name, data)| (Some(name), data.to_string())).collect();
+    let plain = |data: Value| (None, data.to_string());
+    match path.rsplit(['/', ':']).next() {
+        Some("messages") => scripted::messages(asked, &command).map(named),
+        Some("responses") => Some(named(scripted::responses(asked, &command))),
+        Some("completions") if asked["stream"] == true => {
+            let chunks = scripted::completions(asked, &command).into_iter().map(plain);
+            Some(chunks.chain([(None, "[DONE]".to_owned())]).collect())
+        }
+        Some("streamGenerateContent") => scripted::contents(asked, &command).map(|turn| vec![plain(turn)]),
         _ => None,
     }
 }
@@ -173,6 +184,33 @@ fn chatgpt_accounts() -> Value {
         "account_routing_override": "us",
     });
     json!({"accounts": [account], "default_account_id": "acc-1", "account_ordering": ["acc-1"]})
+}
+
+fn copilot_user() -> Value {
+    json!({
+        "login": "somebody", "copilot_plan": "individual", "chat_enabled": true, "access_type_sku": "monthly_subscriber",
+        "endpoints": {"api": "https://api.githubcopilot.com"},
+    })
+}
+
+fn copilot_models() -> Value {
+    let limits = json!({"max_context_window_tokens": 128_000, "max_output_tokens": 4096, "max_prompt_tokens": 100_000});
+    let model = json!({
+        "id": "gpt-4.1", "name": "GPT-4.1", "vendor": "Azure OpenAI", "version": "gpt-4.1", "object": "model",
+        "preview": false, "model_picker_enabled": true, "is_chat_default": true, "is_chat_fallback": true,
+        "policy": {"state": "enabled", "terms": ""}, "supported_endpoints": ["/chat/completions"],
+        "capabilities": {
+            "family": "gpt-4.1", "object": "model_capabilities", "type": "chat", "tokenizer": "o200k_base",
+            "limits": limits, "supports": {"streaming": true, "tool_calls": true, "parallel_tool_calls": true},
+        },
+    });
+    json!({"object": "list", "data": [model]})
+}
+
+fn copilot_session() -> Value {
+    json!({
+        "selected_model": "gpt-4.1", "available_models": ["gpt-4.1"], "session_token": "session", "expires_at": 2_000_000_000,
+    })
 }
 
 fn stripe_balance() -> Value {
