@@ -12,15 +12,19 @@ mod ci;
 mod error;
 mod guarded;
 mod hooks;
+mod offers;
 mod opener;
 mod packages;
 mod ports;
 mod profile;
 mod sealed;
+mod sources;
 mod told;
 mod trust;
+mod usage;
 mod watch;
 mod watched;
+mod workspace;
 
 use std::ffi::OsString;
 use std::fs;
@@ -35,10 +39,11 @@ use crate::audit::RunId;
 use crate::exit::Exit;
 use crate::mask::{self, Search};
 use crate::plan::{self, Planned, Request};
-use crate::policy::{self, Flags, Isolation, Layers, PolicyText, Surroundings};
+use crate::policy::{self, Flags, Isolation, PolicyText, Surroundings};
 use crate::proxy::{ConnectTo, Totals};
 use crate::report::{self, Terminal};
 use crate::sandbox;
+use crate::secret::WorkspaceName;
 use crate::supervise::ports::{Bound, Publish};
 use crate::world::World;
 
@@ -47,6 +52,11 @@ use ci::Ci;
 pub use browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET};
 pub use error::RunError;
 pub use hooks::Hook;
+pub use sources::{Sources, dotenv};
+pub use usage::Usage;
+pub use workspace::{Chosen, choose, directory as workspaces, path_of as workspace_path, read as read_own};
+
+use offers::Fetch;
 
 /// The most bytes of a policy file.
 const LARGEST_POLICY: u64 = 1 << 20;
@@ -58,6 +68,8 @@ pub struct Order {
     pub command: Vec<OsString>,
     /// What the flags say of policy.
     pub flags: Flags,
+    /// `--workspace`.
+    pub workspace: Option<WorkspaceName>,
     /// `--connect-to`.
     pub connect_to: Vec<ConnectTo>,
     /// `--upstream-ca`.
@@ -106,13 +118,14 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let may_seal = order.flags.isolation.is_none_or(|level| level == Isolation::Sealed);
     let streams = ci::streams(world, order)?;
     let stage = may_seal.then(|| sealed::stage(world, &streams));
-    let planned = plan(world, order)?;
+    let planned = decide(world, order, Fetch::Values)?;
     tracing::debug!(
         run = planned.plan.run,
         secrets = planned.secrets.len(),
         masks = planned.plan.masks.len(),
         "planned"
     );
+    let workspace = planned.plan.workspace.clone();
     let upstream = broking::certificates(&order.upstream_ca)?;
     // A port that is taken is to be heard of before anything starts.
     let bound = Bound::bind(&planned.plan.ports)?;
@@ -139,6 +152,7 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
         }
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
+    usage::used(world, workspace.as_ref(), &secrets);
     let (discarded, changed) = (outcome.home_changes, outcome.watched_changes);
     let totals = report::Totals { requests, hosts, refused, inert, secrets, discarded, changed };
     drop(quiet);
@@ -149,12 +163,18 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     Ok(outcome.exit)
 }
 
-/// Decides everything and starts nothing.
+/// Decides everything, fetches nothing and starts nothing: a plan to be shown.
 pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
+    decide(world, order, Fetch::StandIns)
+}
+
+/// Decides everything and starts nothing, apart from the programs that print a value.
+fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<Planned, RunError> {
     let project = world.project();
-    let user = read_policy(world.config_directory.join("config.toml"))?;
     let own = read_policy(project.join("agentsecrets.toml"))?;
-    let merged = Layers::load(user.as_ref(), own.as_ref(), order.flags.clone())?;
+    let layers = choose(world, order.workspace.as_ref())?.existing()?.layers;
+    let merged = layers.end(own.as_ref(), order.flags.clone())?;
+    let offers::Offers { offers, notes } = offers::gather(world, &merged, fetch)?;
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let rules = policy::file_rules();
     let around = Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };
@@ -182,6 +202,8 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
         arguments: &order.command,
         agent,
         environment: &world.environment,
+        offers,
+        notes,
         project_is_bound: !world.home.starts_with(&project),
         project: &project,
         current_directory: &world.current_directory,

@@ -27,7 +27,7 @@ pub struct World {
     pub config_directory: PathBuf,
     /// Where runs leave their logs: `$XDG_STATE_HOME/agentsecrets`.
     pub state_directory: PathBuf,
-    /// What standard error is.
+    /// What standard input and error are.
     pub terminal: Terminal,
 }
 
@@ -40,9 +40,11 @@ pub struct Identity {
     pub gid: u32,
 }
 
-/// Whether standard error is a terminal, and whether colour is welcome.
+/// What is a terminal, and whether colour is welcome there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terminal {
+    /// Standard input.
+    pub input: bool,
     /// Standard error.
     pub error: bool,
     /// `NO_COLOR` is set and not empty, or `TERM=dumb`.
@@ -129,7 +131,8 @@ fn base_directory(environment: &[(OsString, OsString)], variable: &str, default:
 fn terminal(environment: &[(OsString, OsString)]) -> Terminal {
     let no_color = first(environment, "NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = first(environment, "TERM").is_some_and(|term| term == "dumb");
-    Terminal { error: std::io::stderr().is_terminal(), no_color: no_color || dumb }
+    let input = std::io::stdin().is_terminal();
+    Terminal { input, error: std::io::stderr().is_terminal(), no_color: no_color || dumb }
 }
 
 #[cfg(test)]

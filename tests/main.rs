@@ -16,6 +16,7 @@ mod jobs;
 mod levels;
 mod lifecycle;
 mod ports;
+mod stores;
 mod streams;
 mod support;
 mod terminal;

@@ -3,12 +3,16 @@
 //! Hosts and targets stay texts here; the rooms that use them parse them once and say what is wrong.
 
 mod options;
+mod secrets;
+mod workspace;
 
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use options::{EgressChoice, GuardOptions, Hook, Isolation, Loopback, PlanOptions};
+pub use secrets::{BindingOptions, ImportOptions, SecretsOptions, SecretsVerb, SetOptions, StoreChoice};
+pub use workspace::{AllowlistVerb, InitOptions, WorkspaceOptions, WorkspaceVerb};
 
 /// Run AI agents that can use credentials and can never read one.
 #[derive(Debug, Parser)]
@@ -26,6 +30,12 @@ pub enum Verb {
     Run(RunOptions),
     /// Show what `run` would hide, broker and allow, and start nothing
     Explain(ExplainOptions),
+    /// Set up a project: make a workspace, and see which credentials lie around
+    Init(InitOptions),
+    /// Keep secrets, and say where each may go
+    Secrets(SecretsOptions),
+    /// Sets of secrets, and the hosts that requests may go to
+    Workspace(WorkspaceOptions),
     /// See the whole job at work: a local API, a secret, and a sealed child that can use it and cannot read it
     Demo,
     /// Say which level of isolation this machine can give, and what would mend it

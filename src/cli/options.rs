@@ -11,6 +11,9 @@ pub struct PlanOptions {
     /// Where the child may send requests: any host on ports 80 and 443, or only listed and bound ones
     #[arg(long, value_enum, value_name = "WHICH")]
     pub egress: Option<EgressChoice>,
+    /// Offer the secrets of this workspace; those of the active one where it is left out
+    #[arg(long, value_name = "NAME")]
+    pub workspace: Option<String>,
     /// Allow a target: host, *.domain, or either with :port
     #[arg(long, value_name = "HOST[:PORT]")]
     pub allow: Vec<String>,

@@ -55,6 +55,7 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
     Ok(Order {
         command: options.command.clone(),
         flags,
+        workspace: super::own::workspace_flag(options.workspace.as_ref())?,
         connect_to,
         upstream_ca: options.upstream_ca.clone(),
         devices: options.device.clone(),

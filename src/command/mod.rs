@@ -3,11 +3,15 @@
 mod demo;
 mod doctor;
 mod explain;
+mod init;
 mod log;
 mod open;
 mod output;
+mod own;
 mod policy;
 mod run;
+mod secrets;
+mod workspace;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -41,6 +45,12 @@ pub enum CommandError {
     /// A policy file that ships in the binary.
     #[error(transparent)]
     Builtin(crate::policy::BuiltinError),
+    /// Words of the command line that cannot be meant; the text says what is wrong with them.
+    #[error("{0}")]
+    Words(String),
+    /// Standard input or the terminal cannot be read.
+    #[error("cannot read the value")]
+    Input(#[source] io::Error),
     /// Standard output cannot be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -121,6 +131,9 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
     match cli.verb {
         Verb::Run(options) => run::run(world, &options),
         Verb::Explain(options) => explain::explain(world, &options),
+        Verb::Init(options) => init::init(world, &options, terminal),
+        Verb::Secrets(options) => secrets::secrets(world, &options, terminal),
+        Verb::Workspace(options) => workspace::workspace(world, &options, terminal),
         Verb::Demo => Ok(demo::demo(world)?),
         Verb::Doctor(options) => doctor::doctor(world, &options),
         Verb::Log(options) => read_log(world, options.verb),
@@ -166,7 +179,7 @@ impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => error.exit(),
-            Self::Flag { .. } | Self::Publish { .. } => Exit::Usage,
+            Self::Flag { .. } | Self::Words(_) | Self::Publish { .. } => Exit::Usage,
             _ => Exit::Failure,
         }
     }

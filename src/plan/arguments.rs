@@ -21,19 +21,7 @@ pub(super) fn check(arguments: &[OsString], settled: &Settled) -> Result<(), Pla
 
 /// The arguments as they may be shown and recorded: what looks like a key is left out.
 pub(super) fn shown(arguments: &[OsString]) -> Vec<OsString> {
-    arguments.iter().map(|argument| OsString::from_vec(without_keys(argument.as_bytes()))).collect()
-}
-
-fn without_keys(argument: &[u8]) -> Vec<u8> {
-    let mut shown = Vec::with_capacity(argument.len());
-    let mut copied = 0;
-    for found in policy::catalogue().keys_within(argument) {
-        shown.extend_from_slice(&argument[copied..found.range.start]);
-        shown.extend_from_slice(b"[redacted]");
-        copied = found.range.end;
-    }
-    shown.extend_from_slice(&argument[copied..]);
-    shown
+    arguments.iter().map(|argument| OsString::from_vec(policy::without_keys(argument.as_bytes()))).collect()
 }
 
 /// Warns of what looks like a key and is known from nowhere: it may be an example, or what is searched for.

@@ -15,6 +15,7 @@ mod fields;
 mod files;
 mod form;
 mod known;
+mod offers;
 mod rendered;
 mod replace;
 mod variables;
@@ -30,11 +31,12 @@ use crate::mask::Findings;
 use crate::policy::{
     Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, Recognised, ServiceId, Sourced, Target,
 };
-use crate::secret::{Placeholder, SecretName, Table};
+use crate::secret::{Placeholder, SecretName, Table, WorkspaceName};
 use crate::supervise::ports::Wanted;
 
 pub use agent::AgentPlan;
 pub use error::PlanError;
+pub use offers::Offer;
 
 /// What a plan is made from.
 pub struct Request<'a> {
@@ -52,6 +54,10 @@ pub struct Request<'a> {
     pub project_is_bound: bool,
     /// Where the command starts.
     pub current_directory: &'a Path,
+    /// The secrets of the workspace with their values.
+    pub offers: Vec<Offer>,
+    /// What the user should know of those that are not offered.
+    pub notes: Vec<String>,
     /// What was found on disk.
     pub findings: Findings,
     /// Places besides the project that the child may write and that outlive the run.
@@ -125,6 +131,8 @@ pub struct Plan {
     /// Where the command starts.
     #[serde(serialize_with = "path")]
     pub working_directory: PathBuf,
+    /// The workspace whose secrets are offered.
+    pub workspace: Option<WorkspaceName>,
     /// The variables.
     pub variables: Vec<VariablePlan>,
     /// The secrets.
@@ -261,20 +269,23 @@ pub enum MaskContent {
 pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError> {
     let variables = variables::sites(request.environment);
     let mut claims = claims::Claims::default();
-    variables::claim(&variables, policy, &mut claims);
+    offers::claim(&request.offers, &mut claims);
+    variables::claim(&variables, policy, &request.offers, &mut claims);
     let judged = files::judge(&request.findings.found, policy, &mut claims);
     let value = |name: &str| variables::value(&variables, name).or_else(|| files::variable(&judged, name));
     let settled = claims.settle(policy, &value)?;
     arguments::check(request.arguments, &settled)?;
 
     let files = files::plan(&judged, &settled, request.now)?;
-    let mut variables = variables::plan(&variables, policy, &settled, &request.findings.found);
+    let mut variables = variables::plan(&variables, policy, &settled, &request.offers, &request.findings.found);
+    offers::add(&request.offers, &settled, &request.findings.found, &mut variables);
     let bindings = settled.bindings();
     let mut warnings = arguments::warnings(request.arguments);
     let mut command = request.arguments.to_vec();
     let level = policy.isolation.value;
     let agent = request.agent.map(|agent| agent::apply(agent, level, &mut command, &mut variables));
     warnings.extend(files.warnings);
+    warnings.extend(request.notes);
     let mut found = confined::Confined {
         masks: files.masks,
         guarded: request.findings.guarded,
@@ -298,6 +309,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         agent,
         project: request.project.to_owned(),
         project_is_bound: request.project_is_bound,
+        workspace: policy.workspace.clone(),
         working_directory: request.current_directory.to_owned(),
         variables: variables.plans,
         secrets: settled.plans(),

@@ -5,13 +5,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::claims::{Claims, Settled};
 use super::known::Reach;
+use super::offers::{self, Offer};
 use super::replace::{apply, replacements};
 use super::wants::{Want, Wants, wants};
 use super::{Decision, VariablePlan};
 use crate::mask::{Found, Literal, Place, Site};
 use crate::policy::{Merged, Origin};
 use crate::scrub;
-use crate::secret::{SecretId, SecretName};
+use crate::secret::{Held, SecretId, SecretName};
 
 /// A variable, ready to be judged.
 pub(super) struct Variable<'a> {
@@ -24,6 +25,23 @@ pub(super) struct Variable<'a> {
 pub(super) struct Variables {
     pub(super) plans: Vec<VariablePlan>,
     pub(super) environment: Vec<(OsString, OsString)>,
+}
+
+impl Variables {
+    /// Gives the child a secret under a name that is not set or empty.
+    pub(super) fn add(&mut self, name: &str, held: &Held, reason: String, origin: &Origin) {
+        if self.environment.iter().any(|(known, value)| known == name && !value.is_empty()) {
+            return;
+        }
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.into(), held.placeholder.as_str().into()));
+        self.plans.push(VariablePlan {
+            name: name.to_owned(),
+            decision: Decision::Added { secret: held.name.clone() },
+            reason,
+            origin: Some(origin.clone()),
+        });
+    }
 }
 
 /// The variables as `getenv` sees them.
@@ -56,11 +74,14 @@ pub(super) fn value(variables: &[Variable<'_>], name: &str) -> Option<OsString> 
 }
 
 /// Gathers the secrets of the environment.
-pub(super) fn claim(variables: &[Variable<'_>], policy: &Merged, claims: &mut Claims) {
+pub(super) fn claim(variables: &[Variable<'_>], policy: &Merged, offers: &[Offer], claims: &mut Claims) {
     for variable in variables {
         let site = variable.site();
+        let is_replaced = offers.iter().any(|offer| variable.name == offer.name.as_str());
         if let Wants::Secrets(wants) = wants(&site, policy) {
             for want in wants {
+                // The workspace's value of that name is used, so this one is not.
+                let want = Want { hide_only: want.hide_only || is_replaced, ..want };
                 want.claim(&site, "the environment", claims);
             }
         }
@@ -68,10 +89,18 @@ pub(super) fn claim(variables: &[Variable<'_>], policy: &Merged, claims: &mut Cl
 }
 
 /// Decides about each variable, once all secrets are known.
-pub(super) fn plan(variables: &[Variable<'_>], policy: &Merged, settled: &Settled, found: &[Found]) -> Variables {
+pub(super) fn plan(
+    variables: &[Variable<'_>],
+    policy: &Merged,
+    settled: &Settled,
+    offers: &[Offer],
+    found: &[Found],
+) -> Variables {
     let mut planned = Variables { plans: Vec::new(), environment: Vec::new() };
     for variable in variables {
-        let (plan, value) = decide(variable, policy, settled);
+        let offer = offers.iter().find(|offer| variable.name == offer.name.as_str());
+        let taken = offer.and_then(|offer| offers::take_place(offer, settled));
+        let (plan, value) = taken.unwrap_or_else(|| decide(variable, policy, settled));
         planned.plans.push(plan);
         planned.environment.extend(value.map(|value| (variable.name.to_owned(), value)));
     }
@@ -137,24 +166,13 @@ fn add_aliases(variables: &[Variable<'_>], settled: &Settled, found: &[Found], p
             continue;
         }
         for alias in &entry.credential.aliases {
-            let is_set =
-                planned.environment.iter().any(|(name, value)| name == alias.variable.as_str() && !value.is_empty());
             let is_wrong = found.iter().any(|found| found.id.is_some() && found.id == alias.unless_file);
-            if is_set || is_wrong {
+            if is_wrong {
                 continue;
             }
-            planned.environment.retain(|(name, _)| name != alias.variable.as_str());
-            planned.environment.push((alias.variable.clone().into(), held.placeholder.as_str().into()));
-            planned.plans.push(VariablePlan {
-                name: alias.variable.clone(),
-                decision: Decision::Added { secret: held.name.clone() },
-                reason: format!(
-                    "some clients of {} read it instead of `{}`",
-                    entry.service.title,
-                    variable.name.display()
-                ),
-                origin: Some(entry.service.origin.clone()),
-            });
+            let reason =
+                format!("some clients of {} read it instead of `{}`", entry.service.title, variable.name.display());
+            planned.add(&alias.variable, held, reason, &entry.service.origin);
         }
     }
 }

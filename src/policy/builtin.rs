@@ -73,6 +73,19 @@ pub fn trust_rules() -> &'static TrustRules {
     TRUST.as_ref().unwrap_or_else(|_| &EMPTY)
 }
 
+/// `text` without what has the form of a key: fit to be shown.
+pub fn without_keys(text: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(text.len());
+    let mut copied = 0;
+    for found in catalogue().keys_within(text) {
+        shown.extend_from_slice(&text[copied..found.range.start]);
+        shown.extend_from_slice(b"[redacted]");
+        copied = found.range.end;
+    }
+    shown.extend_from_slice(&text[copied..]);
+    shown
+}
+
 /// Parses every embedded file and says which one is broken. [`super::Layers::load`] asks before it does anything.
 pub fn verify() -> Result<(), BuiltinError> {
     CATALOGUE.as_ref().map_err(Clone::clone)?;

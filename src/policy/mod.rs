@@ -9,6 +9,7 @@ mod binding;
 mod builtin;
 mod catalogue;
 mod characters;
+mod edit;
 #[cfg(test)]
 mod effort;
 mod egress;
@@ -27,9 +28,10 @@ mod trust;
 
 pub use agents::{Agent, Agents, Recognised, Sealed};
 pub use binding::{Attach, Binding, Origin, ServiceId, Slot, TokenEndpoint};
-pub use builtin::{BuiltinError, agents, catalogue, file_rules, scrub_rules, trust_rules, verify};
+pub use builtin::{BuiltinError, agents, catalogue, file_rules, scrub_rules, trust_rules, verify, without_keys};
 pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Service, ValueKind};
 pub use characters::Characters;
+pub use edit::{Edit, Injection, SecretChange};
 pub use egress::{DefaultEgress, Egress, Verdict};
 pub use file_glob::{FileGlob, FileGlobError};
 pub use files::{
@@ -39,7 +41,7 @@ pub use files::{
 pub use host::{Host, HostError};
 pub use layers::{
     EgressPolicy, Flags, Inspect, Isolation, Layers, Merged, OnStray, PolicyError, PolicyPlace, PolicyText,
-    SecretPolicy, Sourced,
+    SecretPolicy, SecretSource, Sourced, StoreKind,
 };
 pub use link::{LONGEST_LINK, Link, LinkError};
 pub use path::{PathError, RequestPath};

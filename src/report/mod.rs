@@ -11,6 +11,7 @@ mod known;
 mod news;
 mod notice;
 mod plain;
+mod prompt;
 #[cfg(test)]
 mod sample;
 mod summary;
@@ -24,6 +25,7 @@ pub use known::{agents, services};
 pub use news::news;
 pub use notice::notice;
 pub use plain::plain;
+pub use prompt::prompt;
 pub use summary::{Totals, summary};
 pub use terminal::Terminal;
 

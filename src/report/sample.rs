@@ -41,6 +41,7 @@ pub(super) fn plan() -> Plan {
         agent: None,
         project: "/home/ann/app".into(),
         project_is_bound: true,
+        workspace: None,
         working_directory: "/home/ann/app".into(),
         variables: vec![
             variable(

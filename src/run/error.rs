@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use crate::audit::AuditError;
 use crate::exit::Exit;
 use crate::plan::PlanError;
-use crate::policy::PolicyError;
+use crate::policy::{PolicyError, Target};
 use crate::proxy::ProxyError;
 use crate::sandbox::{ExecError, SandboxError};
+use crate::secret::{SecretName, WorkspaceName};
+use crate::source::SourceError;
 use crate::supervise::SpawnError;
 use crate::supervise::ports::{PublishError, SocketError};
 
@@ -39,6 +41,82 @@ pub enum RunError {
         /// Those that are.
         known: String,
     },
+    /// A workspace that was named and does not exist.
+    #[error("there is no workspace `{name}`")]
+    NoWorkspace {
+        /// Its name.
+        name: WorkspaceName,
+    },
+    /// A value that the run needs and that its source did not give.
+    #[error("cannot fetch `{name}`")]
+    Fetch {
+        /// The secret.
+        name: SecretName,
+        /// Why.
+        source: SourceError,
+    },
+    /// A value that cannot be kept.
+    #[error("cannot keep `{name}`")]
+    Keep {
+        /// The secret.
+        name: SecretName,
+        /// Why.
+        source: SourceError,
+    },
+    /// A secret that was named and does not exist.
+    #[error("the workspace `{workspace}` has no secret `{name}`")]
+    NoSecret {
+        /// Its name.
+        name: SecretName,
+        /// Where it was looked for.
+        workspace: WorkspaceName,
+    },
+    /// A workspace that is to be made and is there.
+    #[error("there is a workspace `{name}` already")]
+    WorkspaceExists {
+        /// Its name.
+        name: WorkspaceName,
+    },
+    /// A workspace that would go with its secrets.
+    #[error("the workspace `{name}` holds {secrets} secrets, which would be forgotten with it")]
+    WorkspaceFull {
+        /// Its name.
+        name: WorkspaceName,
+        /// How many.
+        secrets: usize,
+    },
+    /// A host that is to be taken off a list that it is not on.
+    #[error("`{target}` is not on the allowlist of the workspace `{workspace}`")]
+    NotAllowed {
+        /// The host.
+        target: Target,
+        /// The workspace.
+        workspace: WorkspaceName,
+    },
+    /// The project's file cannot be written.
+    #[error("`{}`: cannot write it", path.display())]
+    WriteProject {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A store or a file of the user's own.
+    #[error(transparent)]
+    Source(SourceError),
+    /// A dotenv file that is a source.
+    #[error("`{}`: cannot read it", path.display())]
+    ReadDotenv {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A level that this version does not have.
+    #[error("the level `guarded` is not part of this version")]
+    Level,
     /// `--upstream-ca` names no certificates.
     #[error("`{}`: holds no certificate in PEM form", path.display())]
     UpstreamCertificate {
@@ -120,6 +198,19 @@ impl RunError {
             Self::Policy(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::NoBaseUrl { known, .. } => Some(format!("those are {known}")),
+            Self::NoWorkspace { name } => Some(format!(
+                "agentsecrets workspace create {name}, or see which there are: agentsecrets workspace list"
+            )),
+            Self::Fetch { source: error, .. } | Self::Keep { source: error, .. } | Self::Source(error) => error.hint(),
+            Self::NoSecret { workspace, .. } => Some(format!("agentsecrets secrets list --workspace {workspace}")),
+            Self::WorkspaceExists { name } => Some(format!("agentsecrets workspace use {name}")),
+            Self::WorkspaceFull { name, .. } => Some(format!("agentsecrets workspace remove {name} --yes")),
+            Self::NotAllowed { workspace, .. } => {
+                Some(format!("agentsecrets workspace allowlist list --workspace {workspace}"))
+            }
+            Self::Level => {
+                Some("use `--isolation sealed`, or `--isolation none` for placeholders and broker alone".into())
+            }
             Self::Publish(error) => Some(error.hint()),
             Self::Socket(error) => Some(error.hint()),
             Self::NeedsSeal { flag } => {

@@ -9,9 +9,11 @@ mod pages;
 mod placeholder;
 mod table;
 mod value;
+mod workspace;
 
 pub use distinctive::{is_distinctive, is_plain_word};
 pub use name::{NameError, SecretName};
 pub use placeholder::{Alphabet, Placeholder, Shape};
 pub use table::{Held, SecretId, Table};
 pub use value::Secret;
+pub use workspace::{WorkspaceName, WorkspaceNameError};

@@ -3,6 +3,7 @@
 mod agents;
 mod files;
 mod logins;
+mod offers;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ struct Case {
     findings: Findings,
     policy: Merged,
     allow_readable: bool,
+    offers: Vec<Offer>,
 }
 
 impl Case {
@@ -85,6 +87,8 @@ impl Case {
                 allow_readable: self.allow_readable,
                 current_directory: Path::new("/p"),
                 findings: self.findings,
+                offers: self.offers,
+                notes: Vec::new(),
                 writable: Vec::new(),
                 ports: Wanted::default(),
                 made: Vec::new(),

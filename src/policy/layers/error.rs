@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::policy::builtin::BuiltinError;
 use crate::policy::{FileGlobError, HostError, PathError};
-use crate::secret::NameError;
+use crate::secret::{NameError, WorkspaceNameError};
 
 /// Where a policy value is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,14 +133,28 @@ pub enum PolicyError {
         /// What it would grant: ``bind `KEY` to `host` ``.
         what: String,
     },
-    /// A key that DESIGN knows and this version does not act on.
-    #[error("{place}: `{key}` is not supported by this version")]
-    Unsupported {
+    /// A name that is none of a workspace.
+    #[error("{place}: {source}")]
+    Workspace {
+        /// Where.
+        place: PolicyPlace,
+        /// What is wrong.
+        source: WorkspaceNameError,
+    },
+    /// A file whose form our editor does not change.
+    #[error("`{path}`: holds inline tables where a command would write its lines")]
+    Uneditable {
+        /// Its path.
+        path: String,
+    },
+    /// A key that is right in another file.
+    #[error("{place}: `{key}` has no place in this file")]
+    Misplaced {
         /// Where.
         place: PolicyPlace,
         /// The key.
         key: String,
-        /// What to do instead.
+        /// Where it belongs, as a sentence.
         instead: &'static str,
     },
 }
@@ -161,7 +175,10 @@ impl PolicyError {
             Self::Host { source: HostError::Invalid { text }, .. } if text.contains('/') => Some(
                 "write the host alone, without scheme and path: `api.example.com`, or `api.example.com:8443`".into(),
             ),
-            Self::Unsupported { instead, .. } => Some((*instead).into()),
+            Self::Misplaced { instead, .. } => Some((*instead).into()),
+            Self::Uneditable { .. } => {
+                Some("write `[secrets.NAME]` and `[egress]` as tables of their own, or add the lines by hand".into())
+            }
             Self::Builtin(_) => Some("install agentsecrets again: its binary is damaged".into()),
             _ => None,
         }

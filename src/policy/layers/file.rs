@@ -6,7 +6,9 @@ use super::error::{PolicyError, PolicyPlace};
 use super::merged::{Inspect, Isolation, OnStray};
 use super::reader::{At, Item, Source, Table};
 use super::secret_table::{SecretTable, read_secret};
+use super::source_table::{STORES, StoreKind};
 use crate::policy::{DefaultEgress, FileGlob, HostError, Target};
+use crate::secret::WorkspaceName;
 
 /// A policy file; what it does not say is `None` or empty.
 #[derive(Debug, Default)]
@@ -22,9 +24,11 @@ pub(super) struct PolicyFile {
     pub(super) writable: Vec<At<String>>,
     pub(super) keep: Vec<At<String>>,
     pub(super) scrub: Vec<At<String>>,
+    pub(super) workspace: Option<At<WorkspaceName>>,
+    pub(super) store: Option<At<StoreKind>>,
 }
 
-const ROOT: &[&str] = &["egress", "env", "files", "inspect", "isolation", "on_stray", "secrets", "workspace"];
+const ROOT: &[&str] = &["egress", "env", "files", "inspect", "isolation", "on_stray", "secrets", "store", "workspace"];
 const EGRESS: &[&str] = &["allow", "default", "loopback"];
 const ENV: &[&str] = &["keep", "scrub"];
 const FILES: &[&str] = &["mask", "writable"];
@@ -42,9 +46,12 @@ pub(super) const EVERYWHERE: &[&str] = &[
     "secrets.NAME.plaintext",
     "secrets.NAME.rules",
     "secrets.NAME.service",
+    "secrets.NAME.source",
     "isolation",
     "on_stray",
     "inspect",
+    "store",
+    "workspace",
 ];
 
 impl PolicyFile {
@@ -65,12 +72,8 @@ impl PolicyFile {
                         file.secrets.push(read_secret(name, &item)?);
                     }
                 }
-                _ => {
-                    return Err(unsupported(
-                        &item,
-                        "write the workspace's lines into `config.toml` in your own configuration directory",
-                    ));
-                }
+                "store" => file.store = Some(choice(&item, STORES)?),
+                _ => file.workspace = Some(workspace(&item)?),
             }
         }
         Ok(file)
@@ -151,7 +154,7 @@ fn file_glob(text: At<String>) -> Result<At<FileGlob>, PolicyError> {
     }
 }
 
-fn variables(item: &Item<'_>) -> Result<Vec<At<String>>, PolicyError> {
+pub(super) fn variables(item: &Item<'_>) -> Result<Vec<At<String>>, PolicyError> {
     let names = item.texts()?;
     match names.iter().find(|name| !is_variable(&name.value)) {
         Some(name) => {
@@ -180,6 +183,10 @@ fn directories(item: &Item<'_>) -> Result<Vec<At<String>>, PolicyError> {
     }
 }
 
-pub(super) fn unsupported(item: &Item<'_>, instead: &'static str) -> PolicyError {
-    PolicyError::Unsupported { place: item.place(), key: item.name.clone(), instead }
+fn workspace(item: &Item<'_>) -> Result<At<WorkspaceName>, PolicyError> {
+    let name = item.text()?;
+    match WorkspaceName::new(name.value) {
+        Ok(value) => Ok(At { value, place: name.place }),
+        Err(source) => Err(PolicyError::Workspace { place: name.place, source }),
+    }
 }

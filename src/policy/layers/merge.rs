@@ -6,7 +6,9 @@ use super::file::{self, NOT_A_VARIABLE, PolicyFile};
 use super::merged::{Merged, SecretPolicy, Sourced};
 use super::reader::At;
 use super::secret_table::SecretTable;
+use super::source_table::SecretSource;
 use crate::policy::{FileGlob, Origin};
+use crate::secret::WorkspaceName;
 
 impl PolicyPlace {
     fn origin(&self) -> Origin {
@@ -33,8 +35,42 @@ fn add<T>(list: &mut Vec<Sourced<T>>, values: Vec<At<T>>) {
     list.extend(values.into_iter().map(At::sourced));
 }
 
-/// Takes the user's own file in: all it says holds.
-pub(super) fn own(merged: &mut Merged, file: PolicyFile) -> Result<(), PolicyError> {
+/// Takes the user's `config.toml` in: all it says holds.
+pub(super) fn user(merged: &mut Merged, file: PolicyFile) -> Result<(), PolicyError> {
+    let is_store = |table: &&SecretTable| {
+        table.source.as_ref().is_some_and(|source| matches!(source.value, SecretSource::Store(_)))
+    };
+    if let Some(source) = file.secrets.iter().find(is_store).and_then(|table| table.source.as_ref()) {
+        return Err(PolicyError::Misplaced {
+            place: source.place.clone(),
+            key: "source".into(),
+            instead: "values are kept for a workspace: agentsecrets secrets set NAME",
+        });
+    }
+    merged.store = file.store.as_ref().map(|store| store.value);
+    own(merged, file)
+}
+
+/// Takes the file of a workspace in: it is trusted by its place, and stands above `config.toml`, but for secrets that
+/// are named there too: what is said there of one holds.
+pub(super) fn workspace(merged: &mut Merged, name: &WorkspaceName, file: PolicyFile) -> Result<(), PolicyError> {
+    let misplaced = |place: &PolicyPlace, key: &str| PolicyError::Misplaced {
+        place: place.clone(),
+        key: key.into(),
+        instead: "write it into `config.toml` in your own configuration directory",
+    };
+    if let Some(workspace) = &file.workspace {
+        return Err(misplaced(&workspace.place, "workspace"));
+    }
+    if let Some(store) = &file.store {
+        return Err(misplaced(&store.place, "store"));
+    }
+    merged.workspace = Some(name.clone());
+    own(merged, file)
+}
+
+/// Takes a file of the user's own in.
+fn own(merged: &mut Merged, file: PolicyFile) -> Result<(), PolicyError> {
     if let Some(both) = file.keep.iter().find(|keep| file.scrub.iter().any(|scrub| scrub.value == keep.value)) {
         return Err(PolicyError::Value {
             place: both.place.clone(),
@@ -53,9 +89,27 @@ pub(super) fn own(merged: &mut Merged, file: PolicyFile) -> Result<(), PolicyErr
     add(&mut merged.keep, file.keep);
     add(&mut merged.scrub, file.scrub);
     for table in file.secrets {
-        merged.secrets.push(secret(table));
+        let new = secret(table);
+        match merged.secrets.iter_mut().find(|known| known.name == new.name) {
+            Some(known) => fill(known, new),
+            None => merged.secrets.push(new),
+        }
     }
     Ok(())
+}
+
+/// What `known` leaves open, `lower` says. Service and hosts are one thing: who names either has said where it may go.
+fn fill(known: &mut SecretPolicy, lower: SecretPolicy) {
+    if known.service.is_none() && known.targets.is_none() {
+        (known.service, known.targets, known.plaintext) = (lower.service, lower.targets, lower.plaintext);
+    }
+    if known.slots.is_none() {
+        (known.slots, known.attach) = (lower.slots, lower.attach);
+    }
+    if known.rules.is_empty() {
+        known.rules = lower.rules;
+    }
+    known.source = known.source.take().or(lower.source);
 }
 
 fn secret(table: SecretTable) -> SecretPolicy {
@@ -64,6 +118,7 @@ fn secret(table: SecretTable) -> SecretPolicy {
         origin: table.name.place.origin(),
         name: table.name.value,
         service: table.service.map(|service| service.value),
+        source: table.source.map(|source| source.value),
         targets: table.hosts.map(values),
         slots: inject.as_ref().map(|inject| inject.slots.clone()),
         attach: inject.and_then(|inject| inject.attach),

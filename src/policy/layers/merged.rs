@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
+use super::source_table::{SecretSource, StoreKind};
 use crate::policy::{
     Attach, Binding, DefaultEgress, Egress, Entry, FileGlob, Origin, Rule, ServiceId, Slot, Target, catalogue,
 };
-use crate::secret::SecretName;
+use crate::secret::{SecretName, WorkspaceName};
 
 /// A value with the line that it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,6 +74,8 @@ pub struct SecretPolicy {
     pub name: SecretName,
     /// The service whose targets and slots it has.
     pub service: Option<ServiceId>,
+    /// Where its value comes from, where that is named.
+    pub source: Option<SecretSource>,
     /// Its targets, where named; they take the place of the service's.
     pub targets: Option<Vec<Target>>,
     /// Its slots, where named; they take the place of the service's.
@@ -112,6 +115,10 @@ pub struct Merged {
     pub on_stray: Sourced<OnStray>,
     /// What to terminate.
     pub inspect: Sourced<Inspect>,
+    /// The workspace whose file is among the layers.
+    pub workspace: Option<WorkspaceName>,
+    /// The store that new values go to, where the user chose one.
+    pub store: Option<StoreKind>,
 }
 
 impl Default for Merged {
@@ -130,6 +137,8 @@ impl Default for Merged {
             isolation: builtin(),
             on_stray: builtin(),
             inspect: builtin(),
+            workspace: None,
+            store: None,
         }
     }
 }
@@ -214,6 +223,7 @@ impl SecretPolicy {
         Self {
             name: name.value,
             service: None,
+            source: None,
             targets: None,
             slots: None,
             attach: None,

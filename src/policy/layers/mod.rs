@@ -1,4 +1,5 @@
-//! Policy files and flags, merged: the user's `config.toml`, then the project's `agentsecrets.toml`, then flags.
+//! Policy files and flags, merged: the user's `config.toml`, then the workspace's file beside it, then the project's
+//! `agentsecrets.toml`, then flags.
 //!
 //! **Invariants.** A project file narrows: what would grant is refused with the sentence to put it into the user's own
 //! file (C3). An unknown key, a wrong value or a pattern that can match nothing is refused with its place (C1). Every
@@ -11,13 +12,16 @@ mod merged;
 mod narrow;
 mod reader;
 mod secret_table;
+mod source_table;
 
 pub use error::{PolicyError, PolicyPlace};
 pub use merged::{EgressPolicy, Inspect, Isolation, Merged, OnStray, SecretPolicy, Sourced};
+pub use source_table::{SecretSource, StoreKind};
 
 use std::path::PathBuf;
 
 use super::{DefaultEgress, builtin};
+use crate::secret::WorkspaceName;
 use file::PolicyFile;
 
 /// A policy file that was read.
@@ -54,23 +58,59 @@ pub struct Flags {
     pub inspect: Option<Inspect>,
 }
 
-/// The layers of policy, lowest first.
-pub struct Layers;
+/// The layers of policy, lowest first: begun with the user's own file, which names the workspace.
+pub struct Layers {
+    merged: Merged,
+    workspace: Option<WorkspaceName>,
+}
 
 impl Layers {
-    /// Merges the layers; a file that does not exist is `None`.
-    pub fn load(user: Option<&PolicyText>, project: Option<&PolicyText>, flags: Flags) -> Result<Merged, PolicyError> {
+    /// Begins with the user's `config.toml`; a file that does not exist is `None`, here and below.
+    pub fn begin(user: Option<&PolicyText>) -> Result<Self, PolicyError> {
         builtin::verify()?;
-        let mut merged = Merged::default();
+        let mut layers = Self { merged: Merged::default(), workspace: None };
         if let Some(file) = user {
-            merge::own(&mut merged, PolicyFile::parse(&file.path, &file.text)?)?;
+            let file = PolicyFile::parse(&file.path, &file.text)?;
+            layers.workspace = file.workspace.as_ref().map(|workspace| workspace.value.clone());
+            merge::user(&mut layers.merged, file)?;
         }
-        if let Some(file) = project {
-            narrow::narrow(&mut merged, PolicyFile::parse(&file.path, &file.text)?)?;
-        }
-        merge::flags(&mut merged, flags)?;
-        Ok(merged)
+        Ok(layers)
     }
+
+    /// The workspace that the user's file names.
+    pub fn workspace(&self) -> Option<&WorkspaceName> {
+        self.workspace.as_ref()
+    }
+
+    /// Puts the file of the workspace `name` on top.
+    pub fn with_workspace(mut self, name: &WorkspaceName, file: &PolicyText) -> Result<Self, PolicyError> {
+        merge::workspace(&mut self.merged, name, PolicyFile::parse(&file.path, &file.text)?)?;
+        Ok(self)
+    }
+
+    /// Ends with the project's file and the flags.
+    pub fn end(mut self, project: Option<&PolicyText>, flags: Flags) -> Result<Merged, PolicyError> {
+        if let Some(file) = project {
+            narrow::narrow(&mut self.merged, PolicyFile::parse(&file.path, &file.text)?)?;
+        }
+        merge::flags(&mut self.merged, flags)?;
+        Ok(self.merged)
+    }
+
+    /// All layers but that of a workspace.
+    #[cfg(test)]
+    pub(super) fn load(
+        user: Option<&PolicyText>,
+        project: Option<&PolicyText>,
+        flags: Flags,
+    ) -> Result<Merged, PolicyError> {
+        Self::begin(user)?.end(project, flags)
+    }
+}
+
+/// Says whether `file` can be read as a policy file of the user's own.
+pub(super) fn verify(file: &PolicyText) -> Result<(), PolicyError> {
+    PolicyFile::parse(&file.path, &file.text).map(drop)
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(super) fn narrow(merged: &mut Merged, file: PolicyFile) -> Result<(), Policy
     let inspects_all = merged.inspect.value == Inspect::All;
     let looks_away = |choice: &Inspect| inspects_all && *choice == Inspect::Bound;
     apply(&mut merged.inspect, file.inspect, looks_away, "have fewer targets inspected than you do")?;
+    refuse(file.workspace.as_ref(), |name| format!("choose the workspace `{name}`"))?;
+    refuse(file.store.as_ref(), |store| format!("choose the store `{}`", store.as_str()))?;
     refuse(file.loopback.first(), |port| format!("open port {port} of your own loopback"))?;
     refuse(file.writable.first(), |path| format!("make `{path}` writable"))?;
     refuse(file.keep.first(), |name| format!("keep `{name}` readable"))?;
@@ -89,6 +91,7 @@ fn secret(merged: &mut Merged, table: SecretTable) -> Result<(), PolicyError> {
         return Err(grant(service.place, format!("bind `{name}` to `{}`", service.value.0)));
     }
     refuse(table.inject.as_ref(), |_| format!("change how `{name}` is sent"))?;
+    refuse(table.source.as_ref(), |_| format!("say where the value of `{name}` comes from"))?;
     let own_plaintext = own.is_some_and(|own| own.plaintext);
     let opens_plaintext = table.plaintext.as_ref().filter(|plaintext| plaintext.value && !own_plaintext);
     refuse(opens_plaintext, |_| format!("send `{name}` over plaintext http"))?;

@@ -3,8 +3,9 @@
 use std::str::FromStr;
 
 use super::error::PolicyError;
-use super::file::{EVERYWHERE, choice, targets, unsupported};
+use super::file::{EVERYWHERE, choice, targets};
 use super::reader::{At, Item};
+use super::source_table::{SecretSource, source};
 use crate::policy::{Attach, Rule, ServiceId, Slot, Target, catalogue};
 use crate::secret::SecretName;
 
@@ -17,6 +18,7 @@ pub(super) struct SecretTable {
     pub(super) inject: Option<At<Inject>>,
     pub(super) rules: Vec<At<Rule>>,
     pub(super) plaintext: Option<At<bool>>,
+    pub(super) source: Option<At<SecretSource>>,
 }
 
 /// How a secret is sent.
@@ -33,7 +35,8 @@ pub(super) fn read_secret(name: At<String>, item: &Item<'_>) -> Result<SecretTab
     let place = name.place;
     let value = SecretName::new(name.value).map_err(|source| PolicyError::Name { place: place.clone(), source })?;
     let name = At { value, place };
-    let mut secret = SecretTable { name, service: None, hosts: None, inject: None, rules: vec![], plaintext: None };
+    let mut secret =
+        SecretTable { name, service: None, hosts: None, inject: None, rules: vec![], plaintext: None, source: None };
     for (key, item) in item.table()?.items(SECRET, EVERYWHERE)? {
         match key {
             "hosts" => secret.hosts = Some(targets(&item)?),
@@ -41,12 +44,7 @@ pub(super) fn read_secret(name: At<String>, item: &Item<'_>) -> Result<SecretTab
             "plaintext" => secret.plaintext = Some(item.boolean()?),
             "rules" => secret.rules = rules(&item)?,
             "service" => secret.service = Some(service(&item)?),
-            _ => {
-                return Err(unsupported(
-                    &item,
-                    "export the variable before `agentsecrets run`, or write it into `.env`",
-                ));
-            }
+            _ => secret.source = Some(source(&item)?),
         }
     }
     Ok(secret)

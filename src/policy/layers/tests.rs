@@ -97,8 +97,22 @@ fn each_mistake_has_its_place_and_its_mend() {
         ("[secrets.\"a b\"]", "config.toml:1:10: `a b` is not a secret name", ""),
         ("[secrets.K]\nhosts = [\"a.b\"]\ninject = {}", "config.toml:3:10: `secrets.K.inject` names no `header`", ""),
         ("[secrets.K]\ninject = { header = \"Host\" }", "header` names a header that frames", ""),
-        ("[secrets.K]\nsource = \"x\"", "config.toml:2:10: `secrets.K.source` is not supported", "export"),
-        ("workspace = \"acme\"", "config.toml:1:13: `workspace` is not supported by this version", "config.toml"),
+        (
+            "[secrets.K]\nsource = \"x\"",
+            "config.toml:2:10: `secrets.K.source` cannot be `x`",
+            "`keychain`, `file`, `env`",
+        ),
+        ("[secrets.K]\nsource = \"file\"", "config.toml:2:10: `source` has no place in this file", "secrets set"),
+        ("[secrets.K]\nsource = {}", "config.toml:2:10: `secrets.K.source` is to name one of `env`", ""),
+        ("[secrets.K]\nsource = { env = \"A\", dotenv = \"/x\" }", "is to name one of `env`", ""),
+        ("[secrets.K]\nsource = { env = \"A=\" }", "`secrets.K.source.env` holds what is not", ""),
+        ("[secrets.K]\nsource = { dotenv = \".env\" }", "`secrets.K.source.dotenv` is a path that starts", ""),
+        ("[secrets.K]\nsource = { command = \"op\" }", "`secrets.K.source.command` is to be a list", ""),
+        ("[secrets.K]\nsource = { command = [] }", "`secrets.K.source.command` is empty", ""),
+        ("[secrets.K]\nsource = { comand = [\"x\"] }", "unknown key `secrets.K.source.comand`", "`command`"),
+        ("workspace = \"../acme\"", "config.toml:1:13: `../acme` is not a workspace name", ""),
+        ("workspace = 1", "config.toml:1:13: `workspace` is to be a text in quotes", ""),
+        ("store = \"plain\"", "config.toml:1:9: `store` cannot be `plain`", "`keychain`, `file`"),
         ("[files]\nmask = [\"../x\"]", "config.toml:2:9: `../x` can match nothing", ""),
         ("[files]\nmask = [\"a\\\\[b]\"]", "uses more than `*` and `**`", ""),
         ("[files]\nwritable = [\"foo\"]", "config.toml:2:13: `files.writable` holds a path that starts neither", ""),
@@ -124,6 +138,11 @@ fn a_project_file_grants_nothing() {
         ("[egress]\ndefault = \"allowlist\"", "[egress]\ndefault = \"web\"", "open the web"),
         ("[egress]\ndefault = \"allowlist\"", "[egress]\nallow = [\"evil.example\"]", "open `evil.example`"),
         ("", "[egress]\nloopback = [22]", "open port 22"),
+        ("", "workspace = \"acme\"", "choose the workspace `acme`"),
+        ("workspace = \"acme\"", "workspace = \"acme\"", "choose the workspace `acme`"),
+        ("", "store = \"file\"", "choose the store `file`"),
+        ("", "[secrets.OPENAI_API_KEY]\nsource = { command = [\"sh\"] }", "say where the value of `OPENAI_API_KEY`"),
+        ("", "[secrets.OPENAI_API_KEY]\nsource = \"env\"", "say where the value of `OPENAI_API_KEY`"),
         ("", "[env]\nkeep = [\"AWS_SECRET_ACCESS_KEY\"]", "keep `AWS_SECRET_ACCESS_KEY` readable"),
         ("", "[files]\nwritable = [\"~/.ssh\"]", "make `~/.ssh` writable"),
         ("", "[secrets.MY_KEY]\nservice = \"stripe\"", "bind `MY_KEY` to `stripe`"),
@@ -141,6 +160,33 @@ fn a_project_file_grants_nothing() {
         assert!(error.to_string().contains(what), "{project:?}: {error}");
         assert!(error.hint().unwrap().contains("config.toml"));
     }
+}
+
+#[test]
+fn a_workspace_stands_above_the_users_file_but_for_what_that_says_of_its_secrets() {
+    let name = WorkspaceName::new("acme").unwrap();
+    let with = |user: &str, workspace: &str| {
+        let layers = Layers::begin(Some(&text("config.toml", user)))?;
+        layers.with_workspace(&name, &text("acme.toml", workspace))?.end(None, Flags::default())
+    };
+    let merged = with(
+        "workspace = \"acme\"\nstore = \"file\"\n[secrets.K]\nhosts = [\"a.example\"]\n[egress]\ndefault = \"web\"",
+        "[egress]\ndefault = \"allowlist\"\nallow = [\"b.example\"]\n[secrets.K]\nsource = \"keychain\"\nservice = \"stripe\"\n\
+         [secrets.L]\nsource = { command = [\"op\", \"read\"], environment = [\"T\"] }\nservice = \"stripe\"",
+    )
+    .unwrap();
+    assert_eq!((merged.workspace.as_ref(), merged.store), (Some(&name), Some(StoreKind::File)));
+    assert_eq!(merged.egress.default.value, DefaultEgress::Allowlist);
+    assert_eq!(targets(&bind(&merged, "K", &[]).unwrap()), ["a.example"]);
+    assert_eq!(merged.secret("K").unwrap().source, Some(SecretSource::Store(StoreKind::Keychain)));
+    let (argv, environment) = (vec!["op".into(), "read".into()], vec!["T".into()]);
+    assert_eq!(merged.secret("L").unwrap().source, Some(SecretSource::Command { argv, environment }));
+    for (workspace, key) in [("workspace = \"acme\"", "`workspace`"), ("store = \"file\"", "`store`")] {
+        let error = with("", workspace).unwrap_err();
+        assert!(error.to_string().contains(key) && error.hint().unwrap().contains("config.toml"), "{error}");
+    }
+    let begun = Layers::begin(Some(&text("config.toml", "workspace = \"acme\""))).unwrap();
+    assert_eq!(begun.workspace(), Some(&name));
 }
 
 #[test]

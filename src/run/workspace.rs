@@ -1,0 +1,73 @@
+//! The layers of the user's own: `config.toml`, and the file of the workspace that it or a flag names.
+//!
+//! **Invariants.** The file of a workspace can name programs to start, so it is read only where nobody else can write
+//! it. A workspace that somebody named and that does not exist is an error; the one that nobody named may be missing.
+
+use std::path::{Path, PathBuf};
+
+use super::{RunError, read_policy};
+use crate::policy::{Layers, PolicyText};
+use crate::secret::WorkspaceName;
+use crate::source::private::{self, Others};
+use crate::world::World;
+
+/// The most bytes of a workspace's file.
+const LARGEST: usize = 16 << 20;
+
+/// The workspace of a command, and all policy of the user's own with it.
+pub struct Chosen {
+    /// Its name.
+    pub name: WorkspaceName,
+    /// Whether a flag or `config.toml` named it.
+    pub is_named: bool,
+    /// Its file.
+    pub path: PathBuf,
+    /// The text of that file, if there is one.
+    pub text: Option<String>,
+    /// What `config.toml` and the workspace say.
+    pub layers: Layers,
+}
+
+/// The file of the workspace `name`.
+pub fn path_of(world: &World, name: &WorkspaceName) -> PathBuf {
+    directory(world).join(format!("{name}.toml"))
+}
+
+/// Where workspaces lie.
+pub fn directory(world: &World) -> PathBuf {
+    world.config_directory.join("workspaces")
+}
+
+/// Reads the user's own layers; `flag` wins over `config.toml`.
+pub fn choose(world: &World, flag: Option<&WorkspaceName>) -> Result<Chosen, RunError> {
+    let user = read_policy(world.config_directory.join("config.toml"))?;
+    let layers = Layers::begin(user.as_ref())?;
+    let named = flag.or(layers.workspace()).cloned();
+    let is_named = named.is_some();
+    let name = named.unwrap_or_default();
+    let path = path_of(world, &name);
+    let text = read(&path)?;
+    let layers = match &text {
+        Some(text) => layers.with_workspace(&name, &PolicyText { path: path.clone(), text: text.clone() })?,
+        None => layers,
+    };
+    Ok(Chosen { name, is_named, path, text, layers })
+}
+
+impl Chosen {
+    /// This workspace, unless it was named and does not exist.
+    pub fn existing(self) -> Result<Self, RunError> {
+        if self.is_named && self.text.is_none() {
+            return Err(RunError::NoWorkspace { name: self.name });
+        }
+        Ok(self)
+    }
+}
+
+/// The text of a file of the user's own that this program writes; none where there is no file.
+pub fn read(path: &Path) -> Result<Option<String>, RunError> {
+    let Some(content) = private::read(path, Others::Readers, LARGEST)? else { return Ok(None) };
+    let text = String::from_utf8(content.to_vec());
+    text.map(Some)
+        .map_err(|_| RunError::ReadPolicy { path: path.to_owned(), source: std::io::Error::other("not UTF-8") })
+}

@@ -1,0 +1,7 @@
+//! Secrets at rest: what is kept, what it costs to lose it, and that no step prints, logs or leaves a value.
+
+mod bad_input;
+mod home;
+mod keeping;
+mod keychain;
+mod walk;

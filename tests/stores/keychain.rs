@@ -1,0 +1,91 @@
+//! The same under a real keychain: present, locked, frozen, gone.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use super::home::{Home, Said};
+use crate::support::leak::Needle;
+use crate::support::place::{self, User};
+use crate::support::{fresh_key, requirement};
+
+/// Runs `script` as the user of `home` in a session of its own, in which `$KEYRING` is the id of a real keychain daemon
+/// that was unlocked. It ends with the session.
+fn in_a_session(home: &Home, script: &str) -> Option<Said> {
+    let missing = ["/usr/bin/dbus-run-session", "/usr/bin/gnome-keyring-daemon"]
+        .into_iter()
+        .find(|path| !Path::new(path).exists());
+    if !requirement::met("gnome-keyring", missing) {
+        return None;
+    }
+    let session = format!(
+        "printf 'login password' | gnome-keyring-daemon --foreground --unlock --components=secrets >/dev/null 2>&1 & KEYRING=$!\n\
+         until dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \
+         string:org.freedesktop.secrets | grep -q true; do kill -0 $KEYRING || exit 9; sleep 0.02; done >/dev/null\n\
+         {script}\nstatus=$?; {{ kill -CONT $KEYRING; kill $KEYRING; }} 2>/dev/null; exit $status"
+    );
+    // A bus that starts no service of its own accord: this daemon is the only one.
+    let config = format!(
+        "<busconfig><type>session</type><listen>unix:dir={}</listen><policy context=\"default\">\
+         <allow send_destination=\"*\"/><allow own=\"*\"/></policy></busconfig>",
+        home.path("runtime").display()
+    );
+    fs::write(home.path("bus.conf"), config).unwrap();
+    let config = format!("--config-file={}", home.path("bus.conf").display());
+    let mut command =
+        home.command(Path::new("/usr/bin/dbus-run-session"), &[config.as_str(), "--", "/bin/sh", "-c", &session]);
+    command.env("XDG_RUNTIME_DIR", home.path("runtime")).env("AGENTSECRETS", place::agentsecrets());
+    Some(Said::of(command.output().unwrap()))
+}
+
+#[test]
+fn a_real_keychain_keeps_values_and_a_locked_or_frozen_one_is_told() {
+    let home = Home::new(User::Ordinary);
+    let key = fresh_key("sk_live_");
+    let needles = [Needle::new("STRIPE_KEY", key.as_bytes())];
+    let begun = Instant::now();
+    let script = format!(
+        "printf %s '{key}' | $AGENTSECRETS secrets set STRIPE_KEY || exit 10\n\
+         $AGENTSECRETS secrets list --json || exit 11\n\
+         $AGENTSECRETS run -- /bin/sh -c 'env | grep STRIPE_KEY' & one=$!\n\
+         $AGENTSECRETS run -- /bin/sh -c 'env | grep STRIPE_KEY' & two=$!\n\
+         wait $one || exit 12\nwait $two || exit 13\n\
+         dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets \
+         org.freedesktop.Secret.Service.Lock array:objpath:/org/freedesktop/secrets/collection/login >/dev/null || exit 14\n\
+         $AGENTSECRETS run -- true 2>&1 && exit 15\n\
+         kill -STOP $KEYRING\n\
+         $AGENTSECRETS run -- true 2>&1 && exit 16\n\
+         # A secret of another source needs no keychain.\n\
+         $AGENTSECRETS explain -- true >/dev/null || exit 17\n\
+         true"
+    );
+    let Some(said) = in_a_session(&home, &script) else { return };
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("\"source\":\"keychain\""), "{}", said.out);
+    assert_eq!(said.out.matches("STRIPE_KEY=sk_live_").count(), 2, "{}", said.out);
+    assert!(said.out.contains("the keychain is locked"), "{}", said.out);
+    assert!(said.out.contains("the keychain did not answer within 10 seconds"), "{}", said.out);
+    assert!(!home.store("secrets.age").exists());
+    for needle in &needles {
+        assert_eq!(needle.find_in(format!("{}{}", said.out, said.err).as_bytes()), None);
+    }
+    home.assert_holds_no(&needles, begun.elapsed());
+}
+
+/// A bus without any keychain: the encrypted file takes its place, with one line that says so.
+#[test]
+fn without_a_keychain_the_encrypted_file_takes_its_place() {
+    let home = Home::new(User::Ordinary);
+    let script = "kill $KEYRING; while dbus-send --session --print-reply --dest=org.freedesktop.DBus / \
+                  org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done\n\
+                  $AGENTSECRETS secrets set A=the-first-value-4242 --store keychain && exit 10\n\
+                  $AGENTSECRETS secrets set A=the-first-value-4242";
+    let Some(said) = in_a_session(&home, script) else { return };
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err.contains("no keychain answers here") && said.err.contains("the keychain is not there"),
+        "{}",
+        said.err
+    );
+    assert!(home.store("secrets.age").exists());
+}
