@@ -13,6 +13,11 @@
 //!   [`crate::secret::Secret`], which cannot be printed, cloned or serialized; the audit event has no field for one.
 //! * A real value leaves only for a target bound to its secret, over verified TLS, in the slot that its binding names. The
 //!   address that the child dialled is thrown away: the broker resolves the name itself and judges every address.
+//! * Stored values lie in the keychain or in an encrypted file, which nobody but their owner can have written, which is
+//!   replaced whole or not at all and never overwritten unread ([`crate::source`]). Both are out of the child's reach: the
+//!   bus is not in the seal, and the directories of configuration and state are hidden. No command prints a value.
+//! * A program that prints a value is named by the user alone, found where nobody else can put one, never started in the
+//!   project, and ended at its deadline.
 //! * A placeholder is worthless: at least 96 random bits, of one run. Where it is not bound it travels as it is.
 //! * A redirect is a new request of the child's and is judged anew; the broker follows none.
 //!
