@@ -25,6 +25,8 @@ impl<T> At<T> {
 pub(super) struct Source<'a> {
     path: String,
     text: &'a str,
+    /// Where lines end: a file of a thousand secrets asks for thousands of places.
+    newlines: Vec<usize>,
 }
 
 /// A table within a document, with the name that errors call it by.
@@ -44,7 +46,8 @@ pub(super) struct Item<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn new(path: &Path, text: &'a str) -> Self {
-        Self { path: path.display().to_string().escape_debug().to_string(), text }
+        let newlines = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
+        Self { path: path.display().to_string().escape_debug().to_string(), text, newlines }
     }
 
     pub(super) fn parse(&self) -> Result<Spanned<DeTable<'a>>, PolicyError> {
@@ -55,12 +58,13 @@ impl<'a> Source<'a> {
     }
 
     fn place(&self, span: &Range<usize>) -> PolicyPlace {
-        let before = &self.text[..self.text.floor_char_boundary(span.start)];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let start = self.text.floor_char_boundary(span.start);
+        let line = self.newlines.partition_point(|newline| *newline < start);
+        let line_start = line.checked_sub(1).map_or(0, |before| self.newlines[before] + 1);
         PolicyPlace::File {
             path: self.path.clone(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line: line + 1,
+            column: self.text[line_start..start].chars().count() + 1,
         }
     }
 }
