@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
-use super::home::{Home, Said};
+use super::home::Home;
 use crate::support::leak::Needle;
 use crate::support::place::{self, User};
 use crate::support::{Upstream, fresh_key};
