@@ -264,7 +264,7 @@ mod tests {
         // A bus that starts no service of its own accord: the daemon of the test is the only one.
         let config = format!(
             "<busconfig><type>session</type><listen>unix:dir={}</listen><policy context=\"default\">\
-             <allow send_destination=\"*\"/><allow own=\"*\"/></policy></busconfig>",
+             <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
             place.path().display()
         );
         std::fs::write(place.path().join("bus.conf"), config).unwrap();

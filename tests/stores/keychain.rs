@@ -27,7 +27,7 @@ fn in_a_session(home: &Home, script: &str) -> Option<Said> {
     // A bus that starts no service of its own accord: this daemon is the only one.
     let config = format!(
         "<busconfig><type>session</type><listen>unix:dir={}</listen><policy context=\"default\">\
-         <allow send_destination=\"*\"/><allow own=\"*\"/></policy></busconfig>",
+         <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
         home.path("runtime").display()
     );
     fs::write(home.path("bus.conf"), config).unwrap();
