@@ -9,7 +9,7 @@ use crate::support::leak::Needle;
 use crate::support::place::{self, User};
 use crate::support::{fresh_key, requirement};
 
-/// Runs `script` as the user of `home` in a session of its own, in which `$KEYRING` is the id of a real keychain daemon
+/// Runs `script` as the tester (a bus speaks only with users that have an account) in a session of its own, in which `$KEYRING` is the id of a real keychain daemon
 /// that was unlocked. It ends with the session.
 fn in_a_session(home: &Home, script: &str) -> Option<Said> {
     let missing = ["/usr/bin/dbus-run-session", "/usr/bin/gnome-keyring-daemon"]
@@ -40,7 +40,7 @@ fn in_a_session(home: &Home, script: &str) -> Option<Said> {
 
 #[test]
 fn a_real_keychain_keeps_values_and_a_locked_or_frozen_one_is_told() {
-    let home = Home::new(User::Ordinary);
+    let home = Home::new(User::Tester);
     let key = fresh_key("sk_live_");
     let needles = [Needle::new("STRIPE_KEY", key.as_bytes())];
     let begun = Instant::now();
@@ -75,7 +75,7 @@ fn a_real_keychain_keeps_values_and_a_locked_or_frozen_one_is_told() {
 /// A bus without any keychain: the encrypted file takes its place, with one line that says so.
 #[test]
 fn without_a_keychain_the_encrypted_file_takes_its_place() {
-    let home = Home::new(User::Ordinary);
+    let home = Home::new(User::Tester);
     let script = "kill $KEYRING; while dbus-send --session --print-reply --dest=org.freedesktop.DBus / \
                   org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done\n\
                   $AGENTSECRETS secrets set A=the-first-value-4242 --store keychain && exit 10\n\
