@@ -114,9 +114,6 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
-    /// A level that this version does not have.
-    #[error("the level `guarded` is not part of this version")]
-    Level,
     /// `--upstream-ca` names no certificates.
     #[error("`{}`: holds no certificate in PEM form", path.display())]
     UpstreamCertificate {
@@ -207,9 +204,6 @@ impl RunError {
             Self::WorkspaceFull { name, .. } => Some(format!("agentsecrets workspace remove {name} --yes")),
             Self::NotAllowed { workspace, .. } => {
                 Some(format!("agentsecrets workspace allowlist list --workspace {workspace}"))
-            }
-            Self::Level => {
-                Some("use `--isolation sealed`, or `--isolation none` for placeholders and broker alone".into())
             }
             Self::Publish(error) => Some(error.hint()),
             Self::Socket(error) => Some(error.hint()),
