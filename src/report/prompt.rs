@@ -52,10 +52,12 @@ pub fn prompt(question: &str) -> io::Result<Option<Secret>> {
     answer(&silent.terminal).map(Some)
 }
 
-fn answer(input: impl Read) -> io::Result<Secret> {
+fn answer(mut input: impl Read) -> io::Result<Secret> {
     let mut line = Zeroizing::new(Vec::with_capacity(MOST));
-    for byte in input.bytes() {
-        match byte? {
+    // Byte by byte: a buffer would keep what was typed.
+    let mut byte = [0];
+    while input.read(&mut byte)? > 0 {
+        match byte[0] {
             b'\n' | b'\r' => break,
             0x03 => return Err(io::Error::new(io::ErrorKind::Interrupted, "given up at the question")),
             0x04 if line.is_empty() => break,

@@ -21,7 +21,7 @@ const KEYCHAIN: Duration = Duration::from_secs(10);
 /// How long it has when its dialogue can be shown.
 const KEYCHAIN_WITH_DIALOGUE: Duration = Duration::from_secs(90);
 /// How long a program has to print a value; it may ask its user for a finger.
-const COMMAND: Duration = Duration::from_secs(60);
+const COMMAND: Duration = Duration::from_mins(1);
 /// The most bytes of a dotenv file.
 const LARGEST_DOTENV: u64 = 1 << 20;
 

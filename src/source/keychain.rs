@@ -51,13 +51,12 @@ impl Keychain {
         let call = move || {
             // The lock is not held while the keychain is asked: a frozen call must not freeze the next.
             let known = opened.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let store = match known {
-                Some(store) => store,
-                None => {
-                    let store = open()?;
-                    *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&store));
-                    store
-                }
+            let store = if let Some(store) = known {
+                store
+            } else {
+                let store = open()?;
+                *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&store));
+                store
             };
             work(&store)
         };
@@ -286,6 +285,6 @@ mod tests {
     #[test]
     #[ignore = "started by the test above, where there is a daemon"]
     fn in_a_session() {
-        conformance::store(&|| Box::new(Keychain::new(Duration::from_secs(60))));
+        conformance::store(&|| Box::new(Keychain::new(Duration::from_mins(1))));
     }
 }

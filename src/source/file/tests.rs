@@ -1,8 +1,10 @@
 //! The encrypted file: conformance, and each way in which it can be damaged, taken or opened.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+
+use age::secrecy::ExposeSecret;
 
 use super::*;
 use crate::source::conformance::{self, key};
@@ -59,7 +61,6 @@ fn nothing_of_a_value_or_name_shows_on_the_disk() {
         for word in ["sk_live", "STRIPE"] {
             assert!(memchr::memmem::find(&content, word.as_bytes()).is_none(), "{word} in {:?}", entry.path());
         }
-        use std::os::unix::fs::MetadataExt;
         assert_eq!(entry.metadata().unwrap().mode() & 0o077, 0, "{:?}", entry.path());
     }
 }
@@ -127,7 +128,6 @@ fn an_identity_of_the_users_own_opens_and_is_never_made() {
     let store = |path: &Path| FileStore::new(place.path().join("store"), Some(path.to_owned()), Passphrase::default());
     assert!(matches!(set(&store(&elsewhere), "A", "one"), Err(SourceError::IdentityMissing { .. })));
     let identity = Identity::generate();
-    use age::secrecy::ExposeSecret;
     let text = format!("# created\n\n{}\n", identity.to_string().expose_secret());
     private::replace(&elsewhere, text.as_bytes()).unwrap();
     set(&store(&elsewhere), "A", "one").unwrap();
