@@ -23,10 +23,10 @@ fn values() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// A source that holds these values by their names.
-pub(super) type MakeSource = dyn Fn(&[(&str, &[u8])]) -> Box<dyn Source>;
+pub(super) type MakeSource<'a> = dyn Fn(&[(&str, &[u8])]) -> Box<dyn Source> + 'a;
 
 /// `make` gives a source that holds the values.
-pub(super) fn source(make: &MakeSource) {
+pub(super) fn source(make: &MakeSource<'_>) {
     let values = values();
     let given: Vec<(&str, &[u8])> = values.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     let source = make(&given);

@@ -93,7 +93,6 @@ mod tests {
         for size in [1, 2, 3, 70_000] {
             records.insert(key.clone(), Secret::new((0..=255_u8).cycle().take(size).collect()));
             let text = records.render();
-            assert_eq!(text.capacity(), text.capacity().max(text.len()));
             let mut read = Records::parse(path, &text).unwrap();
             assert_eq!(read.take(&key).unwrap(), *records.0.get(&key).unwrap());
         }
