@@ -1,13 +1,9 @@
 //! Domains below which anybody can register a name: a wildcard over one would reach strangers.
 //!
-//! **Trade-off.** A short list of our own rather than the Public Suffix List, which is 9,000 rules and a megabyte of
-//! table for a mistake that only the user's own file can make (a project file grants nothing, the catalogue has no
-//! wildcard). It knows the registries' second levels by rule and the hosting providers that people bind by name.
-
-/// Second levels that country registries sell below: `co.uk`, `com.au`.
-const REGISTRY_LABELS: &str = "
-    ac co com edu go gob gouv gov govt id info ltd me mil ne net nhs nom or org plc police sch school web
-";
+//! The Public Suffix List says where; it is part of the binary, so what it learnt later is known to a later version.
+//!
+//! **Trade-off.** Providers that the list does not name, or names only for some regions, stand in a short list of our
+//! own beside it.
 
 /// Providers that give each customer a name.
 const SHARED: &str = "
@@ -24,15 +20,19 @@ const SHARED: &str = "
     webcontainer.io windows.net wixsite.com wordpress.com workers.dev xip.io
 ";
 
+/// Listed because strangers' content is served there, but each name below is the operator's own.
+const OWN: &str = "githubusercontent.com";
+
 /// Whether names below `domain` (lower case, A-labels) belong to anybody who asks for one.
 pub(super) fn is_shared(domain: &str) -> bool {
-    match domain.split_once('.') {
-        None => true,
-        Some((second, top)) if !top.contains('.') => {
-            top.len() == 2 && holds(REGISTRY_LABELS, second) || holds(SHARED, domain)
-        }
-        Some(_) => holds(SHARED, domain) || is_regional(domain),
-    }
+    // A rule such as `*.kawasaki.jp` covers no domain itself, but all names right below one.
+    let listed = || is_listed(domain) || is_listed(&format!("any-name.{domain}"));
+    !domain.contains('.') || holds(SHARED, domain) || is_regional(domain) || !holds(OWN, domain) && listed()
+}
+
+/// Whether a rule of the list covers exactly this domain; the rule for unknown top levels is not one of them.
+fn is_listed(domain: &str) -> bool {
+    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == domain.as_bytes())
 }
 
 fn holds(list: &str, word: &str) -> bool {
@@ -61,11 +61,25 @@ mod tests {
             "s3.eu-west-1.amazonaws.com",
             "storage.googleapis.com",
             "cloudapp.azure.com",
+            "co.com",
+            "kawasaki.jp",
+            "xn--55qx5d.cn",
+            "k12.ma.us",
+            "s3.dualstack.us-east-1.amazonaws.com",
         ] {
             assert!(is_shared(domain), "{domain}");
         }
-        for domain in ["example.com", "githubusercontent.com", "acme.co.uk", "internal.example.com", "acme.io", "t.co"]
-        {
+        for domain in [
+            "example.com",
+            "githubusercontent.com",
+            "acme.co.uk",
+            "internal.example.com",
+            "acme.io",
+            "t.co",
+            "city.kawasaki.jp",
+            "acme.internal",
+            "xn--bcher-kva.example",
+        ] {
             assert!(!is_shared(domain), "{domain}");
         }
     }
