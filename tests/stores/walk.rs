@@ -134,3 +134,22 @@ fn a_passphrase_is_needed_wrong_or_right_and_never_asked_for_without_a_terminal(
     home.ok(&["explain", "--", "true"]);
     assert_eq!(home.names(), ["STRIPE_KEY"]);
 }
+
+/// An identity that the user keeps elsewhere opens the store, and the child can neither read nor change it.
+#[test]
+fn an_identity_of_the_users_own_is_out_of_the_childs_reach() {
+    for user in place::users() {
+        let mut home = Home::new(*user);
+        home.ok(&["secrets", "set", "STRIPE_KEY=sk_live_4242424242424242"]);
+        let elsewhere = home.path("home/keys/mine.txt");
+        std::fs::create_dir(elsewhere.parent().unwrap()).unwrap();
+        std::fs::rename(home.store("identity"), &elsewhere).unwrap();
+        place::give(home.root.path(), *user);
+        home.set("AGENTSECRETS_IDENTITY", elsewhere.to_str().unwrap());
+        let script = "env; echo read:; cat ~/keys/mine.txt; echo x >>~/keys/mine.txt";
+        let ran = home.run(&["run", "--", "/bin/sh", "-c", script]);
+        assert!(ran.out.contains("STRIPE_KEY=sk_live_") && ran.out.contains("read:"), "{}{}", ran.out, ran.err);
+        assert!(!ran.out.contains("AGE-SECRET"), "{}", ran.out);
+        assert!(std::fs::read_to_string(&elsewhere).unwrap().contains("AGE-SECRET-KEY"));
+    }
+}
