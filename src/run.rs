@@ -11,6 +11,7 @@ mod browser;
 mod ci;
 mod error;
 mod guarded;
+mod hashicorp;
 mod hooks;
 mod offers;
 mod opener;
@@ -47,16 +48,17 @@ use crate::secret::WorkspaceName;
 use crate::supervise::ports::{Bound, Publish};
 use crate::world::World;
 
+use broking::Supplies;
 use ci::Ci;
 
 pub use browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET};
 pub use error::RunError;
 pub use hooks::Hook;
-pub use sources::{Sources, dotenv};
+pub use sources::{Replaced, Sources, dotenv, without_values};
 pub use usage::Usage;
 pub use workspace::{Chosen, choose, directory as workspaces, path_of as workspace_path, read as read_own};
 
-use offers::Fetch;
+use offers::{DeferredValues, Fetch, Gathered};
 
 /// The most bytes of a policy file.
 const LARGEST_POLICY: u64 = 1 << 20;
@@ -118,7 +120,7 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let may_seal = order.flags.isolation.is_none_or(|level| level == Isolation::Sealed);
     let streams = ci::streams(world, order)?;
     let stage = may_seal.then(|| sealed::stage(world, &streams));
-    let planned = decide(world, order, Fetch::Values)?;
+    let (planned, deferred) = decide(world, order, Fetch::Values)?;
     tracing::debug!(
         run = planned.plan.run,
         secrets = planned.secrets.len(),
@@ -126,7 +128,7 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
         "planned"
     );
     let workspace = planned.plan.workspace.clone();
-    let upstream = broking::certificates(&order.upstream_ca)?;
+    let supplies = Supplies { upstream: broking::certificates(&order.upstream_ca)?, deferred };
     // A port that is taken is to be heard of before anything starts.
     let bound = Bound::bind(&planned.plan.ports)?;
     let gaps = match planned.plan.level.value {
@@ -140,15 +142,15 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
         Isolation::Sealed => {
             let stage = stage.unwrap_or_else(|| sealed::stage(world, &streams))?;
             let started = sealed::Started { stage, streams };
-            sealed::run(world, order, started, planned, upstream, bound, terminal)?
+            sealed::run(world, order, started, planned, supplies, bound, terminal)?
         }
         Isolation::None => {
             drop(stage);
-            bare::run(world, order, streams, planned, upstream, terminal)?
+            bare::run(world, order, streams, planned, supplies, terminal)?
         }
         Isolation::Guarded => {
             drop(stage);
-            guarded::run(world, order, streams, planned, upstream, terminal)?
+            guarded::run(world, order, streams, planned, supplies, terminal)?
         }
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
@@ -165,16 +167,16 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
 
 /// Decides everything, fetches nothing and starts nothing: a plan to be shown.
 pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
-    decide(world, order, Fetch::StandIns)
+    Ok(decide(world, order, Fetch::Nothing)?.0)
 }
 
-/// Decides everything and starts nothing, apart from the programs that print a value.
-fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<Planned, RunError> {
+/// Decides everything and starts nothing.
+fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, DeferredValues), RunError> {
     let project = world.project();
     let own = read_policy(project.join("agentsecrets.toml"))?;
     let layers = choose(world, order.workspace.as_ref())?.existing()?.layers;
     let merged = layers.end(own.as_ref(), order.flags.clone())?;
-    let offers::Offers { offers, notes } = offers::gather(world, &merged, fetch)?;
+    let Gathered { offered, notes, deferred } = offers::gather(world, &merged, fetch)?;
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let rules = policy::file_rules();
     let around = Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };
@@ -202,7 +204,7 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<Planned, RunErro
         arguments: &order.command,
         agent,
         environment: &world.environment,
-        offers,
+        offers: offered,
         notes,
         project_is_bound: !world.home.starts_with(&project),
         project: &project,
@@ -220,7 +222,7 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<Planned, RunErro
     }
     base_urls::check(order, &mut planned)?;
     hooks::check(&order.hooks, &mut planned);
-    Ok(planned)
+    Ok((planned, deferred))
 }
 
 /// Our own executable and the command's, wherever `PATH` finds it.

@@ -1,5 +1,7 @@
 //! How a request's path stands in the log: no query values, no secrets, no placeholders, bounded.
 
+use std::fmt::{Display, Write};
+
 use super::event::cut_to;
 
 /// The longest path in the log, in bytes.
@@ -16,7 +18,7 @@ const MOST_ENCODINGS: usize = 4;
 /// `secret_in` tells whose value or placeholder stands in a text that is no longer percent-encoded; such a path segment
 /// becomes `{NAME}`. Of the query only the names are kept, `?page=&limit=`; a parameter without `=` is kept only if it
 /// looks like a name, because the whole of it may be a value. A fragment is dropped.
-pub fn recorded_path<'a>(path_and_query: &str, secret_in: impl Fn(&[u8]) -> Option<&'a str>) -> String {
+pub fn recorded_path<S: Display>(path_and_query: &str, secret_in: impl Fn(&[u8]) -> Option<S>) -> String {
     let secret_in = |text: &str| secret_in(&percent_decoded(text));
     let recorded = by_segment(path_and_query, &secret_in);
     // A value with `/` or `&` in it stands in no single segment or name.
@@ -26,7 +28,7 @@ pub fn recorded_path<'a>(path_and_query: &str, secret_in: impl Fn(&[u8]) -> Opti
     }
 }
 
-fn by_segment<'a>(path_and_query: &str, secret_in: &impl Fn(&str) -> Option<&'a str>) -> String {
+fn by_segment<S: Display>(path_and_query: &str, secret_in: &impl Fn(&str) -> Option<S>) -> String {
     let without_fragment = path_and_query.split('#').next().unwrap_or_default();
     let (path, query) = match without_fragment.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -38,7 +40,7 @@ fn by_segment<'a>(path_and_query: &str, secret_in: &impl Fn(&str) -> Option<&'a 
             recorded.push('/');
         }
         match secret_in(segment) {
-            Some(name) => push_braced(&mut recorded, name),
+            Some(name) => push_braced(&mut recorded, &name),
             None => recorded.push_str(segment),
         }
         if recorded.len() > LONGEST {
@@ -52,7 +54,7 @@ fn by_segment<'a>(path_and_query: &str, secret_in: &impl Fn(&str) -> Option<&'a 
     recorded
 }
 
-fn push_query<'a>(recorded: &mut String, query: &str, secret_in: &impl Fn(&str) -> Option<&'a str>) {
+fn push_query<S: Display>(recorded: &mut String, query: &str, secret_in: &impl Fn(&str) -> Option<S>) {
     for (index, parameter) in query.split('&').enumerate() {
         if index > 0 {
             recorded.push('&');
@@ -62,7 +64,7 @@ fn push_query<'a>(recorded: &mut String, query: &str, secret_in: &impl Fn(&str) 
             None => (parameter, false),
         };
         match secret_in(name) {
-            Some(secret) => push_braced(recorded, secret),
+            Some(secret) => push_braced(recorded, &secret),
             None if name.len() <= LONGEST_NAME && (has_value || is_plain(name)) => recorded.push_str(name),
             None => recorded.push('…'),
         }
@@ -75,10 +77,9 @@ fn push_query<'a>(recorded: &mut String, query: &str, secret_in: &impl Fn(&str) 
     }
 }
 
-fn push_braced(recorded: &mut String, name: &str) {
-    recorded.push('{');
-    recorded.push_str(name);
-    recorded.push('}');
+fn push_braced(recorded: &mut String, name: &impl Display) {
+    // Writing to a text cannot fail.
+    let _ = write!(recorded, "{{{name}}}");
 }
 
 fn is_plain(name: &str) -> bool {

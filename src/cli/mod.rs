@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use options::{EgressChoice, GuardOptions, Hook, Isolation, Loopback, PlanOptions};
 pub use secrets::{BindingOptions, ImportOptions, SecretsOptions, SecretsVerb, SetOptions, StoreChoice};
-pub use workspace::{AllowlistVerb, InitOptions, WorkspaceOptions, WorkspaceVerb};
+pub use workspace::{AllowlistVerb, InitOptions, LeaveChoice, WorkspaceOptions, WorkspaceVerb};
 
 /// Run AI agents that can use credentials and can never read one.
 #[derive(Debug, Parser)]

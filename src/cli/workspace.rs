@@ -1,6 +1,6 @@
 //! `workspace` and `init`: sets of secrets and of hosts.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::secrets::StoreChoice;
 
@@ -82,10 +82,30 @@ pub struct InitOptions {
     /// The workspace to make; named after the project's folder where it is left out
     #[arg(long, value_name = "NAME")]
     pub workspace: Option<String>,
-    /// Keep the values of what was recognised
+    /// Keep the values of what was recognised; asked where there is a terminal
     #[arg(long)]
     pub import: bool,
+    /// Ask nothing: keep the values of what was recognised, and change files only as `--leave` says
+    #[arg(long)]
+    pub yes: bool,
+    /// What stays in `.env` files in the place of a value that is kept now
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub leave: Option<LeaveChoice>,
+    /// Put the files back as they were before `--leave` changed them
+    #[arg(long, conflicts_with_all = ["import", "yes", "leave"])]
+    pub undo: bool,
     /// Where the values are kept
     #[arg(long, value_enum, value_name = "STORE")]
     pub store: Option<StoreChoice>,
+}
+
+/// `--leave`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LeaveChoice {
+    /// The file stays as it is
+    Values,
+    /// `agentsecrets:NAME`, which a run reads as the secret of that name
+    Placeholders,
+    /// Nothing: the key with an empty value
+    Nothing,
 }

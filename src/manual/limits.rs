@@ -18,14 +18,16 @@
 //! * **Opaque tunnels.** Targets without a bound secret are not decrypted, so that clients which pin certificates keep
 //!   working. No secret can be injected there; what the child sends of its own is its own. Only how it begins is judged: TLS
 //!   for another name is refused, a plaintext HTTP request is read. TLS that begins later (STARTTLS) is not looked at.
-//! * **Stored values are taken at the start of a run** and kept to its end: files and variables that hold one must be found
-//!   before the child starts. A value that changes meanwhile is used by the next run. `explain` takes none, so that it does
-//!   not show which files hold a stored value.
+//! * **When values are fetched.** What this machine keeps is taken at the start of a run and kept to its end: files and
+//!   variables that hold one must be found before the child starts. What a command or a server gives, and everything with a
+//!   `cache`, is fetched when a request needs it ([`crate::source::Deferred`]): copies of it in files and variables are not
+//!   looked for, and a response that is under way when it is fetched for the first time is not searched for it. Values that
+//!   were fetched stay in memory to the end of the run, because the redactor looks for all of them; after 64 different
+//!   values of one secret its requests are refused. `explain` fetches nothing, so that it does not show which files hold a
+//!   stored value.
 //! * **The encrypted file without a passphrase** protects against other users and against copies that lack its identity, not
 //!   against programs that run as the user outside a sealed run. A passphrase given later protects the identity from then
 //!   on; what an old disk or backup holds of the open one, it holds.
-//! * **An identity of the user's own** (`AGENTSECRETS_IDENTITY`) is not hidden by that name: the child may be able to read it
-//!   where no rule masks its place. The store that it opens is hidden.
 //! * **A keychain's dialogue** can be shown where there is a display; elsewhere a locked keychain is an error at once or
 //!   after ten seconds. A value on its way through D-Bus is encrypted for the session, as the Secret Service defines it.
 //! * **Tokens minted at run time.** Token endpoints that the catalogue knows answer 403 until such tokens can be captured.

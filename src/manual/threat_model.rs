@@ -16,6 +16,8 @@
 //! * Stored values lie in the keychain or in an encrypted file, which nobody but their owner can have written, which is
 //!   replaced whole or not at all and never overwritten unread ([`crate::source`]). Both are out of the child's reach: the
 //!   bus is not in the seal, and the directories of configuration and state are hidden. No command prints a value.
+//! * A server that keeps values is asked over verified TLS, follows no redirect for us, and gets its token from the
+//!   user's environment, which the child does not see.
 //! * A program that prints a value is named by the user alone, found where nobody else can put one, never started in the
 //!   project, and ended at its deadline.
 //! * A placeholder is worthless: at least 96 random bits, of one run. Where it is not bound it travels as it is.

@@ -12,13 +12,14 @@ use super::form;
 use super::{PlanError, SecretPlan};
 use crate::policy::{Binding, Form, Merged};
 use crate::scrub::Cause;
-use crate::secret::{Placeholder, Secret, SecretId, SecretName, Shape, Table, is_distinctive};
+use crate::secret::{Placeholder, Secret, SecretId, SecretName, Shape, Table, is_distinctive, referred};
 
 /// One sighting of a secret.
 pub(super) struct Claim {
     /// The name it was found under.
     pub(super) name: SecretName,
-    pub(super) value: Zeroizing<Vec<u8>>,
+    /// The value; `None` where it is fetched when it is used.
+    pub(super) value: Option<Zeroizing<Vec<u8>>>,
     pub(super) cause: Cause,
     pub(super) form: Form,
     /// Where: `the environment`, a file's path.
@@ -77,24 +78,30 @@ impl Settled {
         binding: Option<Binding>,
         names: &mut HashSet<SecretName>,
     ) -> Result<(), PlanError> {
-        let value = Secret::new(claim.value.to_vec());
-        if let Some(known) = self.table.find(&value).and_then(|id| self.details.get_mut(&id)) {
+        let known = claim.value.as_ref().and_then(|value| self.find(value));
+        if let Some(known) = known.and_then(|id| self.details.get_mut(&id)) {
             if !known.places.contains(&claim.place) {
                 known.places.push(claim.place);
             }
             return Ok(());
         }
+        let value = claim.value.as_ref().map(|value| Secret::new(value.to_vec()));
         let name = distinct(&claim.name, names);
         let shape = shape(&claim);
-        let id = self.table.insert(name.clone(), value, || Placeholder::mint(&shape)).map_err(|_| PlanError::Random)?;
+        let mint = || Placeholder::mint(&shape);
+        let id = match value {
+            Some(value) => self.table.insert(name.clone(), value, mint).map_err(|_| PlanError::Random)?,
+            None => self.table.insert_deferred(name.clone(), mint().map_err(|_| PlanError::Random)?),
+        };
         let binding = binding.map(|binding| Binding { secret: name, ..binding });
         self.details.insert(id, Detail { binding, cause: claim.cause, places: vec![claim.place] });
         Ok(())
     }
 
-    /// The secret that holds exactly these bytes.
+    /// The secret that holds exactly these bytes, or that they refer to.
     pub(super) fn find(&self, value: &[u8]) -> Option<SecretId> {
-        self.table.find(&Secret::new(value.to_vec()))
+        let named = referred(value).and_then(|name| self.table.named(&name));
+        named.or_else(|| self.table.find(&Secret::new(value.to_vec())))
     }
 
     pub(super) fn table(&self) -> &Table {
@@ -128,7 +135,7 @@ impl Settled {
                 places: detail.places.clone(),
                 reason: detail.cause.reason.clone(),
                 origin: detail.cause.origin.clone(),
-                is_distinctive: is_distinctive(held.value().expose()),
+                is_distinctive: held.value().is_none_or(|value| is_distinctive(value.expose())),
             })
         };
         self.table.iter().filter_map(plan).collect()
@@ -137,12 +144,11 @@ impl Settled {
 
 /// The form of a claim's placeholder: what its clients check, else one that tells nothing.
 fn shape(claim: &Claim) -> Shape {
-    let known = || {
-        claim.cause.entry.map_or_else(|| form::plain_shape(&claim.value), |entry| entry.credential.shape(&claim.value))
-    };
+    let value = claim.value.as_ref().map_or(&b""[..], |value| value.as_slice());
+    let known = || claim.cause.entry.map_or_else(|| form::plain_shape(value), |entry| entry.credential.shape(value));
     match claim.form {
         Form::Plain => known(),
-        Form::Jwt => form::token_shape(&claim.value).unwrap_or_else(known),
+        Form::Jwt => form::token_shape(value).unwrap_or_else(known),
     }
 }
 

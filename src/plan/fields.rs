@@ -8,6 +8,7 @@ use super::wants::{Want, Wants, wants};
 use crate::mask::{Found, Place, Site};
 use crate::policy::{self, Field, Judge, Merged, Note, Render};
 use crate::scrub::{self, Cause, Judgement};
+use crate::secret::Held;
 
 /// What stands before the name of a variable that would win over the run's own.
 pub(super) const OVERRULED: &str = "AGENTSECRETS_OVERRULED_";
@@ -66,7 +67,8 @@ pub(super) fn ending(site: &Site<'_>, fields: &[Field], settled: &Settled) -> Op
     if field.judge != Judge::Ending || site.text.len() < LEAST_ENDING {
         return None;
     }
-    let held = settled.table().iter().find(|(_, held)| held.value().expose().ends_with(site.text))?.1;
+    let ends = |held: &Held| held.value().is_some_and(|value| value.expose().ends_with(site.text));
+    let held = settled.table().iter().find(|(_, held)| ends(held))?.1;
     let placeholder = held.placeholder.as_str();
     Some(placeholder.get(placeholder.len().checked_sub(site.text.len())?..)?.to_owned())
 }

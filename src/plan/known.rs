@@ -21,7 +21,7 @@ pub(super) enum Reach<'a> {
 pub(super) fn within(text: &[u8], settled: &Settled, reach: Reach<'_>) -> Vec<(Range<usize>, SecretId)> {
     let mut found = Vec::new();
     for (id, held) in settled.table().iter() {
-        let value = held.value().expose();
+        let Some(value) = held.value().map(|value| value.expose()) else { continue };
         if is_sought(value, id, reach) && value.len() <= text.len() {
             found.extend(memchr::memmem::find_iter(text, value).map(|start| (start..start + value.len(), id)));
         }

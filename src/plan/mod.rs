@@ -269,7 +269,7 @@ pub enum MaskContent {
 pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError> {
     let variables = variables::sites(request.environment);
     let mut claims = claims::Claims::default();
-    offers::claim(&request.offers, &mut claims);
+    offers::claim(&request.offers, policy, &mut claims);
     variables::claim(&variables, policy, &request.offers, &mut claims);
     let judged = files::judge(&request.findings.found, policy, &mut claims);
     let value = |name: &str| variables::value(&variables, name).or_else(|| files::variable(&judged, name));

@@ -10,17 +10,17 @@ use super::claims::{Claim, Claims, Settled};
 use super::variables::Variables;
 use super::{Decision, VariablePlan};
 use crate::mask::Found;
-use crate::policy::{self, Form, Origin};
+use crate::policy::{self, Form, Merged, Origin};
 use crate::scrub::Cause;
 use crate::secret::{Held, Secret, SecretId, SecretName};
 
-/// A secret of the workspace with its value.
+/// A secret of the workspace.
 #[derive(Debug)]
 pub struct Offer {
     /// Its name.
     pub name: SecretName,
-    /// Its value.
-    pub value: Secret,
+    /// Its value; `None` where it is fetched when it is used.
+    pub value: Option<Secret>,
     /// Where it comes from: ``workspace `acme` (keychain)``.
     pub place: String,
     /// The line that names it.
@@ -28,13 +28,18 @@ pub struct Offer {
 }
 
 /// Claims every offer; they come before all else, so that they keep their names.
-pub(super) fn claim(offers: &[Offer], claims: &mut Claims) {
+pub(super) fn claim(offers: &[Offer], policy: &Merged, claims: &mut Claims) {
     for offer in offers {
-        let entry = policy::catalogue().recognise(offer.name.as_str(), offer.value.expose());
+        let name = offer.name.as_str();
+        let recognised = match &offer.value {
+            Some(value) => policy::catalogue().recognise(name, value.expose()),
+            None => policy::catalogue().variable(name),
+        };
+        let entry = policy.entry(name, recognised);
         let reason = format!("comes from {}", offer.place);
         claims.push(Claim {
             name: offer.name.clone(),
-            value: Zeroizing::new(offer.value.expose().to_vec()),
+            value: offer.value.as_ref().map(|value| Zeroizing::new(value.expose().to_vec())),
             cause: Cause { entry, reason, origin: offer.origin.clone() },
             form: Form::Plain,
             place: offer.place.clone(),
@@ -76,6 +81,10 @@ pub(super) fn add(offers: &[Offer], settled: &Settled, found: &[Found], variable
 
 /// The settled secret of an offer that is bound.
 fn held<'a>(offer: &Offer, settled: &'a Settled) -> Option<(SecretId, &'a Held)> {
-    let id = settled.find(offer.value.expose())?;
+    let id = match &offer.value {
+        Some(value) => settled.find(value.expose())?,
+        // Offers are claimed first, and have their names.
+        None => settled.table().named(&offer.name)?,
+    };
     Some((id, settled.table().get(id)?)).filter(|_| settled.is_bound(id))
 }

@@ -46,7 +46,7 @@ impl Want {
     pub(super) fn claim(&self, site: &Site<'_>, place: &str, claims: &mut Claims) {
         claims.push(Claim {
             name: name_of(&self.name),
-            value: zeroize::Zeroizing::new(self.value(site).to_vec()),
+            value: Some(zeroize::Zeroizing::new(self.value(site).to_vec())),
             cause: self.cause.clone(),
             form: self.form,
             place: place.to_owned(),
@@ -60,6 +60,9 @@ pub(super) fn wants(site: &Site<'_>, policy: &Merged) -> Wants {
     match site.place {
         Place::Number | Place::Key | Place::Switch => Wants::Nothing,
         Place::Text => in_comment(site),
+        Place::Value if crate::secret::referred(site.value).is_some() => {
+            Wants::Secrets(vec![Want::new(0..site.text.len(), site.key, refers())])
+        }
         Place::Value if site.is_interpolated() => in_interpolated(site, policy),
         Place::Value => match scrub::judge(site.key, site.value, policy) {
             Judgement::Keep => Wants::Nothing,
@@ -151,6 +154,11 @@ fn is_scaffold(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 5] = [b"", b"bearer", b"basic", b"token", b"apikey"];
     let core: Vec<u8> = text.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
     WORDS.contains(&core.as_slice())
+}
+
+/// Why a text in the place of a value is replaced.
+fn refers() -> Cause {
+    Cause { reason: "refers to a secret of the workspace".into(), ..hidden_in_escapes() }
 }
 
 fn hidden_in_escapes() -> Cause {

@@ -40,8 +40,8 @@ pub use files::{
 };
 pub use host::{Host, HostError};
 pub use layers::{
-    EgressPolicy, Flags, Inspect, Isolation, Layers, Merged, OnStray, PolicyError, PolicyPlace, PolicyText,
-    SecretPolicy, SecretSource, Sourced, StoreKind,
+    Cache, EgressPolicy, Flags, Hashicorp, Inspect, Isolation, Layers, Login, Merged, OnStray, PolicyError,
+    PolicyPlace, PolicyText, SecretPolicy, SecretSource, Sourced, StoreKind,
 };
 pub use link::{LONGEST_LINK, Link, LinkError};
 pub use path::{PathError, RequestPath};

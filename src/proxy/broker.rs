@@ -10,6 +10,7 @@ use super::tasks::Tasks;
 use super::totals::Counters;
 use super::{Listeners, Notice, ProxyError, Settings, Totals, refusals};
 use crate::secret::Table;
+use crate::source::Deferred;
 
 /// A running broker. Dropped without [`close`](Self::close) it ends with its runtime.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Broker {
     tasks: Tasks,
     counters: Arc<Counters>,
     secrets: Arc<Table>,
+    deferred: Vec<Arc<Deferred>>,
 }
 
 impl Broker {
@@ -25,6 +27,7 @@ impl Broker {
         let tasks = Tasks::default();
         let counters = Arc::new(Counters::default());
         let secrets = Arc::clone(&settings.secrets);
+        let deferred = settings.deferred.values().cloned().collect();
         let explicit: Vec<_> =
             listeners.explicit.into_iter().map(|listener| adopt("explicit", listener)).collect::<Result<_, _>>()?;
         let transparent: Vec<_> = listeners
@@ -53,11 +56,14 @@ impl Broker {
         for (listener, purpose) in explicit.chain(transparent.into_iter().map(of_purpose(Purpose::Transparent))) {
             tasks.spawn(listener::run(Arc::clone(&shared), listener, purpose, Arc::clone(&permits)));
         }
-        Ok(Self { tasks, counters, secrets })
+        Ok(Self { tasks, counters, secrets, deferred })
     }
 
     /// Ends every connection at once and says what the run did.
     pub async fn close(self) -> Totals {
+        for deferred in &self.deferred {
+            deferred.give_up();
+        }
         self.tasks.close().await;
         self.counters.totals(&self.secrets)
     }

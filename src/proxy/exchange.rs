@@ -24,10 +24,10 @@ use super::route::{Allowed, Security, decide};
 use super::rulebook::Site;
 use super::shared::Shared;
 use super::upstream::{Offer, Outgoing, UpstreamBody, UpstreamError};
+use super::values;
 use super::websocket::{self, Socket};
 use crate::audit::{Decision, Verdict, recorded_path};
 use crate::policy::Authority;
-use crate::secret::SecretName;
 
 /// What the log says of a request whatever becomes of it.
 pub(super) struct Noted {
@@ -62,7 +62,7 @@ pub(super) fn noted<B>(shared: &Shared, authority: &Authority, security: Securit
         method: request.method().clone(),
         scheme: security.word(),
         authority: authority.clone(),
-        path: recorded_path(target, |text| shared.secret_in(text).map(SecretName::as_str)),
+        path: recorded_path(target, |text| shared.secret_in(text)),
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn run(
         body.close(gate);
         opener
     });
-    let judged = match judge(shared, site, security, parts) {
+    let judged = match judge(shared, site, security, parts).await {
         Ok(judged) => judged,
         Err(refused) => return refuse(shared, &noted, &refused),
     };
@@ -116,13 +116,22 @@ struct Body {
     expects: Option<Opener>,
 }
 
-fn judge(shared: &Arc<Shared>, site: &Arc<Site>, security: Security, parts: request::Parts) -> Result<Judged, Refused> {
+async fn judge(
+    shared: &Arc<Shared>,
+    site: &Arc<Site>,
+    security: Security,
+    parts: request::Parts,
+) -> Result<Judged, Refused> {
     let mut headers = parts.headers;
     if parts.method == Method::CONNECT {
         return Err(Refused::malformed("CONNECT is for the proxy, not for a tunnel inside it"));
     }
     head::check(parts.version, &headers)?;
-    let allowed = decide(site, security, &parts.method, &parts.uri, &headers)?;
+    let mut allowed = decide(site, security, &parts.method, &parts.uri, &headers)?;
+    if site.bound.iter().any(|bound| bound.deferred.is_some()) {
+        // Rare: on the heap it does not make every request's task large.
+        allowed = Box::pin(values::fetch(shared, allowed, &parts.uri, &headers)).await?;
+    }
     let wants_trailers = head::strip_request(&mut headers);
     if site.bound.iter().any(|bound| bound.is_narrowed()) {
         head::strip_overrides(&mut headers);

@@ -45,6 +45,7 @@ mod totals;
 mod transparent;
 mod tunnel;
 mod upstream;
+mod values;
 mod websocket;
 mod wire;
 
@@ -57,4 +58,4 @@ pub use redact::{Redactor, Stream as RedactionStream};
 pub use settings::{Listeners, LoopbackSockets, Settings};
 pub use token::{Presented, Token};
 pub use totals::Totals;
-pub use upstream::{ConnectTo, UpstreamError, UpstreamProxy};
+pub use upstream::{ConnectTo, Fetcher, UpstreamError, UpstreamProxy};

@@ -54,6 +54,13 @@ pub enum Notice {
         /// The reason.
         reason: String,
     },
+    /// A value that is fetched when it is used could not be had.
+    FetchFailed {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        reason: String,
+    },
     /// A placeholder of a secret that is not bound to this target travelled there; it is worthless there.
     Inert {
         /// The secret that it stands for.
@@ -68,13 +75,14 @@ impl Notice {
     fn named(mut self, redactor: &Redactor) -> Self {
         let (authority, reason) = match &mut self {
             Self::HostRefused { authority } | Self::PortRefused { authority } | Self::Inert { authority, .. } => {
-                (authority, None)
+                (Some(authority), None)
             }
             Self::AddressRefused { authority, why: reason, .. }
             | Self::HandshakeFailed { authority, reason, .. }
-            | Self::UpstreamFailed { authority, reason } => (authority, Some(reason)),
+            | Self::UpstreamFailed { authority, reason } => (Some(authority), Some(reason)),
+            Self::FetchFailed { reason, .. } => (None, Some(reason)),
         };
-        if let Host::Name(name) = &mut authority.host {
+        if let Some(Host::Name(name)) = authority.map(|authority| &mut authority.host) {
             rename(name, redactor);
         }
         if let Some(reason) = reason {

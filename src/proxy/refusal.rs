@@ -139,6 +139,28 @@ impl Refused {
         }
     }
 
+    /// The value is fetched when it is used, and its source gave none. Why is for the user to read: the words of a source
+    /// are not the child's.
+    pub(super) fn unfetched(name: &SecretName) -> Self {
+        Self {
+            code: "value_not_fetched",
+            status: StatusCode::BAD_GATEWAY,
+            error: "proxy_configuration_error",
+            sentence: format!("the value of `{name}` cannot be fetched from its source"),
+            hint: Some("see what agentsecrets says on its own terminal, or `agentsecrets log show`".into()),
+        }
+    }
+
+    /// The value has changed too often to be looked for in what comes back.
+    pub(super) fn restless(name: &SecretName) -> Self {
+        Self {
+            code: "value_changes",
+            sentence: format!("the value of `{name}` has changed too often in this run"),
+            hint: Some(format!("let it be used longer: `cache = \"run\"` in [secrets.{name}]")),
+            ..Self::unfetched(name)
+        }
+    }
+
     /// The log cannot be written, so nothing is sent (L4).
     pub(super) fn log() -> Self {
         Self {

@@ -73,6 +73,12 @@ impl Allowed {
         &self.host.0
     }
 
+    /// The same request with the values of what is bound there.
+    pub(super) fn with_values(self, bound: Vec<Arc<Bound>>) -> Self {
+        let host = VerifiedHost(Arc::new(Site { bound, ..Site::clone(self.site()) }));
+        Self { host, ..self }
+    }
+
     /// Whether `bound` may be used for this request, by transport and rules; `Err` where a rule forbids it.
     pub(super) fn permits(&self, bound: &Bound) -> Result<bool, Refused> {
         if self.security == Security::Plain && !bound.binding.plaintext {

@@ -12,16 +12,20 @@ use memchr::memmem::Finder;
 use super::{ProxyError, Settings};
 use crate::policy::{Authority, Binding, Egress, Host, Rule, Slot, TokenEndpoint, Verdict};
 use crate::secret::{Placeholder, Secret, SecretId, SecretName, Table};
+use crate::source::Deferred;
 
 /// One secret with the places where it may be put in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Bound {
     pub(super) id: SecretId,
     pub(super) name: SecretName,
     pub(super) placeholder: Placeholder,
     /// Finds the placeholder; made once, because making it costs more than a search.
     pub(super) finder: Finder<'static>,
+    /// The value. Empty where it is still to be fetched, and nothing empty is ever put in.
     pub(super) value: Arc<Secret>,
+    /// What fetches it.
+    pub(super) deferred: Option<Arc<Deferred>>,
     pub(super) slots: Vec<Place>,
     pub(super) attach: Option<Attachment>,
     /// Headers by which the service authenticates; none is sent beside an injected one.
@@ -45,7 +49,7 @@ pub(super) enum Place {
 }
 
 /// A default credential header, its format taken apart at `{}`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Attachment {
     pub(super) header: HeaderName,
     pub(super) before: String,
@@ -64,7 +68,7 @@ pub(super) enum Reach {
 }
 
 /// What policy says of one host and port.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Site {
     pub(super) authority: Authority,
     pub(super) verdict: Verdict,
@@ -249,7 +253,8 @@ fn compile(binding: &Binding, settings: &Settings) -> Result<Bound, ProxyError> 
         name: held.name.clone(),
         placeholder: held.placeholder.clone(),
         finder: Finder::new(held.placeholder.as_str()).into_owned(),
-        value: Arc::clone(held.value()),
+        value: held.value().map_or_else(|| Arc::new(Secret::new(Vec::new())), Arc::clone),
+        deferred: settings.deferred.get(&binding.secret).cloned(),
         slots,
         attach: attach.transpose()?,
         credential_headers,
@@ -314,6 +319,7 @@ pub(super) mod tests {
             token_required: false,
             authority: CertificateAuthority::new().unwrap(),
             secrets: Arc::new(table),
+            deferred: std::collections::HashMap::new(),
             egress: Egress {
                 allow: bindings.iter().flat_map(|binding| binding.targets.clone()).collect(),
                 ..Egress::default()

@@ -13,7 +13,8 @@ use super::upstream::{ConnectTo, UpstreamProxy};
 use super::{CertificateAuthority, Notice, Token};
 use crate::audit::Sink;
 use crate::policy::{Binding, Egress, ServiceId, TokenEndpoint};
-use crate::secret::Table;
+use crate::secret::{SecretName, Table};
+use crate::source::Deferred;
 
 /// Everything the broker has to know.
 pub struct Settings {
@@ -27,6 +28,8 @@ pub struct Settings {
     pub authority: CertificateAuthority,
     /// The secrets.
     pub secrets: Arc<Table>,
+    /// What fetches the values of those that have none yet.
+    pub deferred: HashMap<SecretName, Arc<Deferred>>,
     /// Which secret may go where.
     pub bindings: Vec<Binding>,
     /// Where anything may go. Targets of bindings are to be in `allow` already.

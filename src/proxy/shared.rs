@@ -47,8 +47,10 @@ impl Shared {
         explicit: Vec<SocketAddr>,
     ) -> Result<Self, ProxyError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let redaction_changes_length =
-            settings.secrets.iter().any(|(_, held)| held.value().len() != held.placeholder.as_str().len());
+        let redaction_changes_length = settings
+            .secrets
+            .iter()
+            .any(|(_, held)| held.value().is_none_or(|value| value.len() != held.placeholder.as_str().len()));
         let redactor = Redactor::new(&settings.secrets);
         let programs = Programs::new(settings.loopback.clone());
         Ok(Self {
@@ -72,8 +74,8 @@ impl Shared {
     }
 
     /// The secret whose placeholder or value stands in `text`.
-    pub(super) fn secret_in(&self, text: &[u8]) -> Option<&SecretName> {
-        let inert = self.book.placeholders().within(text).next().map(|(_, name)| name);
+    pub(super) fn secret_in(&self, text: &[u8]) -> Option<SecretName> {
+        let inert = self.book.placeholders().within(text).next().map(|(_, name)| name.clone());
         inert.or_else(|| self.redactor.secret_in(text))
     }
 }

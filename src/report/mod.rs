@@ -25,7 +25,7 @@ pub use known::{agents, services};
 pub use news::news;
 pub use notice::notice;
 pub use plain::plain;
-pub use prompt::prompt;
+pub use prompt::{confirm, prompt};
 pub use summary::{Totals, summary};
 pub use terminal::Terminal;
 

@@ -26,6 +26,7 @@ pub fn notice(notice: &Notice) -> String {
             )
         }
         Notice::UpstreamFailed { authority, reason } => format!("no answer from {authority}: {reason}"),
+        Notice::FetchFailed { secret, reason } => format!("cannot fetch the value of {secret}: {}", plain(reason)),
         Notice::Inert { secret, authority } => {
             format!("the placeholder of {secret} went to {authority}, where it is worthless: it is not bound there")
         }

@@ -52,6 +52,20 @@ pub fn prompt(question: &str) -> io::Result<Option<Secret>> {
     answer(&silent.terminal).map(Some)
 }
 
+/// Whether the user says yes to `question`; no where there is no terminal, and for every other answer.
+pub fn confirm(question: &str) -> io::Result<bool> {
+    let options = OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).to_owned();
+    let Ok(mut terminal) = options.open("/dev/tty") else { return Ok(false) };
+    terminal.write_all(format!("{question} [y/N] ").as_bytes())?;
+    let mut line = Vec::new();
+    let mut byte = [0];
+    // Byte by byte: what is behind the line is somebody else's.
+    while terminal.read(&mut byte)? > 0 && byte[0] != b'\n' {
+        line.push(byte[0]);
+    }
+    Ok(matches!(line.trim_ascii().to_ascii_lowercase().as_slice(), b"y" | b"yes"))
+}
+
 fn answer(mut input: impl Read) -> io::Result<Secret> {
     let mut line = Zeroizing::new(Vec::with_capacity(MOST));
     // Byte by byte: a buffer would keep what was typed.

@@ -5,11 +5,10 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
 use super::base_urls;
-use super::broking::{self, Credentials, Wires};
+use super::broking::{self, Credentials, Supplies, Wires};
 use super::hooks::{self, Hook};
 use super::told::{Heard, Told};
 use super::trust::{self, Certificates};
@@ -30,7 +29,7 @@ pub(super) fn run(
     order: &Order,
     streams: Streams,
     mut planned: Planned,
-    upstream: Vec<CertificateDer<'static>>,
+    supplies: Supplies,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
     let signals = Signals::block().map_err(RunError::Signals)?;
@@ -50,7 +49,7 @@ pub(super) fn run(
     let (sender, notices) = mpsc::channel(256);
     // Nothing crosses a seal that is not there.
     let mut heard = Heard { notices, news: mpsc::channel(1).1 };
-    let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, upstream };
+    let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, supplies };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error || ci::is_ci(world, order));
@@ -68,6 +67,8 @@ pub(super) fn run(
         shown.finish(&signals);
         Ok::<_, RunError>((ended, broker.close().await))
     })?;
+    // A source that does not answer holds nobody up.
+    runtime.shutdown_background();
     told.finish(&mut heard);
     let exit = ended.as_ref().map_or_else(RunError::exit, |exit| *exit);
     log.close(Some(exit.code()))?;

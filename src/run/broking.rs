@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
+use super::offers::DeferredValues;
 use super::{Order, RunError};
 use crate::audit::{Sink, Start};
 use crate::plan::Planned;
@@ -56,11 +57,7 @@ pub(super) fn settings(
     credentials: Credentials,
     wires: Wires,
 ) -> Result<Settings, RunError> {
-    let variable = |name: &str| world.variable(name).and_then(|value| value.to_str()).unwrap_or_default();
-    let either = |lower: &str, upper: &str| {
-        if variable(lower).is_empty() { variable(upper) } else { variable(lower) }.to_owned()
-    };
-    let upstream_proxy = UpstreamProxy::parse(&either("https_proxy", "HTTPS_PROXY"), &either("no_proxy", "NO_PROXY"))?;
+    let upstream_proxy = upstream_proxy(world)?;
     let catalogue = policy::catalogue();
     Ok(Settings {
         run_id: planned.plan.run,
@@ -68,6 +65,7 @@ pub(super) fn settings(
         token_required: wires.loopback.is_none(),
         authority: credentials.authority,
         secrets: Arc::new(planned.secrets),
+        deferred: wires.supplies.deferred,
         bindings: planned.bindings,
         egress: planned.plan.egress,
         token_endpoints: catalogue.token_endpoints().cloned().collect(),
@@ -76,13 +74,22 @@ pub(super) fn settings(
         inspect_all: planned.plan.inspect == Inspect::All,
         block_stray: planned.plan.on_stray == OnStray::Block,
         connect_to: order.connect_to.clone(),
-        upstream_certificates: wires.upstream,
+        upstream_certificates: wires.supplies.upstream,
         upstream_proxy,
         loopback: wires.loopback,
         audit: wires.log,
         notices: wires.notices,
         names: Arc::default(),
     })
+}
+
+/// The proxy that the user's own environment names.
+pub(super) fn upstream_proxy(world: &World) -> Result<Option<UpstreamProxy>, RunError> {
+    let variable = |name: &str| world.variable(name).and_then(|value| value.to_str()).unwrap_or_default();
+    let either = |lower: &str, upper: &str| {
+        if variable(lower).is_empty() { variable(upper) } else { variable(lower) }.to_owned()
+    };
+    Ok(UpstreamProxy::parse(&either("https_proxy", "HTTPS_PROXY"), &either("no_proxy", "NO_PROXY"))?)
 }
 
 /// What clients leave out of each service's paths.
@@ -113,8 +120,16 @@ pub(super) struct Wires {
     pub(super) log: Arc<Sink>,
     /// Where notices go.
     pub(super) notices: mpsc::Sender<Notice>,
+    /// What the broker is given for its work.
+    pub(super) supplies: Supplies,
+}
+
+/// What a broker is given beside its plan.
+pub(super) struct Supplies {
     /// Certificates trusted upstream beside the platform's.
     pub(super) upstream: Vec<CertificateDer<'static>>,
+    /// What fetches values when they are used.
+    pub(super) deferred: DeferredValues,
 }
 
 /// The certificates that `--upstream-ca` names.

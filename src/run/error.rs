@@ -114,6 +114,12 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// A dotenv file that is to be put back and is not what was left of it.
+    #[error("`{}`: it has changed since its values were taken out", path.display())]
+    NotAsLeft {
+        /// Its path.
+        path: PathBuf,
+    },
     /// `--upstream-ca` names no certificates.
     #[error("`{}`: holds no certificate in PEM form", path.display())]
     UpstreamCertificate {
@@ -202,6 +208,9 @@ impl RunError {
             Self::NoSecret { workspace, .. } => Some(format!("agentsecrets secrets list --workspace {workspace}")),
             Self::WorkspaceExists { name } => Some(format!("agentsecrets workspace use {name}")),
             Self::WorkspaceFull { name, .. } => Some(format!("agentsecrets workspace remove {name} --yes")),
+            Self::NotAsLeft { path } => {
+                Some(format!("put your changes aside (mv {0} {0}.mine), and make it as it was left", path.display()))
+            }
             Self::NotAllowed { workspace, .. } => {
                 Some(format!("agentsecrets workspace allowlist list --workspace {workspace}"))
             }

@@ -3,11 +3,10 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
 use super::base_urls;
-use super::broking::{self, Credentials, Wires};
+use super::broking::{self, Credentials, Supplies, Wires};
 use super::hooks::{self, Hook};
 use super::profile::named_descriptor;
 use super::sealed::{exit, left_out};
@@ -36,7 +35,7 @@ pub(super) fn run(
     order: &Order,
     streams: Streams,
     mut planned: Planned,
-    upstream: Vec<CertificateDer<'static>>,
+    supplies: Supplies,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
     let signals = Signals::block_with_job_control().map_err(RunError::Signals)?;
@@ -68,7 +67,7 @@ pub(super) fn run(
     let environment = scrub::environment(std::mem::take(&mut planned.environment), &wiring, rules);
     let (sender, notices) = mpsc::channel(256);
     let mut heard = Heard { notices, news: mpsc::channel(1).1 };
-    let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, upstream };
+    let wires = Wires { loopback: None, log: std::sync::Arc::clone(&log), notices: sender, supplies };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let mut told = Told::new(terminal, !world.terminal.error || ci::is_ci(world, order));
@@ -88,6 +87,8 @@ pub(super) fn run(
         shown.finish(&signals);
         Ok::<_, RunError>((ended, key, broker.close().await))
     })?;
+    // A source that does not answer holds nobody up.
+    runtime.shutdown_background();
     told.finish(&mut heard);
     let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status, key));
     log.close(Some(exit.code()))?;

@@ -1,16 +1,20 @@
-//! What the workspace offers to the child: its bound secrets, each with its value.
+//! What the workspace offers to the child: its bound secrets.
 //!
-//! A run takes every value at its start, because files and variables that hold one must be found before the child starts.
-//! A secret that is bound to no host is neither fetched nor offered, so that a keychain is asked only for what this run
-//! can use.
+//! What this machine keeps is fetched at the start of a run, because files and variables that hold a value must be found
+//! before the child starts. What a program prints or a server hands out is fetched when it is used, and so is everything
+//! of which policy says how long it is used. A secret that is bound to no host is neither fetched nor offered, so that a
+//! keychain is asked only for what this run can use.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use super::RunError;
 use super::sources::Sources;
 use crate::plan::Offer;
 use crate::policy::{self, Merged, SecretPolicy, SecretSource};
-use crate::secret::{Secret, WorkspaceName};
+use crate::secret::{SecretName, WorkspaceName};
+use crate::source::Deferred;
 use crate::world::World;
 
 /// Whether values are fetched.
@@ -18,20 +22,24 @@ use crate::world::World;
 pub(super) enum Fetch {
     /// From their sources.
     Values,
-    /// They are not: random bytes stand in, for a plan that is only shown. It starts no program and opens no store.
-    StandIns,
+    /// They are not, for a plan that is only shown. It starts no program and opens no store.
+    Nothing,
 }
+
+/// What fetches values when they are used.
+pub(super) type DeferredValues = HashMap<SecretName, Arc<Deferred>>;
 
 /// The offers, and what the user should know of secrets that are not offered.
 #[derive(Default)]
-pub(super) struct Offers {
-    pub(super) offers: Vec<Offer>,
+pub(super) struct Gathered {
+    pub(super) offered: Vec<Offer>,
     pub(super) notes: Vec<String>,
+    pub(super) deferred: DeferredValues,
 }
 
 /// Gathers what the layers offer.
-pub(super) fn gather(world: &World, merged: &Merged, fetch: Fetch) -> Result<Offers, RunError> {
-    let mut gathered = Offers::default();
+pub(super) fn gather(world: &World, merged: &Merged, fetch: Fetch) -> Result<Gathered, RunError> {
+    let mut gathered = Gathered::default();
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let sources = Sources::new(world);
     let default = WorkspaceName::default();
@@ -44,10 +52,15 @@ pub(super) fn gather(world: &World, merged: &Merged, fetch: Fetch) -> Result<Off
             continue;
         }
         let value = match fetch {
-            Fetch::Values => sources.fetch(workspace, &secret.name, source)?,
-            Fetch::StandIns => stand_in()?,
+            Fetch::Values if is_deferred(secret, source) => {
+                let deferred = sources.deferred(workspace, secret, source)?;
+                gathered.deferred.insert(secret.name.clone(), Arc::new(deferred));
+                None
+            }
+            Fetch::Values => Some(sources.fetch(workspace, &secret.name, source)?),
+            Fetch::Nothing => None,
         };
-        gathered.offers.push(Offer {
+        gathered.offered.push(Offer {
             name: secret.name.clone(),
             value,
             place: place(source, workspace),
@@ -67,12 +80,15 @@ fn place(source: &SecretSource, workspace: &WorkspaceName) -> String {
         SecretSource::Env { .. } => format!("workspace `{workspace}` (env)"),
         SecretSource::Dotenv { .. } => format!("workspace `{workspace}` (dotenv)"),
         SecretSource::Command { .. } => format!("workspace `{workspace}` (command)"),
+        SecretSource::Hashicorp(at) => format!("workspace `{workspace}` ({})", at.server),
     }
 }
 
-/// A value that is nobody's.
-fn stand_in() -> Result<Secret, RunError> {
-    let mut bytes = vec![0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| crate::plan::PlanError::Random)?;
-    Ok(Secret::new(bytes))
+/// Whether the value is fetched when it is used. That of the environment is there already.
+fn is_deferred(secret: &SecretPolicy, source: &SecretSource) -> bool {
+    match source {
+        SecretSource::Env { .. } => false,
+        SecretSource::Command { .. } | SecretSource::Hashicorp(_) => true,
+        SecretSource::Store(_) | SecretSource::Dotenv { .. } => secret.cache.is_some(),
+    }
 }

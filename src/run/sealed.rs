@@ -8,12 +8,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::base_urls;
-use super::broking::{self, Credentials, Wires};
+use super::broking::{self, Credentials, Supplies, Wires};
 use super::told::{Heard, Told};
 use super::watch::{Child, watch};
 use super::{Order, Outcome, RunError, browser, ci, ports, profile, trust};
@@ -49,7 +48,7 @@ pub(super) fn run(
     order: &Order,
     started: Started,
     mut planned: Planned,
-    upstream: Vec<CertificateDer<'static>>,
+    supplies: Supplies,
     bound: Bound,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
@@ -84,7 +83,7 @@ pub(super) fn run(
     let browser = doors.listeners.pop().map(|listener| browser::Asked::new(listener, world, order, &planned.plan));
     let loopback: Arc<dyn LoopbackSockets> =
         Arc::new(ChildLoopback { loopback: own_loopback, processes: stage.processes() });
-    let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, upstream };
+    let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, supplies };
     let arguments = std::mem::take(&mut planned.arguments);
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let own_terminal = Attached::connect(user, master, keeper).map_err(RunError::Terminal)?;
@@ -114,6 +113,8 @@ pub(super) fn run(
         shown.finish(&signals);
         Ok::<_, RunError>((ended, key, totals))
     })?;
+    // A source that does not answer holds nobody up.
+    runtime.shutdown_background();
     tracing::debug!(?totals, "the broker is closed");
     told.finish(&mut heard);
     let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status, key));

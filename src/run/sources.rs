@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::RunError;
 use crate::mask::{self, Dialect, Notation, Place, Replacement};
-use crate::policy::{self, SecretSource, StoreKind};
+use crate::policy::{self, Cache, SecretPolicy, SecretSource, StoreKind};
 use crate::report;
-use crate::secret::{Secret, SecretName, WorkspaceName};
+use crate::secret::{Secret, SecretName, WorkspaceName, reference_to, referred};
 use crate::source::{
-    Captured, CommandSource, FileStore, Key, Keychain, PASSED, Passphrase, Source, SourceError, Store, Surroundings,
+    Captured, CommandSource, Deferred, FileStore, Key, Keychain, PASSED, Passphrase, Source, SourceError, Store,
+    Surroundings,
 };
 use crate::world::World;
 
@@ -28,8 +30,8 @@ const LARGEST_DOTENV: u64 = 1 << 20;
 /// The stores and sources of the user.
 pub struct Sources<'a> {
     world: &'a World,
-    file: FileStore,
-    keychain: Keychain,
+    file: Arc<FileStore>,
+    keychain: Arc<Keychain>,
 }
 
 impl<'a> Sources<'a> {
@@ -48,7 +50,7 @@ impl<'a> Sources<'a> {
         }
         let identity = world.variable("AGENTSECRETS_IDENTITY").filter(|path| !path.is_empty()).map(PathBuf::from);
         let file = FileStore::new(world.state_directory.join("store"), identity, passphrase);
-        Self { world, file, keychain }
+        Self { world, file: Arc::new(file), keychain: Arc::new(keychain) }
     }
 
     /// The encrypted file.
@@ -64,8 +66,8 @@ impl<'a> Sources<'a> {
     /// A store.
     pub fn store(&self, kind: StoreKind) -> &dyn Store {
         match kind {
-            StoreKind::Keychain => &self.keychain,
-            StoreKind::File => &self.file,
+            StoreKind::Keychain => &*self.keychain,
+            StoreKind::File => &*self.file,
         }
     }
 
@@ -77,22 +79,45 @@ impl<'a> Sources<'a> {
         source: &SecretSource,
     ) -> Result<Secret, RunError> {
         let key = Key { workspace: workspace.clone(), name: name.clone() };
-        let failed = |source| RunError::Fetch { name: name.clone(), source };
-        match source {
-            SecretSource::Store(kind) => self.store(*kind).fetch(&key).map_err(failed),
-            SecretSource::Env { variable } => {
-                self.environment(variable.as_deref().unwrap_or(name.as_str())).fetch(&key).map_err(failed)
-            }
-            SecretSource::Dotenv { path, key: called } => {
-                let path = super::absolute(self.world, path);
-                let values = dotenv(&path)?;
-                let captured = Captured::new(format!("`{}`", path.display()), values);
-                captured.called(called.as_deref().unwrap_or(name.as_str())).fetch(&key).map_err(failed)
-            }
+        self.source(name, source)?.fetch(&key).map_err(|source| RunError::Fetch { name: name.clone(), source })
+    }
+
+    /// The same, to be fetched when it is used.
+    pub(super) fn deferred(
+        &self,
+        workspace: &WorkspaceName,
+        secret: &SecretPolicy,
+        source: &SecretSource,
+    ) -> Result<Deferred, RunError> {
+        let name = &secret.name;
+        let asked = self.source(name, source)?;
+        asked.prepare().map_err(|source| RunError::Fetch { name: name.clone(), source })?;
+        let lifetime = match secret.cache {
+            None | Some(Cache::Run) => None,
+            Some(Cache::For(time)) => Some(time),
+        };
+        let key = Key { workspace: workspace.clone(), name: name.clone() };
+        Ok(Deferred::new(key, asked, lifetime))
+    }
+
+    /// What policy names, ready to be asked for the secret `name`; no store is opened yet.
+    fn source(&self, name: &SecretName, source: &SecretSource) -> Result<Arc<dyn Source>, RunError> {
+        Ok(match source {
+            SecretSource::Store(StoreKind::Keychain) => Arc::clone(&self.keychain) as Arc<dyn Source>,
+            SecretSource::Store(StoreKind::File) => Arc::clone(&self.file) as Arc<dyn Source>,
+            SecretSource::Env { variable } => Arc::new(self.environment(variable.as_deref().unwrap_or(name.as_str()))),
+            SecretSource::Dotenv { path, key } => Arc::new(Dotenv {
+                path: super::absolute(self.world, path),
+                key: key.clone().unwrap_or_else(|| name.to_string()),
+            }),
             SecretSource::Command { argv, environment } => {
-                CommandSource::new(argv.clone(), self.surroundings(environment), COMMAND).fetch(&key).map_err(failed)
+                Arc::new(CommandSource::new(argv.clone(), self.surroundings(environment), COMMAND))
             }
-        }
+            SecretSource::Hashicorp(at) => {
+                let server = super::hashicorp::source(self.world, at);
+                Arc::new(server.map_err(|error| error.of(name))?)
+            }
+        })
     }
 
     /// A variable of the user's own environment, as a source.
@@ -116,13 +141,37 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// One key of a dotenv file, which is read whenever its value is asked for.
+#[derive(Debug)]
+struct Dotenv {
+    path: PathBuf,
+    key: String,
+}
+
+impl Source for Dotenv {
+    fn title(&self) -> String {
+        format!("`{}`", self.path.display())
+    }
+
+    fn fetch(&self, key: &Key) -> Result<Secret, SourceError> {
+        let values = dotenv(&self.path).map_err(|error| {
+            let source = std::io::Error::other(match std::error::Error::source(&error) {
+                Some(cause) => cause.to_string(),
+                None => error.to_string(),
+            });
+            SourceError::Disk { path: self.path.clone(), doing: "read it", source }
+        })?;
+        Captured::new(self.title(), values).called(self.key.as_str()).fetch(key)
+    }
+}
+
 /// The values of a dotenv file by their keys, as its readers take them; those that refer to others are left out.
 pub fn dotenv(path: &Path) -> Result<BTreeMap<String, Secret>, RunError> {
     let failed = |source| RunError::ReadDotenv { path: path.to_owned(), source };
     let bytes = mask_read(path).map_err(failed)?;
     let mut values = BTreeMap::new();
     let read = mask::render(Notation::Dotenv(Dialect::Dotenv), &bytes, &mut |site| {
-        if site.place == Place::Value && !site.is_interpolated() {
+        if site.place == Place::Value && !site.is_interpolated() && referred(site.value).is_none() {
             let key = String::from_utf8_lossy(site.key).into_owned();
             values.insert(key, Secret::new(site.value.to_vec()));
         }
@@ -131,6 +180,32 @@ pub fn dotenv(path: &Path) -> Result<BTreeMap<String, Secret>, RunError> {
     // What was rendered is the file itself, with its values.
     drop(zeroize::Zeroizing::new(read.map_err(crate::plan::PlanError::from)?));
     Ok(values)
+}
+
+/// What takes the place of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// `agentsecrets:NAME`.
+    ByReference,
+    /// An empty value.
+    ByNothing,
+}
+
+/// A dotenv file as it is, and the same without the values of `names`; comments, order and quotes stay.
+pub fn without_values(path: &Path, names: &[&SecretName], with: Replaced) -> Result<(Secret, Secret), RunError> {
+    let failed = |source| RunError::ReadDotenv { path: path.to_owned(), source };
+    let bytes = mask_read(path).map_err(failed)?;
+    let after = mask::render(Notation::Dotenv(Dialect::Dotenv), &bytes, &mut |site| {
+        let name = names.iter().find(|name| name.as_str().as_bytes() == site.key);
+        match name.filter(|_| site.place == Place::Value && !site.is_interpolated()) {
+            None => Replacement::Keep,
+            Some(_) if referred(site.value).is_some() => Replacement::Keep,
+            Some(name) if with == Replaced::ByReference => Replacement::Whole(reference_to(name)),
+            Some(_) => Replacement::Whole(String::new()),
+        }
+    });
+    let after = after.map_err(crate::plan::PlanError::from)?;
+    Ok((Secret::new(bytes.to_vec()), Secret::new(after)))
 }
 
 fn mask_read(path: &Path) -> std::io::Result<zeroize::Zeroizing<Vec<u8>>> {

@@ -1,17 +1,19 @@
 //! The layers of the user's own: `config.toml`, and the file of the workspace that it or a flag names.
 //!
-//! **Invariants.** The file of a workspace can name programs to start, so it is read only where nobody else can write
-//! it. A workspace that somebody named and that does not exist is an error; the one that nobody named may be missing.
+//! **Invariants.** Both can name programs to start, so they are read only where nobody else can have written them, an
+//! agent in the project least of all. A workspace that somebody named and that does not exist is an error; the one that
+//! nobody named may be missing.
 
 use std::path::{Path, PathBuf};
 
-use super::{RunError, read_policy};
+use super::RunError;
 use crate::policy::{Layers, PolicyText};
 use crate::secret::WorkspaceName;
 use crate::source::private::{self, Others};
+use crate::source::{SourceError, Unsafe};
 use crate::world::World;
 
-/// The most bytes of a workspace's file.
+/// The most bytes of a file of the user's own.
 const LARGEST: usize = 16 << 20;
 
 /// The workspace of a command, and all policy of the user's own with it.
@@ -40,7 +42,7 @@ pub fn directory(world: &World) -> PathBuf {
 
 /// Reads the user's own layers; `flag` wins over `config.toml`.
 pub fn choose(world: &World, flag: Option<&WorkspaceName>) -> Result<Chosen, RunError> {
-    let user = read_policy(world.config_directory.join("config.toml"))?;
+    let user = user_file(world)?;
     let layers = Layers::begin(user.as_ref())?;
     let named = flag.or(layers.workspace()).cloned();
     let is_named = named.is_some();
@@ -52,6 +54,20 @@ pub fn choose(world: &World, flag: Option<&WorkspaceName>) -> Result<Chosen, Run
         None => layers,
     };
     Ok(Chosen { name, is_named, path, text, layers })
+}
+
+/// The user's `config.toml`. It may be a link to where the user keeps such files, but not to where a child can write.
+fn user_file(world: &World) -> Result<Option<PolicyText>, RunError> {
+    let path = world.config_directory.join("config.toml");
+    let real = match path.canonicalize() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        real => real.map_err(|source| RunError::ReadPolicy { path: path.clone(), source })?,
+    };
+    let project = world.project();
+    if real != path && real.starts_with(&project) && !world.home.starts_with(&project) {
+        return Err(SourceError::Unsafe { path, why: Unsafe::InProject }.into());
+    }
+    Ok(read(&real)?.map(|text| PolicyText { path, text }))
 }
 
 impl Chosen {

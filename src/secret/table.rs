@@ -1,6 +1,7 @@
 //! The secrets of one run: real value beside placeholder, found by either.
 //!
 //! **Invariants.** Two entries never hold the same value: variables and files with equal values share one placeholder.
+//! A value that is fetched later stands in no entry.
 
 use std::sync::Arc;
 
@@ -17,13 +18,13 @@ pub struct Held {
     pub name: SecretName,
     /// What the child sees.
     pub placeholder: Placeholder,
-    value: Arc<Secret>,
+    value: Option<Arc<Secret>>,
 }
 
 impl Held {
-    /// The real value, shared and never copied.
-    pub fn value(&self) -> &Arc<Secret> {
-        &self.value
+    /// The real value, shared and never copied; `None` where it is fetched when it is used.
+    pub fn value(&self) -> Option<&Arc<Secret>> {
+        self.value.as_ref()
     }
 }
 
@@ -47,13 +48,23 @@ impl Table {
             return Ok(id);
         }
         let placeholder = placeholder()?;
-        self.held.push(Held { name, placeholder, value: Arc::new(value.protected()) });
-        Ok(SecretId(self.held.len() - 1))
+        Ok(self.push(Held { name, placeholder, value: Some(Arc::new(value.protected())) }))
+    }
+
+    /// Adds a secret whose value is fetched when it is used.
+    pub fn insert_deferred(&mut self, name: SecretName, placeholder: Placeholder) -> SecretId {
+        self.push(Held { name, placeholder, value: None })
+    }
+
+    fn push(&mut self, held: Held) -> SecretId {
+        self.held.push(held);
+        SecretId(self.held.len() - 1)
     }
 
     /// The secret that holds `value`.
     pub fn find(&self, value: &Secret) -> Option<SecretId> {
-        self.held.iter().position(|held| *held.value == *value).map(SecretId)
+        let holds = |held: &Held| held.value.as_ref().is_some_and(|known| **known == *value);
+        self.held.iter().position(holds).map(SecretId)
     }
 
     /// The secret called `name`.
@@ -100,5 +111,9 @@ mod tests {
         assert_eq!(add("B", "one"), first);
         assert_ne!(add("C", "two"), first);
         assert_eq!(table.len(), 2);
+        let placeholder = Placeholder::mint(&super::super::Shape::unknown()).unwrap();
+        let later = table.insert_deferred(SecretName::new("D").unwrap(), placeholder);
+        assert!(table.get(later).unwrap().value().is_none());
+        assert_eq!(table.find(&Secret::new(b"two".to_vec())), table.named(&SecretName::new("C").unwrap()));
     }
 }

@@ -14,6 +14,9 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
 use super::{Key, Source, SourceError, check};
 use crate::secret::Secret;
 
@@ -50,14 +53,14 @@ pub struct CommandSource {
     argv: Vec<String>,
     surroundings: Surroundings,
     deadline: Duration,
-    /// The value, once it was printed. The lock is held while the program runs: who comes second waits for its value.
-    printed: Mutex<Option<Secret>>,
+    /// The process groups that run.
+    running: Mutex<Vec<Pid>>,
 }
 
 impl CommandSource {
-    /// The program that `argv` names; started when its value is asked for the first time, and once.
+    /// The program that `argv` names; started whenever its value is asked for.
     pub fn new(argv: Vec<String>, surroundings: Surroundings, deadline: Duration) -> Self {
-        Self { argv, surroundings, deadline, printed: Mutex::new(None) }
+        Self { argv, surroundings, deadline, running: Mutex::default() }
     }
 }
 
@@ -67,15 +70,20 @@ impl Source for CommandSource {
     }
 
     fn fetch(&self, _: &Key) -> Result<Secret, SourceError> {
-        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        let value = match printed.take() {
-            Some(value) => value,
-            None => watch::run(&program::find(&self.argv, &self.surroundings)?, self)?,
-        };
+        let value = watch::run(&program::find(&self.argv, &self.surroundings)?, self)?;
         check(&value)?;
-        let copy = Secret::new(value.expose().to_vec());
-        *printed = Some(value);
-        Ok(copy)
+        Ok(value)
+    }
+
+    fn prepare(&self) -> Result<(), SourceError> {
+        program::find(&self.argv, &self.surroundings).map(drop)
+    }
+
+    fn give_up(&self) {
+        for group in self.running.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            // Who waits for it takes it off the list.
+            let _ = killpg(*group, Signal::SIGKILL);
+        }
     }
 }
 

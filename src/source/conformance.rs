@@ -27,7 +27,17 @@ pub(super) type MakeSource<'a> = dyn Fn(&[(&str, &[u8])]) -> Box<dyn Source> + '
 
 /// `make` gives a source that holds the values.
 pub(super) fn source(make: &MakeSource<'_>) {
-    let values = values();
+    source_of(&values(), make);
+}
+
+/// The same with texts alone, for a source that cannot hold anything else.
+pub(super) fn source_of_text(make: &MakeSource<'_>) {
+    let mut values = values();
+    values.retain(|(_, value)| std::str::from_utf8(value).is_ok());
+    source_of(&values, make);
+}
+
+fn source_of(values: &[(&'static str, Vec<u8>)], make: &MakeSource<'_>) {
     let given: Vec<(&str, &[u8])> = values.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     let source = make(&given);
     for (name, value) in &given {

@@ -45,6 +45,12 @@ pub enum SourceError {
         /// What is wrong with it.
         why: Unsafe,
     },
+    /// A file that is to be replaced and is not what was read.
+    #[error("`{}`: it has changed meanwhile", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process holds the store.
     #[error("`{}`: another process keeps it locked", path.display())]
     Busy {
@@ -99,6 +105,35 @@ pub enum SourceError {
         /// What happened.
         failure: Failure,
     },
+    /// A server that gave no answer, or none that can be read.
+    #[error("{server} cannot be asked")]
+    Server {
+        /// The server.
+        server: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A server that said no.
+    #[error("{server} answered {status}{}", said(words))]
+    Refused {
+        /// The server.
+        server: String,
+        /// The status code.
+        status: u16,
+        /// Its words.
+        words: String,
+    },
+    /// A variable that is to hold a token or a secret id, and does not.
+    #[error("there is nothing to log in to {server} with: {missing}")]
+    LoginMissing {
+        /// The server.
+        server: String,
+        /// What was looked for.
+        missing: String,
+    },
+    /// A secret id that is no text.
+    #[error("the secret id is not UTF-8")]
+    SecretId,
     /// A program that cannot be trusted or found.
     #[error("`{program}` {why}")]
     Program {
@@ -154,6 +189,9 @@ pub enum Unsafe {
     /// It points elsewhere.
     #[error("it is a symbolic link")]
     Symlink,
+    /// It points to where an agent can write.
+    #[error("it is a symbolic link into the project, where an agent could have written it")]
+    InProject,
     /// A pipe, a device, a directory.
     #[error("it is not a regular file")]
     Kind,
@@ -210,6 +248,10 @@ impl SourceError {
                 "nothing was changed: put a copy of the file back, or move it away and set the secrets again: mv {0} {0}.damaged",
                 path_of(path)
             ),
+            Self::Refused { status: 403, .. } => {
+                "log in anew (bao login, vault login), or have the path opened to the token".into()
+            }
+            Self::LoginMissing { .. } => "bao login, vault login, or export the variable".into(),
             Self::Keychain { failure: Failure::Locked } => {
                 "unlock it (log in to the desktop, or open its password manager), or keep the secret elsewhere: --store file"
                     .into()

@@ -10,8 +10,10 @@ mod captured;
 mod command;
 #[cfg(test)]
 mod conformance;
+mod deferred;
 mod error;
 mod file;
+pub mod hashicorp;
 mod keychain;
 pub mod private;
 
@@ -19,6 +21,7 @@ use std::fmt;
 
 pub use captured::Captured;
 pub use command::{CommandSource, PASSED, Surroundings};
+pub use deferred::{Deferred, Taken};
 pub use error::{Failure, SourceError, Unsafe};
 pub use file::{FileStore, Passphrase, Protection};
 pub use keychain::{Keychain, is_reachable};
@@ -50,6 +53,14 @@ pub trait Source: fmt::Debug + Send + Sync {
 
     /// The value of `key`; [`SourceError::Missing`] where the source has none.
     fn fetch(&self, key: &Key) -> Result<Secret, SourceError>;
+
+    /// Does now what cannot be done when a value is fetched later, and says what is bound to fail then.
+    fn prepare(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    /// Ends what [`Source::fetch`] is doing at this moment for somebody else, where that can be ended.
+    fn give_up(&self) {}
 }
 
 /// A source that keeps values.

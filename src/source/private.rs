@@ -64,7 +64,9 @@ pub fn read(path: &Path, others: Others, most: usize) -> Result<Option<Zeroizing
 }
 
 fn judge(path: &Path, owner: u32, mode: u32, others: Others) -> Result<(), SourceError> {
-    if owner != geteuid().as_raw() {
+    // Root can write everything, and keeps rules for all; nothing of its is a secret of the user's.
+    let is_roots = others == Others::Readers && owner == 0;
+    if owner != geteuid().as_raw() && !is_roots {
         return Err(refused(path, Unsafe::Owner { uid: owner }));
     }
     if mode & others.forbidden() != 0 {
@@ -93,6 +95,12 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), SourceError> {
 }
 
 fn write(new: &Path, path: &Path, content: &[u8]) -> Result<(), SourceError> {
+    create(new, path, content)?;
+    rename(new, path)
+}
+
+/// A new file of our own with this content, on the disk, to take the place of `path`.
+fn create(new: &Path, path: &Path, content: &[u8]) -> Result<File, SourceError> {
     let failed = |source| disk(path, "write it", source);
     // One that was left by a process that died, or a link that was put there.
     match std::fs::remove_file(new) {
@@ -107,9 +115,38 @@ fn write(new: &Path, path: &Path, content: &[u8]) -> Result<(), SourceError> {
         .open(new)
         .map_err(failed)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
+    Ok(file)
+}
+
+fn rename(new: &Path, path: &Path) -> Result<(), SourceError> {
+    let failed = |source| disk(path, "write it", source);
     std::fs::rename(new, path).map_err(failed)?;
     // The name is in the directory's own data.
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()).map_err(failed)
+}
+
+/// Puts `after` in the place of a file that holds `before` and is not ours alone, with its mode and its owner.
+pub fn replace_in_kind(path: &Path, before: &[u8], after: &[u8]) -> Result<(), SourceError> {
+    let failed = |source| disk(path, "write it", source);
+    let mut content = Zeroizing::new(Vec::with_capacity(before.len() + 1));
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    file.take(before.len() as u64 + 1).read_to_end(&mut content).map_err(failed)?;
+    if *content != before {
+        return Err(SourceError::Changed { path: path.to_owned() });
+    }
+    let new = beside(path, ".agentsecrets-new");
+    create(&new, path, after)
+        .and_then(|file| {
+            let owner = (metadata.uid() != geteuid().as_raw()).then_some(metadata.uid());
+            std::os::unix::fs::fchown(&file, owner, Some(metadata.gid())).map_err(failed)?;
+            file.set_permissions(metadata.permissions()).map_err(failed)?;
+            rename(&new, path)
+        })
+        .inspect_err(|_| {
+            // What is half written is of no use to anybody.
+            let _ = std::fs::remove_file(&new);
+        })
 }
 
 /// Removes a file for good; whether there was one.

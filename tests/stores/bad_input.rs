@@ -65,6 +65,8 @@ const BAD: &[(&[&str], &str, i32, &str)] = &[
     (&["run", "--workspace", "absent", "--", "true"], "", 125, "there is no workspace `absent`"),
     (&["explain", "--workspace", "a b", "--", "true"], "", 2, "is not a workspace name"),
     (&["init", "--workspace", "a b"], "", 2, "is not a workspace name"),
+    (&["init", "--undo", "--import"], "", 2, "cannot be used with"),
+    (&["init", "--leave", "half"], "", 2, "--leave"),
 ];
 
 #[test]
@@ -128,5 +130,38 @@ fn a_project_chooses_no_workspace_and_names_no_command() {
             "{}",
             said.err
         );
+    }
+}
+
+/// What the user's own file says is obeyed, so nobody else may have written it.
+#[test]
+fn a_configuration_that_others_can_have_written_is_refused() {
+    let home = Home::new(User::Ordinary);
+    home.ok(&["secrets", "set", "KEPT=the-kept-value-4242", "--host", "api.example.com"]);
+    let path = home.config("config.toml");
+    fs::write(&path, "[egress]\ndefault = \"web\"\n").unwrap();
+    crate::support::place::give(home.root.path(), home.user);
+    for (mode, said) in [(0o622, "others can read or write it"), (0o664, "others can read or write it")] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        for words in [&["run", "--", "true"][..], &["explain", "--", "true"], &["secrets", "list"]] {
+            let answer = home.run(words);
+            assert!(
+                answer.code == 125 && answer.err.contains(said) && answer.err.contains("hint: chmod"),
+                "{}",
+                answer.err
+            );
+        }
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    home.ok(&["run", "--", "true"]);
+    // A link to where the user keeps such files is one thing, a link into the project another.
+    for (below, works) in [("home/dotfiles.toml", true), ("home/acme/dotfiles.toml", false)] {
+        fs::rename(&path, home.path(below)).unwrap();
+        std::os::unix::fs::symlink(home.path(below), &path).unwrap();
+        let answer = home.run(&["run", "--", "true"]);
+        assert_eq!(answer.code == 0, works, "{}", answer.err);
+        assert!(works || answer.err.contains("link into the project"), "{}", answer.err);
+        fs::remove_file(&path).unwrap();
+        fs::rename(home.path(below), &path).unwrap();
     }
 }

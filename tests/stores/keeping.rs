@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use super::home::Home;
-use crate::support::fresh_key;
+use super::home::{Home, Said};
 use crate::support::place::{self, User};
+use crate::support::{Upstream, fresh_key};
 
 /// Killed at any moment, a write loses no earlier secret and leaves none half-written.
 #[test]
@@ -96,14 +96,108 @@ fn a_run_takes_values_from_commands_variables_and_files() {
     for value in [&one, &two, &three] {
         assert!(!format!("{}{}", ran.out, ran.err).contains(value.as_str()));
     }
-    fs::write(&program, format!("#!/bin/sh\necho {one}\necho no: {one} >&2\nexit 4\n")).unwrap();
-    let said = home.run(&["run", "--", "true"]);
-    assert_eq!(said.code, 125);
-    assert!(said.err.contains("cannot fetch `ONE`") && said.err.contains("status 4: no: [redacted]"), "{}", said.err);
-    // A plan is shown without starting anything.
-    home.ok(&["explain", "--", "true"]);
+    // A plan is shown without looking.
     fs::set_permissions(&program, fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(home.run(&["run", "--", "true"]).err.contains("writable"), "a program that others can replace was started");
+    home.ok(&["explain", "--", "true"]);
+    let said = home.run(&["run", "--", "true"]);
+    assert!(said.code == 125 && said.err.contains("writable"), "a program that others can replace: {}", said.err);
+}
+
+/// A program is started when its value is used, by however many at once, and what it says on failing is the user's.
+#[test]
+fn what_a_program_prints_is_fetched_when_it_is_used() {
+    let home = Home::new(User::Ordinary);
+    let value = fresh_key("printed-");
+    let upstream = Upstream::start(["a.example"]);
+    let program = home.path("home/print");
+    fs::write(&program, format!("#!/bin/sh\necho x >>~/count\necho {value}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir_all(home.config("workspaces")).unwrap();
+    let text =
+        format!("[secrets.ONE]\nsource = {{ command = [\"{}\"] }}\nhosts = [\"a.example\"]\n", program.display());
+    fs::write(home.config("workspaces/default.toml"), text).unwrap();
+    place::give(home.root.path(), home.user);
+    let flags = flags(&upstream, "a.example");
+    let run = |script: &str| {
+        let mut words = vec!["run"];
+        words.extend(flags.iter().map(String::as_str));
+        words.extend(["--", "/bin/sh", "-c", script]);
+        home.ok(&words)
+    };
+    run("true");
+    assert!(!home.path("home/count").exists(), "nothing used it");
+    let curl = "curl -s -H \"Authorization: Bearer $ONE\" https://a.example/test/echo";
+    let ran = run(&format!("for each in 1 2 3 4 5 6 7 8; do {curl} & done; wait"));
+    assert_eq!(fs::read_to_string(home.path("home/count")).unwrap(), "x\n");
+    assert_eq!(
+        upstream
+            .seen()
+            .iter()
+            .filter(|seen| seen.header("authorization").is_some_and(|sent| sent.ends_with(&value)))
+            .count(),
+        8
+    );
+    assert!(ran.out.contains("placeholder_") && !ran.out.contains(&value), "{}", ran.out);
+    let logs = fs::read_dir(home.path("home/.local/state/agentsecrets/runs")).unwrap();
+    let logs: String = logs.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    assert_eq!(logs.matches("\"kind\":\"fetch\"").count(), 1, "{logs}");
+
+    fs::write(&program, format!("#!/bin/sh\necho {value}\necho no: {value} >&2\nexit 4\n")).unwrap();
+    let ran = run(&format!("{curl} -w ' %{{http_code}}'"));
+    assert!(ran.out.contains("value_not_fetched") && ran.out.ends_with("502"), "{}", ran.out);
+    assert!(
+        ran.err.contains("cannot fetch the value of ONE") && ran.err.contains("status 4: no: [redacted]"),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.out.contains("status 4"), "{}", ran.out);
+    assert_eq!(upstream.seen().len(), 8);
+}
+
+/// `cache = "0s"`: what the store holds now is what the next request carries.
+#[test]
+fn a_value_that_is_set_anew_is_sent_with_the_next_request() {
+    let home = Home::new(User::Ordinary);
+    let (old, new) = (fresh_key("sk_live_"), fresh_key("sk_live_"));
+    let upstream = Upstream::start(["api.stripe.com"]);
+    home.ok(&["secrets", "set", &format!("STRIPE_KEY={old}")]);
+    let file = home.config("workspaces/default.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("[secrets.STRIPE_KEY]", "[secrets.STRIPE_KEY]\ncache = \"0s\"")).unwrap();
+    place::give(home.root.path(), home.user);
+    let echo = |query: &str| {
+        format!("curl -s -H \"Authorization: Bearer $STRIPE_KEY\" 'https://api.stripe.com/test/echo{query}'")
+    };
+    let script = format!(
+        "{}; : >used; until [ -e set ]; do sleep 0.02; done; curl -s -H \"Authorization: Bearer $STRIPE_KEY\" \
+         --data-binary '{old} {new}' https://api.stripe.com/test/echo",
+        echo("")
+    );
+    let flags = flags(&upstream, "api.stripe.com");
+    let mut words = vec!["run"];
+    words.extend(flags.iter().map(String::as_str));
+    words.extend(["--", "/bin/sh", "-c", &script]);
+    let running = home.start(&words);
+    while !home.path("home/acme/used").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    home.ok(&["secrets", "set", &format!("STRIPE_KEY={new}")]);
+    fs::write(home.path("home/acme/set"), "").unwrap();
+    let ran = Said::of(running.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let sent: Vec<_> =
+        upstream.seen().iter().map(|seen| seen.header("authorization").unwrap_or_default().to_owned()).collect();
+    assert_eq!(sent, [format!("Bearer {old}"), format!("Bearer {new}")]);
+    for value in [&old, &new] {
+        assert!(!format!("{}{}", ran.out, ran.err).contains(value.as_str()), "{}", ran.out);
+    }
+}
+
+/// What sends a run's requests for `host` to `upstream`.
+fn flags(upstream: &Upstream, host: &str) -> Vec<String> {
+    let to = format!("{host}:443:127.0.0.1:{}", upstream.address().port());
+    let authority = upstream.authority().to_str().unwrap().to_owned();
+    vec!["--connect-to".into(), to, "--upstream-ca".into(), authority]
 }
 
 #[test]

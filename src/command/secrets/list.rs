@@ -60,6 +60,7 @@ fn source(secret: &SecretPolicy) -> &'static str {
         Some(SecretSource::Env { .. }) => "env",
         Some(SecretSource::Dotenv { .. }) => "dotenv",
         Some(SecretSource::Command { .. }) => "command",
+        Some(SecretSource::Hashicorp(_)) => "hashicorp",
     }
 }
 

@@ -8,6 +8,7 @@ use std::io;
 
 use serde_json::json;
 
+use super::init::leave;
 use super::own::{self, Own};
 use super::{CommandError, output};
 use crate::cli::{WorkspaceOptions, WorkspaceVerb};
@@ -137,11 +138,18 @@ fn remove(world: &World, name: &WorkspaceName, yes: bool, terminal: Terminal) ->
         return Err(RunError::WorkspaceFull { name: name.clone(), secrets: merged.secrets.len() }.into());
     }
     let sources = Sources::new(world);
+    let mut stores = Vec::new();
     for secret in &merged.secrets {
         if let Some(SecretSource::Store(kind)) = secret.source {
             let key = Key { workspace: name.clone(), name: secret.name.clone() };
             sources.store(kind).remove(&key).map_err(RunError::from)?;
+            if !stores.contains(&kind) {
+                stores.push(kind);
+            }
         }
+    }
+    for kind in stores {
+        leave::forget(sources.store(kind), name).map_err(RunError::from)?;
     }
     private::remove(&path).map_err(RunError::from)?;
     let names: Vec<_> = merged.secrets.iter().map(|secret| secret.name.clone()).collect();

@@ -5,10 +5,14 @@ use crate::policy::{Flags, Layers, PolicyText};
 use crate::secret::{Secret, WorkspaceName};
 
 impl Case {
-    fn offer(mut self, name: &str, value: &str) -> Self {
+    fn offer(self, name: &str, value: &str) -> Self {
+        self.offered(name, Some(value))
+    }
+
+    fn offered(mut self, name: &str, value: Option<&str>) -> Self {
         self.offers.push(Offer {
             name: SecretName::new(name).unwrap(),
-            value: Secret::new(value.into()),
+            value: value.map(|value| Secret::new(value.into())),
             place: "workspace `acme` (file)".into(),
             origin: Origin::File { path: "acme.toml".into(), line: 1 },
         });
@@ -46,7 +50,7 @@ fn the_value_of_the_workspace_stands_before_that_of_the_environment() {
     planned.assert_hides(STRIPE);
     assert_eq!(planned.value("STRIPE_KEY"), planned.placeholder("STRIPE_KEY"));
     let id = planned.secrets.named(&SecretName::new("STRIPE_KEY").unwrap()).unwrap();
-    assert_eq!(planned.secrets.get(id).unwrap().value().expose(), b"sk_live_of_the_workspace42");
+    assert_eq!(planned.secrets.get(id).unwrap().value().unwrap().expose(), b"sk_live_of_the_workspace42");
     // The other value is known, hidden, and goes nowhere.
     assert_eq!((planned.secrets.len(), planned.bindings.len()), (2, 1));
     let variables = planned.plan.variables.iter().filter(|variable| variable.name == "STRIPE_KEY");
@@ -77,4 +81,25 @@ fn a_value_that_lies_in_a_file_or_variable_too_has_one_placeholder() {
     assert_eq!(planned.value("OTHER"), format!("prefix-{placeholder}-suffix"));
     assert_eq!(planned.masked("/p/.env"), format!("BILLING={placeholder}\n"));
     assert_eq!(planned.secrets.len(), 1);
+}
+
+#[test]
+fn a_value_that_is_fetched_later_has_the_placeholder_of_its_service() {
+    let planned = Case::default()
+        .workspace("[secrets.MINE]\nservice = \"openai\"\n[secrets.OTHER]\nhosts = [\"a.example\"]")
+        .offered("MINE", None)
+        .offered("OTHER", None)
+        .offered("STRIPE_KEY", None)
+        .variable("STRIPE_KEY", STRIPE)
+        .plan();
+    planned.assert_hides(STRIPE);
+    for (name, prefix) in [("MINE", "sk-"), ("OTHER", "placeholder_"), ("STRIPE_KEY", "sk_")] {
+        let placeholder = planned.placeholder(name);
+        assert!(placeholder.starts_with(prefix), "{name}: {placeholder}");
+        assert_eq!(planned.value(name), placeholder);
+        let id = planned.secrets.named(&SecretName::new(name).unwrap()).unwrap();
+        assert!(planned.secrets.get(id).unwrap().value().is_none(), "{name}");
+    }
+    assert_eq!(planned.value("OPENAI_API_KEY"), planned.placeholder("MINE"));
+    assert_eq!(planned.bindings.len(), 3);
 }

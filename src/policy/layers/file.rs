@@ -41,6 +41,7 @@ pub(super) const EVERYWHERE: &[&str] = &[
     "env.scrub",
     "files.mask",
     "files.writable",
+    "secrets.NAME.cache",
     "secrets.NAME.hosts",
     "secrets.NAME.inject",
     "secrets.NAME.plaintext",

@@ -89,6 +89,10 @@ fn own(merged: &mut Merged, file: PolicyFile) -> Result<(), PolicyError> {
     add(&mut merged.keep, file.keep);
     add(&mut merged.scrub, file.scrub);
     for table in file.secrets {
+        let origin = table.name.place.origin();
+        let opening = table.source.iter().flat_map(|source| source.value.variables());
+        // What opens a source hands its values to whoever has it.
+        merged.scrub.extend(opening.map(|name| Sourced { value: name.to_owned(), origin: origin.clone() }));
         let new = secret(table);
         match merged.secrets.iter_mut().find(|known| known.name == new.name) {
             Some(known) => fill(known, new),
@@ -110,6 +114,7 @@ fn fill(known: &mut SecretPolicy, lower: SecretPolicy) {
         known.rules = lower.rules;
     }
     known.source = known.source.take().or(lower.source);
+    known.cache = known.cache.or(lower.cache);
 }
 
 fn secret(table: SecretTable) -> SecretPolicy {
@@ -119,6 +124,7 @@ fn secret(table: SecretTable) -> SecretPolicy {
         name: table.name.value,
         service: table.service.map(|service| service.value),
         source: table.source.map(|source| source.value),
+        cache: table.cache.map(|cache| cache.value),
         targets: table.hosts.map(values),
         slots: inject.as_ref().map(|inject| inject.slots.clone()),
         attach: inject.and_then(|inject| inject.attach),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use super::source_table::{SecretSource, StoreKind};
+use super::source_table::{Cache, SecretSource, StoreKind};
 use crate::policy::{
     Attach, Binding, DefaultEgress, Egress, Entry, FileGlob, Origin, Rule, ServiceId, Slot, Target, catalogue,
 };
@@ -76,6 +76,8 @@ pub struct SecretPolicy {
     pub service: Option<ServiceId>,
     /// Where its value comes from, where that is named.
     pub source: Option<SecretSource>,
+    /// How long its value is used, where that is said.
+    pub cache: Option<Cache>,
     /// Its targets, where named; they take the place of the service's.
     pub targets: Option<Vec<Target>>,
     /// Its slots, where named; they take the place of the service's.
@@ -158,6 +160,11 @@ impl Merged {
         &mut self.secrets[index]
     }
 
+    /// The catalogue's entry for the secret called `name`, which was `recognised` by its name or value.
+    pub fn entry(&self, name: &str, recognised: Option<Entry<'static>>) -> Option<Entry<'static>> {
+        self.secret(name).map_or(recognised, |policy| policy.entry(recognised))
+    }
+
     /// The binding of a secret: what policy says of it, else what the catalogue says of `entry`, to whose targets come
     /// the servers that `variable` (the user's own environment) points clients to. `None` where nothing names a target.
     pub fn bind(
@@ -224,6 +231,7 @@ impl SecretPolicy {
             name: name.value,
             service: None,
             source: None,
+            cache: None,
             targets: None,
             slots: None,
             attach: None,

@@ -7,6 +7,7 @@
 
 mod error;
 mod file;
+mod hashicorp_table;
 mod merge;
 mod merged;
 mod narrow;
@@ -15,8 +16,9 @@ mod secret_table;
 mod source_table;
 
 pub use error::{PolicyError, PolicyPlace};
+pub use hashicorp_table::{Hashicorp, Login};
 pub use merged::{EgressPolicy, Inspect, Isolation, Merged, OnStray, SecretPolicy, Sourced};
-pub use source_table::{SecretSource, StoreKind};
+pub use source_table::{Cache, SecretSource, StoreKind};
 
 use std::path::PathBuf;
 

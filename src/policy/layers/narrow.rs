@@ -91,6 +91,7 @@ fn secret(merged: &mut Merged, table: SecretTable) -> Result<(), PolicyError> {
         return Err(grant(service.place, format!("bind `{name}` to `{}`", service.value.0)));
     }
     refuse(table.inject.as_ref(), |_| format!("change how `{name}` is sent"))?;
+    refuse(table.cache.as_ref(), |_| format!("say how long the value of `{name}` is used"))?;
     refuse(table.source.as_ref(), |_| format!("say where the value of `{name}` comes from"))?;
     let own_plaintext = own.is_some_and(|own| own.plaintext);
     let opens_plaintext = table.plaintext.as_ref().filter(|plaintext| plaintext.value && !own_plaintext);

@@ -149,6 +149,17 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// A whole number that is not negative and fits.
+    pub(super) fn number(&self) -> Result<At<u16>, PolicyError> {
+        const WANTED: &str = "a whole number";
+        match self.value.get_ref() {
+            DeValue::Integer(integer) => u16::from_str_radix(integer.as_str(), integer.radix())
+                .map(|value| At { value, place: self.place() })
+                .map_err(|_| self.wrong_type(WANTED)),
+            _ => Err(self.wrong_type(WANTED)),
+        }
+    }
+
     /// A list of texts; an empty list is refused, since leaving the key out says the same and is meant.
     pub(super) fn texts(&self) -> Result<Vec<At<String>>, PolicyError> {
         let items = self.list("a list of texts")?;
@@ -157,14 +168,8 @@ impl<'a> Item<'a> {
 
     pub(super) fn ports(&self) -> Result<Vec<At<u16>>, PolicyError> {
         const WANTED: &str = "a list of ports from 1 to 65535";
-        let port = |item: &Item<'a>| match item.value.get_ref() {
-            DeValue::Integer(integer) => u16::from_str_radix(integer.as_str(), integer.radix())
-                .ok()
-                .filter(|port| *port != 0)
-                .map(|value| At { value, place: item.place() })
-                .ok_or_else(|| item.wrong_type(WANTED)),
-            _ => Err(item.wrong_type(WANTED)),
-        };
+        let port =
+            |item: &Item<'a>| item.number().ok().filter(|port| port.value != 0).ok_or_else(|| item.wrong_type(WANTED));
         self.list(WANTED)?.iter().map(port).collect()
     }
 

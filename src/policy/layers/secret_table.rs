@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::error::PolicyError;
 use super::file::{EVERYWHERE, choice, targets};
 use super::reader::{At, Item};
-use super::source_table::{SecretSource, source};
+use super::source_table::{Cache, SecretSource, cache, source};
 use crate::policy::{Attach, Rule, ServiceId, Slot, Target, catalogue};
 use crate::secret::SecretName;
 
@@ -19,6 +19,7 @@ pub(super) struct SecretTable {
     pub(super) rules: Vec<At<Rule>>,
     pub(super) plaintext: Option<At<bool>>,
     pub(super) source: Option<At<SecretSource>>,
+    pub(super) cache: Option<At<Cache>>,
 }
 
 /// How a secret is sent.
@@ -28,17 +29,26 @@ pub(super) struct Inject {
     pub(super) attach: Option<Attach>,
 }
 
-const SECRET: &[&str] = &["hosts", "inject", "plaintext", "rules", "service", "source"];
+const SECRET: &[&str] = &["cache", "hosts", "inject", "plaintext", "rules", "service", "source"];
 const INJECT: &[&str] = &["attach", "format", "header"];
 
 pub(super) fn read_secret(name: At<String>, item: &Item<'_>) -> Result<SecretTable, PolicyError> {
     let place = name.place;
     let value = SecretName::new(name.value).map_err(|source| PolicyError::Name { place: place.clone(), source })?;
     let name = At { value, place };
-    let mut secret =
-        SecretTable { name, service: None, hosts: None, inject: None, rules: vec![], plaintext: None, source: None };
+    let mut secret = SecretTable {
+        name,
+        service: None,
+        hosts: None,
+        inject: None,
+        rules: vec![],
+        plaintext: None,
+        source: None,
+        cache: None,
+    };
     for (key, item) in item.table()?.items(SECRET, EVERYWHERE)? {
         match key {
+            "cache" => secret.cache = Some(cache(&item)?),
             "hosts" => secret.hosts = Some(targets(&item)?),
             "inject" => secret.inject = Some(inject(&item)?),
             "plaintext" => secret.plaintext = Some(item.boolean()?),

@@ -110,6 +110,9 @@ fn each_mistake_has_its_place_and_its_mend() {
         ("[secrets.K]\nsource = { command = \"op\" }", "`secrets.K.source.command` is to be a list", ""),
         ("[secrets.K]\nsource = { command = [] }", "`secrets.K.source.command` is empty", ""),
         ("[secrets.K]\nsource = { comand = [\"x\"] }", "unknown key `secrets.K.source.comand`", "`command`"),
+        ("[secrets.K]\ncache = \"5 m\"", "config.toml:2:9: `secrets.K.cache` is neither `run` nor a time", ""),
+        ("[secrets.K]\ncache = \"-5m\"", "`secrets.K.cache` is neither", ""),
+        ("[secrets.K]\ncache = 5", "config.toml:2:9: `secrets.K.cache` is to be a text in quotes", ""),
         ("workspace = \"../acme\"", "config.toml:1:13: `../acme` is not a workspace name", ""),
         ("workspace = 1", "config.toml:1:13: `workspace` is to be a text in quotes", ""),
         ("store = \"plain\"", "config.toml:1:9: `store` cannot be `plain`", "`keychain`, `file`"),
@@ -143,6 +146,7 @@ fn a_project_file_grants_nothing() {
         ("", "store = \"file\"", "choose the store `file`"),
         ("", "[secrets.OPENAI_API_KEY]\nsource = { command = [\"sh\"] }", "say where the value of `OPENAI_API_KEY`"),
         ("", "[secrets.OPENAI_API_KEY]\nsource = \"env\"", "say where the value of `OPENAI_API_KEY`"),
+        ("", "[secrets.OPENAI_API_KEY]\ncache = \"0s\"", "say how long the value of `OPENAI_API_KEY`"),
         ("", "[env]\nkeep = [\"AWS_SECRET_ACCESS_KEY\"]", "keep `AWS_SECRET_ACCESS_KEY` readable"),
         ("", "[files]\nwritable = [\"~/.ssh\"]", "make `~/.ssh` writable"),
         ("", "[secrets.MY_KEY]\nservice = \"stripe\"", "bind `MY_KEY` to `stripe`"),
@@ -171,7 +175,7 @@ fn a_workspace_stands_above_the_users_file_but_for_what_that_says_of_its_secrets
     };
     let merged = with(
         "workspace = \"acme\"\nstore = \"file\"\n[secrets.K]\nhosts = [\"a.example\"]\n[egress]\ndefault = \"web\"",
-        "[egress]\ndefault = \"allowlist\"\nallow = [\"b.example\"]\n[secrets.K]\nsource = \"keychain\"\nservice = \"stripe\"\n\
+        "[egress]\ndefault = \"allowlist\"\nallow = [\"b.example\"]\n[secrets.K]\nsource = \"keychain\"\ncache = \"5m\"\nservice = \"stripe\"\n\
          [secrets.L]\nsource = { command = [\"op\", \"read\"], environment = [\"T\"] }\nservice = \"stripe\"",
     )
     .unwrap();
@@ -179,6 +183,7 @@ fn a_workspace_stands_above_the_users_file_but_for_what_that_says_of_its_secrets
     assert_eq!(merged.egress.default.value, DefaultEgress::Allowlist);
     assert_eq!(targets(&bind(&merged, "K", &[]).unwrap()), ["a.example"]);
     assert_eq!(merged.secret("K").unwrap().source, Some(SecretSource::Store(StoreKind::Keychain)));
+    assert_eq!(merged.secret("K").unwrap().cache, Some(Cache::For(std::time::Duration::from_mins(5))));
     let (argv, environment) = (vec!["op".into(), "read".into()], vec!["T".into()]);
     assert_eq!(merged.secret("L").unwrap().source, Some(SecretSource::Command { argv, environment }));
     for (workspace, key) in [("workspace = \"acme\"", "`workspace`"), ("store = \"file\"", "`store`")] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{encoded, escaped};
-use crate::secret::{Secret, SecretId, SecretName, Table, is_distinctive};
+use crate::secret::{Held, Placeholder, Secret, SecretId, SecretName, is_distinctive};
 
 /// One sequence of bytes to look for and what takes its place.
 pub(super) struct Form {
@@ -34,17 +34,32 @@ impl Form {
     }
 }
 
-/// All forms of all searchable secrets.
-pub(super) fn of(secrets: &Table) -> Vec<Form> {
+/// A value that is looked for, and what takes its place.
+pub(super) struct Sought {
+    pub(super) secret: SecretId,
+    pub(super) value: Arc<Secret>,
+    name: SecretName,
+    placeholder: Placeholder,
+}
+
+impl Sought {
+    /// A value of the secret `held`; none where it is not distinct enough to be looked for.
+    pub(super) fn new(secret: SecretId, held: &Held, value: &Arc<Secret>) -> Option<Self> {
+        let (name, placeholder) = (held.name.clone(), held.placeholder.clone());
+        is_distinctive(value.expose()).then(|| Self { secret, value: Arc::clone(value), name, placeholder })
+    }
+}
+
+/// All forms of a value.
+pub(super) fn of(sought: &Sought) -> Vec<Form> {
+    let Sought { secret, value, name, placeholder } = sought;
+    let placeholder = placeholder.as_str().as_bytes();
     let mut forms = Vec::new();
-    for (secret, held) in secrets.iter().filter(|(_, held)| is_distinctive(held.value().expose())) {
-        let mut add = |value, replacement| forms.push(Form { secret, name: held.name.clone(), value, replacement });
-        let placeholder = held.placeholder.as_str().as_bytes();
-        add(Arc::clone(held.value()), placeholder.to_vec());
-        let encoded = encoded::in_base64(held.value(), placeholder);
-        for (value, replacement) in escaped::looks(held.value(), placeholder).into_iter().chain(encoded) {
-            add(Arc::new(value), replacement);
-        }
+    let mut add = |value, replacement| forms.push(Form { secret: *secret, name: name.clone(), value, replacement });
+    add(Arc::clone(value), placeholder.to_vec());
+    let encoded = encoded::in_base64(value, placeholder);
+    for (value, replacement) in escaped::looks(value, placeholder).into_iter().chain(encoded) {
+        add(Arc::new(value), replacement);
     }
     forms
 }

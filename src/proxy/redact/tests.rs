@@ -27,10 +27,10 @@ fn table(values: &[&[u8]]) -> Table {
 /// A redactor of any values, also of those that a run would not search for.
 fn redactor_of(values: &[&[u8]]) -> Redactor {
     let table = table(values);
-    let form = |(secret, held): (SecretId, &crate::secret::Held)| Form {
+    let form = |(secret, held): (SecretId, &Held)| Form {
         secret,
         name: held.name.clone(),
-        value: Arc::clone(held.value()),
+        value: Arc::clone(held.value().unwrap()),
         replacement: held.placeholder.as_str().as_bytes().to_vec(),
     };
     Redactor::of(table.iter().map(form).collect())
@@ -150,8 +150,31 @@ fn fields_are_compared_without_case() {
     assert_eq!(stream.counts().map(|(_, count)| count).collect::<Vec<_>>(), [2]);
     assert_eq!(redactor.named("a SK_live_0123456789abc b"), "a {S0} b");
     assert_eq!(redactor.named("nothing"), "nothing");
-    assert_eq!(redactor.secret_in(b"/sk_live_0123456789ABC/").map(SecretName::as_str), Some("S0"));
+    assert_eq!(redactor.secret_in(b"/sk_live_0123456789ABC/"), SecretName::new("S0").ok());
     assert_eq!(redactor.secret_in(b"/sk_live_0123456789AB/"), None);
+}
+
+#[test]
+fn what_is_learnt_is_found_and_never_forgotten() {
+    let table = table(&[b"sk_live_0123456789", b"another-value-42"]);
+    let redactor = Redactor::new(&table);
+    let clone = redactor.clone();
+    let (id, held) = table.iter().next().unwrap();
+    let learn = |value: &str| redactor.learn(id, held, &Arc::new(Secret::new(value.into())));
+    learn("sk_live_rotated_1").unwrap();
+    learn("sk_live_rotated_2").unwrap();
+    for value in [&b"sk_live_0123456789"[..], b"sk_live_rotated_1", b"sk_live_rotated_2"] {
+        assert_eq!(clone.headers(value).as_deref(), Some(&b"<0>"[..]));
+    }
+    assert_eq!(clone.headers(b"another-value-42").as_deref(), Some(&b"<1>"[..]));
+    // The same again is nothing new; there is an end to new ones, and short ones are not looked for.
+    for number in 3..MOST_VALUES {
+        learn(&format!("sk_live_rotated_{number}")).unwrap();
+    }
+    learn("sk_live_rotated_1").unwrap();
+    learn("short").unwrap();
+    assert_eq!(learn("sk_live_one_too_many"), Err(TooMany));
+    assert_eq!(clone.headers(b"short"), None);
 }
 
 /// A redactor of one value with a placeholder of `length`.

@@ -5,3 +5,4 @@ mod harness;
 mod requests;
 mod sockets;
 mod tunnels;
+mod values;

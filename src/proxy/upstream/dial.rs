@@ -32,7 +32,7 @@ const LONGEST_ANSWER: usize = 16 * 1024;
 pub(super) struct Dialler {
     pub(super) resolver: Resolver,
     pub(super) redirects: Vec<ConnectTo>,
-    pub(super) proxy: Option<UpstreamProxy>,
+    pub(super) proxy: Option<Arc<UpstreamProxy>>,
     pub(super) loopback: Option<Arc<dyn LoopbackSockets>>,
 }
 
@@ -42,6 +42,21 @@ impl Dialler {
         let stream = timeout(PATIENCE, self.reach(site))
             .await
             .map_err(|_| UpstreamError::Slow { seconds: PATIENCE.as_secs() })??;
+        stream.set_nodelay(true).map_err(UpstreamError::Connect)?;
+        Ok(stream)
+    }
+
+    /// A connected socket to a server that the user's own configuration names, whatever its addresses are.
+    pub(super) async fn dial_named(&self, authority: &Authority) -> Result<TcpStream, UpstreamError> {
+        let reach = async {
+            let redirected = self.redirects.iter().find_map(|line| line.redirect(authority));
+            match self.proxy.as_ref().filter(|proxy| redirected.is_none() && proxy.serves(authority)) {
+                Some(proxy) => self.dial_through(proxy, authority).await,
+                None => race(&self.addresses(redirected.as_ref().unwrap_or(authority), |_| Ok(())).await?).await,
+            }
+        };
+        let slow = |_| UpstreamError::Slow { seconds: PATIENCE.as_secs() };
+        let stream = timeout(PATIENCE, reach).await.map_err(slow)??;
         stream.set_nodelay(true).map_err(UpstreamError::Connect)?;
         Ok(stream)
     }

@@ -20,7 +20,7 @@ use super::h1::{Failed, Http1, Upgraded};
 use super::pool::{Connection, Key, Pool};
 use super::resolve::Resolver;
 use super::tls::{ClientTls, Offer};
-use super::{ConnectTo, UpstreamError, UpstreamProxy};
+use super::{ConnectTo, UpstreamError};
 use crate::policy::Host;
 use crate::proxy::request_body::{Opener, RequestBody};
 use crate::proxy::route::Security;
@@ -64,7 +64,7 @@ pub(in crate::proxy) struct Upstream {
 impl Upstream {
     pub(in crate::proxy) fn new(settings: &mut Settings, tasks: &Tasks) -> Result<Self, ProxyError> {
         let redirects: Vec<ConnectTo> = settings.connect_to.clone();
-        let proxy: Option<UpstreamProxy> = settings.upstream_proxy.take();
+        let proxy = settings.upstream_proxy.take().map(Arc::new);
         let loopback: Option<Arc<dyn LoopbackSockets>> = settings.loopback.clone();
         let pool = Arc::new(Pool::new(tasks.clone()));
         let swept = Arc::clone(&pool);

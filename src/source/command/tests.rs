@@ -76,16 +76,26 @@ fn runs_without_shell_project_and_inherited_variables() {
 }
 
 #[test]
-fn runs_once_also_for_many_at_once() {
+fn prints_what_is_true_now_and_is_ended_when_nobody_waits_any_more() {
     let place = tempfile::tempdir().unwrap();
-    let count = place.path().join("count");
-    let source = shell(&format!("echo x >>{}; echo value", count.display()), LONG);
+    let file = place.path().join("value");
+    let source = shell(&format!("cat {}", file.display()), LONG);
+    for value in ["one", "two"] {
+        fs::write(&file, value).unwrap();
+        assert_eq!(fetch(&source).unwrap(), value);
+    }
+    let begun = place.path().join("begun");
+    let source = shell(&format!(": >{}; sleep 600", begun.display()), LONG);
     std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| assert_eq!(fetch(&source).unwrap(), "value"));
+        let fetched = scope.spawn(|| fetch(&source));
+        while !begun.exists() {
+            std::thread::yield_now();
         }
+        source.give_up();
+        let error = fetched.join().unwrap().unwrap_err();
+        assert!(error.to_string().ends_with("ended with signal 9"), "{error}");
     });
-    assert_eq!(fs::read_to_string(count).unwrap(), "x\n");
+    assert!(source.running.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -19,16 +20,30 @@ use crate::source::LARGEST_VALUE;
 const MOST_SAID: usize = 1024;
 
 /// Ends the program with everything that it started, also when we leave early.
-struct Group(Child);
+struct Group<'a> {
+    child: Child,
+    id: Pid,
+    running: &'a Mutex<Vec<Pid>>,
+}
 
-impl Drop for Group {
+impl<'a> Group<'a> {
+    fn start(program: &Path, source: &'a CommandSource) -> io::Result<Self> {
+        let child = start(program, source)?;
+        let id = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
+        let running = &source.running;
+        running.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        Ok(Self { child, id, running })
+    }
+}
+
+impl Drop for Group<'_> {
     fn drop(&mut self) {
-        if let Ok(id) = i32::try_from(self.0.id()) {
-            // Its group is its own; where it is empty already there is nothing to end.
-            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-        }
+        // Off the list before its number can be another's.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).retain(|id| *id != self.id);
+        // Its group is its own; where it is empty already there is nothing to end.
+        let _ = killpg(self.id, Signal::SIGKILL);
         // Killed, it ends; nobody else waits for it.
-        let _ = self.0.wait();
+        let _ = self.child.wait();
     }
 }
 
@@ -37,16 +52,16 @@ pub(super) fn run(program: &Path, source: &CommandSource) -> Result<Secret, Sour
     let name = source.argv.first().map_or("", String::as_str).escape_debug().to_string();
     let end = Instant::now() + source.deadline;
     let failed = |source| SourceError::Start { program: name.clone(), source };
-    let mut group = Group(start(program, source).map_err(failed)?);
-    let printed = reader(group.0.stdout.take(), LARGEST_VALUE + 2);
-    let said = reader(group.0.stderr.take(), 64 << 10);
+    let mut group = Group::start(program, source).map_err(failed)?;
+    let printed = reader(group.child.stdout.take(), LARGEST_VALUE + 2);
+    let said = reader(group.child.stderr.take(), 64 << 10);
     let slow = || SourceError::Slow { program: name.clone(), deadline: source.deadline };
     let rest = || end.saturating_duration_since(Instant::now());
     let mut value = printed.recv_timeout(rest()).map_err(|_| slow())?.map_err(failed)?;
     if value.len() > LARGEST_VALUE + 1 {
         return Err(SourceError::TooLarge { size: value.len() });
     }
-    let status = wait(&mut group.0, rest).map_err(failed)?.ok_or_else(slow)?;
+    let status = wait(&mut group.child, rest).map_err(failed)?.ok_or_else(slow)?;
     if !status.success() {
         // Something that it started may keep standard error open: what came until now is enough.
         let words =

@@ -119,6 +119,11 @@ impl Source for FileStore {
         }
         self.load(self.open(false)?.as_ref())?.take(key).ok_or_else(missing)
     }
+
+    fn prepare(&self) -> Result<(), SourceError> {
+        // Later the terminal may be somebody else's, and nobody can be asked for the passphrase.
+        if self.protection() == Some(Protection::Passphrase) { self.open(false).map(drop) } else { Ok(()) }
+    }
 }
 
 impl Store for FileStore {

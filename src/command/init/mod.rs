@@ -1,20 +1,23 @@
 //! `init`: a workspace, a project file with its keys explained, and what lies around that looks like a credential.
+//!
+//! **Invariant.** Asks only where standard input is a terminal, and changes a file of the user's only when told to.
+
+pub(super) mod leave;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::own;
 use super::secrets::{self, Kept, looks_secret};
-use super::{CommandError, workspace};
-use crate::cli::InitOptions;
+use super::{CommandError, own, workspace};
+use crate::cli::{InitOptions, LeaveChoice};
 use crate::exit::Exit;
 use crate::policy::{self, Merged, SecretChange, StoreKind, ValueKind};
-use crate::report::{Terminal, plain};
-use crate::run::{self, RunError};
-use crate::secret::{Secret, SecretName, WorkspaceName};
+use crate::report::{self, Terminal, plain};
+use crate::run::{self, Replaced, RunError};
+use crate::secret::{self, Secret, SecretName, WorkspaceName};
 use crate::world::World;
 
 /// Files of the family that hold values, nearest first.
@@ -42,6 +45,10 @@ pub(super) fn init(world: &World, options: &InitOptions, terminal: Terminal) -> 
         Some(name) => own::workspace_name(name)?,
         None => folder_name(&project),
     };
+    if options.undo {
+        leave::undo(world, &name, &dotenv_files(&project), terminal)?;
+        return Ok(Exit::Success);
+    }
     if run::read_own(&run::workspace_path(world, &name))?.is_none() {
         workspace::create(world, &name, terminal)?;
     }
@@ -51,18 +58,50 @@ pub(super) fn init(world: &World, options: &InitOptions, terminal: Terminal) -> 
     write_project_file(&project, terminal)?;
     let found = find(world, &project, terminal);
     show(&found, terminal);
-    if options.import {
-        let values: Vec<Kept> = found
-            .into_iter()
-            .map(|found| Kept { name: found.name, value: found.value, change: SecretChange::default() })
-            .collect();
-        if !values.is_empty() {
-            secrets::keep(world, Some(&name), options.store.map(StoreKind::from), &values, terminal)?;
-        }
-    } else if !found.is_empty() {
-        terminal.note("hint: agentsecrets init --import, which keeps these values in the store");
+    if found.is_empty() {
+        return Ok(Exit::Success);
     }
+    if !wants_import(world, options, found.len())? {
+        terminal.note("hint: agentsecrets init --import, which keeps these values in the store");
+        return Ok(Exit::Success);
+    }
+    let leave = leave_what(world, options, &found)?;
+    let values: Vec<Kept> = found
+        .into_iter()
+        .map(|found| Kept { name: found.name, value: found.value, change: SecretChange::default() })
+        .collect();
+    secrets::keep(world, Some(&name), options.store.map(StoreKind::from), &values, terminal)?;
+    let with = match leave {
+        LeaveChoice::Values => return Ok(Exit::Success),
+        LeaveChoice::Placeholders => Replaced::ByReference,
+        LeaveChoice::Nothing => Replaced::ByNothing,
+    };
+    leave::leave(world, &name, &dotenv_files(&project), &values, with, terminal)?;
     Ok(Exit::Success)
+}
+
+/// Whether what was found is to be kept: told, or asked where there is somebody to ask.
+fn wants_import(world: &World, options: &InitOptions, count: usize) -> Result<bool, CommandError> {
+    if options.import || options.yes || !world.terminal.input {
+        return Ok(options.import || options.yes);
+    }
+    let what = if count == 1 { "this value" } else { "these values" };
+    report::confirm(&format!("Keep {what} in the store?")).map_err(CommandError::Input)
+}
+
+fn leave_what(world: &World, options: &InitOptions, found: &[Found]) -> Result<LeaveChoice, CommandError> {
+    let is_asked =
+        world.terminal.input && !options.yes && found.iter().any(|found| DOTENV.contains(&found.place.as_str()));
+    match options.leave {
+        Some(choice) => Ok(choice),
+        None if is_asked => {
+            let question =
+                "Leave placeholders in the files in their place? `agentsecrets init --undo` takes that back.";
+            let is_wanted = report::confirm(question).map_err(CommandError::Input)?;
+            Ok(if is_wanted { LeaveChoice::Placeholders } else { LeaveChoice::Values })
+        }
+        None => Ok(LeaveChoice::Values),
+    }
 }
 
 fn folder_name(project: &Path) -> WorkspaceName {
@@ -107,6 +146,9 @@ fn find(world: &World, project: &Path, terminal: Terminal) -> Vec<Found> {
         }
     };
     for (name, value) in &world.environment {
+        if secret::referred(value.as_bytes()).is_some() {
+            continue;
+        }
         if let Some(name) = name.to_str().filter(|name| !name.starts_with("AGENTSECRETS_")) {
             take(name, Secret::new(value.as_bytes().to_vec()), "the environment");
         }
@@ -123,6 +165,12 @@ fn find(world: &World, project: &Path, terminal: Terminal) -> Vec<Found> {
         }
     }
     found.into_values().collect()
+}
+
+/// The dotenv files that are there, symlinks resolved: a link is not to be replaced by a file.
+fn dotenv_files(project: &Path) -> Vec<PathBuf> {
+    let files = DOTENV.iter().filter_map(|file| project.join(file).canonicalize().ok());
+    files.filter(|path| path.is_file()).collect()
 }
 
 /// What a value is, and where it would go.
