@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Authority, RequestPath, Rule, Target};
+use super::{Authority, JsonPointer, RequestPath, Rule, Target};
 use crate::secret::SecretName;
 
 /// The catalogue's name of a service, such as `stripe`.
@@ -39,16 +39,25 @@ pub enum Origin {
 pub enum Slot {
     /// A header that carries the credential alone or behind a scheme word (`Bearer`, `token`, …). Lower case name.
     Header(String),
-    /// `Authorization: Basic`, the placeholder being the whole user or the whole password.
+    /// `Authorization: Basic`, the placeholder being the whole user or the whole password, or all of it.
     Basic,
+    /// A parameter of the query, by its name.
+    Query(String),
+    /// A cookie, by its name.
+    Cookie(String),
+    /// A string of a JSON body, by its pointer (RFC 6901). Only of a body that is there whole.
+    JsonField(JsonPointer),
+    /// A field of a form, by its name. Only of a body that is there whole.
+    FormField(String),
 }
 
 impl Slot {
-    /// The header that the slot is in, lower case.
-    pub fn header(&self) -> &str {
+    /// The header that is the slot, lower case; none where it is only a part of one or stands elsewhere.
+    pub fn header(&self) -> Option<&str> {
         match self {
-            Self::Header(name) => name,
-            Self::Basic => "authorization",
+            Self::Header(name) => Some(name),
+            Self::Basic => Some("authorization"),
+            Self::Query(_) | Self::Cookie(_) | Self::JsonField(_) | Self::FormField(_) => None,
         }
     }
 }

@@ -17,6 +17,7 @@ mod file_glob;
 mod files;
 mod glob;
 mod host;
+mod json_pointer;
 mod layers;
 mod link;
 mod path;
@@ -39,6 +40,8 @@ pub use files::{
     RootRules, Surroundings, Writable,
 };
 pub use host::{Host, HostError};
+pub(crate) use json_pointer::quoted;
+pub use json_pointer::{JsonPointer, PointerError};
 pub use layers::{
     Cache, EgressPolicy, Flags, Hashicorp, Inspect, Isolation, Layers, Login, Merged, OnStray, PolicyError,
     PolicyPlace, PolicyText, SecretPolicy, SecretSource, Sourced, StoreKind,

@@ -49,8 +49,9 @@ pub(super) fn open<B>(shared: &Shared, mut request: Request<B>) -> Result<(Arc<S
 fn proves(bound: &Bound, headers: &HeaderMap) -> bool {
     let placeholder = bound.placeholder.as_str().as_bytes();
     let is_it = |text: &[u8]| verify_slices_are_equal(text, placeholder).is_ok();
-    bound.slots.iter().any(|slot| {
-        headers.get_all(slot.header()).iter().any(|value| match slot {
+    bound.slots.iter().filter_map(|slot| Some((slot, slot.header()?))).any(|(slot, header)| {
+        headers.get_all(header).iter().any(|value| match slot {
+            Place::Field(_) => false,
             Place::Header(_) => {
                 // Behind a scheme word or alone.
                 let text = value.as_bytes().trim_ascii();

@@ -23,7 +23,7 @@ use super::respond;
 use super::route::{Allowed, Security, decide};
 use super::rulebook::Site;
 use super::shared::Shared;
-use super::upstream::{Offer, Outgoing, UpstreamBody, UpstreamError};
+use super::upstream::{Case, Offer, Outgoing, UpstreamBody, UpstreamError};
 use super::values;
 use super::websocket::{self, Socket};
 use crate::audit::{Decision, Verdict, recorded_path};
@@ -86,18 +86,50 @@ pub(super) async fn run(
         body.close(gate);
         opener
     });
-    let judged = match judge(shared, site, security, parts).await {
+    let judged = match judge(shared, site, security, parts, &mut body).await {
         Ok(judged) => judged,
         Err(refused) => return refuse(shared, &noted, &refused),
     };
     let Some(record) = begin(shared, &noted, &judged, sent) else {
         return refuse(shared, &noted, &Refused::log());
     };
-    match socket {
+    let answered = match socket {
         // Rare and large: on the heap it does not make every request's task large.
         Some(socket) => Box::pin(upgrade(shared, &noted, judged, socket, record)).await,
         None => forward(shared, &noted, judged, Body { body, expects }, record).await,
-    }
+    };
+    answered.unwrap_or_else(|refused| respond::refusal(&refused, &noted.method))
+}
+
+/// Takes a request of our own all the way; `sent` counts what of `body` goes upstream.
+pub(super) async fn send(
+    shared: &Arc<Shared>,
+    site: &Arc<Site>,
+    security: Security,
+    request: Request<RequestBody>,
+    sent: Arc<AtomicU64>,
+) -> Result<Response<Answer>, Refused> {
+    let noted = noted(shared, &site.authority, security, &request);
+    let (parts, mut body) = request.into_parts();
+    let refuse = |refused: &Refused| {
+        record_refusal(shared, &noted, refused);
+        refused.named(&shared.redactor)
+    };
+    let judged = judge(shared, site, security, parts, &mut body).await.map_err(|refused| refuse(&refused))?;
+    let record = begin(shared, &noted, &judged, sent).ok_or_else(|| refuse(&Refused::log()))?;
+    forward(shared, &noted, judged, Body { body, expects: None }, record).await
+}
+
+/// Whether a request of our own would be sent.
+pub(super) async fn may_go(
+    shared: &Arc<Shared>,
+    site: &Arc<Site>,
+    security: Security,
+    request: Request<RequestBody>,
+) -> Result<(), Refused> {
+    let (parts, mut body) = request.into_parts();
+    let judged = judge(shared, site, security, parts, &mut body).await;
+    judged.map(drop).map_err(|refused| refused.named(&shared.redactor))
 }
 
 /// A request that may go, with its head as it goes.
@@ -108,6 +140,7 @@ struct Judged {
     headers: HeaderMap,
     wants_trailers: bool,
     offer: Offer,
+    case: Option<Case>,
 }
 
 /// The child's body, and what tells it to go on.
@@ -120,7 +153,8 @@ async fn judge(
     shared: &Arc<Shared>,
     site: &Arc<Site>,
     security: Security,
-    parts: request::Parts,
+    mut parts: request::Parts,
+    body: &mut RequestBody,
 ) -> Result<Judged, Refused> {
     let mut headers = parts.headers;
     if parts.method == Method::CONNECT {
@@ -136,25 +170,27 @@ async fn judge(
     if site.bound.iter().any(|bound| bound.is_narrowed()) {
         head::strip_overrides(&mut headers);
     }
-    let injected = inject(&allowed, &parts.uri, &mut headers, &shared.book)?;
+    let injected = inject(&allowed, &parts.uri, &mut headers, body, &shared.book)?;
     if site.redact {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         // A child that chooses where an answer is cut can have a value in two halves, neither of which is one.
         headers.remove(RANGE);
         headers.remove(IF_RANGE);
     }
-    let target = target(&allowed, &parts.uri)?;
+    let target = target(&allowed, &parts.uri, &injected)?;
     let offer = if parts.version == Version::HTTP_2 { Offer::Both } else { Offer::Http1 };
-    Ok(Judged { allowed, injected, target, headers, wants_trailers, offer })
+    let case = parts.extensions.remove::<Case>();
+    Ok(Judged { allowed, injected, target, headers, wants_trailers, offer, case })
 }
 
-/// The judged path with the query as it came.
-fn target(allowed: &Allowed, uri: &Uri) -> Result<PathAndQuery, Refused> {
+/// The judged path with the query as it came, or as a value was put into it.
+fn target(allowed: &Allowed, uri: &Uri, injected: &Injected) -> Result<PathAndQuery, Refused> {
     let path = allowed.path.as_str();
     match uri.path_and_query() {
-        Some(same) if same.path() == path => Ok(same.clone()),
+        Some(same) if same.path() == path && injected.query.is_none() => Ok(same.clone()),
         other => {
-            let text = match other.and_then(PathAndQuery::query) {
+            let query = injected.query.as_deref().map(String::as_str);
+            let text = match query.or(other.and_then(PathAndQuery::query)) {
                 Some(query) => format!("{path}?{query}"),
                 None => path.to_owned(),
             };
@@ -195,13 +231,13 @@ async fn forward(
     judged: Judged,
     Body { body, expects }: Body,
     record: Record,
-) -> Response<Answer> {
-    let Judged { allowed, target, headers, wants_trailers, offer, .. } = judged;
+) -> Result<Response<Answer>, Refused> {
+    let Judged { allowed, target, headers, wants_trailers, offer, case, .. } = judged;
     let method = allowed.method.clone();
-    let outgoing = Outgoing { method, target, headers, body, offer, wants_trailers, expects };
+    let outgoing = Outgoing { method, target, headers, body, offer, wants_trailers, expects, case };
     match shared.upstream.send(allowed.site(), allowed.security, outgoing).await {
-        Ok(response) => answer(shared, allowed.site(), &noted.method, response, record),
-        Err(error) => failed(shared, noted, &error, record),
+        Ok(response) => answer(shared, allowed.site(), response, record),
+        Err(error) => Err(failed(shared, noted, &error, record)),
     }
 }
 
@@ -212,33 +248,40 @@ async fn upgrade(
     judged: Judged,
     socket: Socket,
     mut record: Record,
-) -> Response<Answer> {
+) -> Result<Response<Answer>, Refused> {
     let Judged { allowed, target, mut headers, .. } = judged;
     let site = Arc::clone(allowed.site());
     socket.prepare(&site, &mut headers);
     let (method, body) = (Method::GET, RequestBody::Empty);
-    let outgoing =
-        Outgoing { method, target, headers, body, offer: Offer::Http1, wants_trailers: false, expects: None };
+    let outgoing = Outgoing {
+        method,
+        target,
+        headers,
+        body,
+        offer: Offer::Http1,
+        wants_trailers: false,
+        expects: None,
+        case: None,
+    };
     let protocol = HeaderValue::from_static("websocket");
     match shared.upstream.upgrade(&site, allowed.security, outgoing, protocol).await {
         Ok((response, Some(switched))) => {
             record.answered(response.status());
-            socket
-                .switch(shared, &site, response, switched, record)
-                .unwrap_or_else(|refused| respond::refusal(&refused.named(&shared.redactor), &noted.method))
+            let switched = socket.switch(shared, &site, response, switched, record);
+            switched.map_err(|refused| refused.named(&shared.redactor))
         }
-        Ok((response, None)) => answer(shared, &site, &noted.method, response, record),
-        Err(error) => failed(shared, noted, &error, record),
+        Ok((response, None)) => answer(shared, &site, response, record),
+        Err(error) => Err(failed(shared, noted, &error, record)),
     }
 }
 
 /// The answer to a request that could not be sent.
-pub(super) fn failed(shared: &Shared, noted: &Noted, error: &UpstreamError, mut record: Record) -> Response<Answer> {
+pub(super) fn failed(shared: &Shared, noted: &Noted, error: &UpstreamError, mut record: Record) -> Refused {
     let refused = error.refused(&noted.authority);
     tell_failure(shared, &noted.authority, error);
     record.answered(refused.status);
     record.finish(None, Some(refused.code));
-    respond::refusal(&refused.named(&shared.redactor), &noted.method)
+    refused.named(&shared.redactor)
 }
 
 /// Tells the user that a target could not be reached; one at a forbidden address counts as refused.
@@ -261,17 +304,16 @@ pub(super) fn tell_failure(shared: &Shared, authority: &Authority, error: &Upstr
 fn answer(
     shared: &Shared,
     site: &Site,
-    method: &Method,
     response: Response<UpstreamBody>,
     mut record: Record,
-) -> Response<Answer> {
+) -> Result<Response<Answer>, Refused> {
     let (mut parts, mut body) = response.into_parts();
     record.answered(parts.status);
     // The reason phrase is upstream's text and would pass beside the redactor; RFC 9112 §4 lets a proxy drop it.
     parts.extensions.clear();
     if let Some(refused) = head::transfer_coding(&parts.headers).then(|| Refused::transfer_coded(&site.authority)) {
         record.finish(None, Some(refused.code));
-        return respond::refusal(&refused, method);
+        return Err(refused);
     }
     head::strip_response(&mut parts.headers);
     let has_body = !http_body::Body::is_end_stream(&body);
@@ -280,7 +322,7 @@ fn answer(
         if let Some(encoding) = encoding(&parts.headers).filter(|_| has_body) {
             let refused = Refused::encoded(&site.authority, encoding);
             record.finish(None, Some(refused.code));
-            return respond::refusal(&refused.named(&shared.redactor), method);
+            return Err(refused.named(&shared.redactor));
         }
         redact_headers(redaction, &mut parts.headers);
         // No part of an answer was asked for (see `judge`), and RFC 9110 §14.3 has a word for that: a download that
@@ -296,7 +338,7 @@ fn answer(
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         let refused = Refused::unasked(&site.authority);
         record.finish(None, Some(refused.code));
-        return respond::refusal(&refused.named(&shared.redactor), method);
+        return Err(refused.named(&shared.redactor));
     }
     if has_body
         && redaction.is_some()
@@ -308,9 +350,9 @@ fn answer(
         let whole = if rest.is_empty() { passed } else { [passed, rest].concat().into() };
         record.add(whole.len());
         record.finish_behind(redaction);
-        return Response::from_parts(parts, Answer::whole(whole));
+        return Ok(Response::from_parts(parts, Answer::whole(whole)));
     }
-    Response::from_parts(parts, Answer::streamed(body, redaction, changes_length, record))
+    Ok(Response::from_parts(parts, Answer::streamed(body, redaction, changes_length, record)))
 }
 
 /// Codings that a refusal may name.

@@ -1,7 +1,10 @@
-//! Puts real values in the place of placeholders: a function over the request's head.
+//! Puts real values in the place of placeholders: a function over the request's head, and over a body that is there
+//! whole.
 //!
 //! **Invariants.** A value goes only into a slot of a secret that is bound to the verified host (S3). It is marked
 //! sensitive, so that it enters no HPACK table and no `Debug` output (S2). A placeholder anywhere else stays as it is.
+
+mod field;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use super::refusal::Refused;
+use super::request_body::RequestBody;
 use super::route::Allowed;
 use super::rulebook::{Attachment, Bound, Place, Rulebook};
 use crate::secret::{SecretId, SecretName};
@@ -21,6 +25,8 @@ pub(super) struct Injected {
     pub(super) placed: Vec<(SecretId, SecretName, String)>,
     /// Secrets whose placeholder stays somewhere in the head, worthless there.
     pub(super) inert: Vec<SecretName>,
+    /// The query as it goes, where a value was put into it.
+    pub(super) query: Option<Zeroizing<String>>,
 }
 
 /// Swaps every placeholder in a slot of its binding; attaches the default header where the request has no credential.
@@ -28,12 +34,14 @@ pub(super) fn inject(
     allowed: &Allowed,
     uri: &Uri,
     headers: &mut HeaderMap,
+    body: &mut RequestBody,
     book: &Rulebook,
 ) -> Result<Injected, Refused> {
     let mut injected = Injected::default();
     let bound = &allowed.site().bound;
     for bound in bound {
-        swap(allowed, bound, headers, &mut injected)?;
+        swap(allowed, bound, headers, &mut injected, book)?;
+        field::swap(allowed, bound, &mut field::Message { uri, headers, body }, &mut injected, book)?;
     }
     for bound in bound {
         if injected.placed.iter().any(|(id, ..)| *id == bound.id) {
@@ -51,27 +59,44 @@ pub(super) fn inject(
 }
 
 /// Swaps `bound` in its slots.
-fn swap(allowed: &Allowed, bound: &Bound, headers: &mut HeaderMap, injected: &mut Injected) -> Result<(), Refused> {
+fn swap(
+    allowed: &Allowed,
+    bound: &Bound,
+    headers: &mut HeaderMap,
+    injected: &mut Injected,
+    book: &Rulebook,
+) -> Result<(), Refused> {
     for slot in &bound.slots {
-        let Entry::Occupied(mut entry) = headers.entry(slot.header()) else { continue };
+        let Some(header) = slot.header() else { continue };
+        let Entry::Occupied(mut entry) = headers.entry(header) else { continue };
         for value in entry.iter_mut() {
             let found = match slot {
                 Place::Header(_) => in_header(value, bound),
                 Place::Basic => in_basic(value, bound),
+                Place::Field(_) => None,
             };
             let Some((bytes, place)) = found else { continue };
-            if !allowed.permits(bound)? {
+            if !permits(allowed, bound, book)? {
                 continue;
             }
             *value = sensitive(&bytes, bound, place)?;
             let place = match slot {
-                Place::Header(name) => format!("header {name}"),
                 Place::Basic => format!("basic {}", place.word()),
+                _ => format!("header {header}"),
             };
             injected.placed.push((bound.id, bound.name.clone(), place));
         }
     }
     Ok(())
+}
+
+/// Whether `bound` may be used. Where placeholders are blocked that go out worthless, a transport that makes one so is
+/// refused in words of its own.
+fn permits(allowed: &Allowed, bound: &Bound, book: &Rulebook) -> Result<bool, Refused> {
+    match allowed.permits(bound)? {
+        false if book.block_stray => Err(Refused::plaintext(&bound.name, &allowed.site().authority)),
+        permits => Ok(permits),
+    }
 }
 
 /// Which part of a header held the placeholder.
@@ -80,6 +105,7 @@ enum Part {
     Whole,
     User,
     Password,
+    Pair,
 }
 
 impl Part {
@@ -88,6 +114,7 @@ impl Part {
             Self::Whole => "credential",
             Self::User => "user",
             Self::Password => "password",
+            Self::Pair => "user and password",
         }
     }
 }
@@ -111,19 +138,37 @@ fn in_header(value: &HeaderValue, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, 
     Some((bytes, Part::Whole))
 }
 
-/// RFC 7617: the placeholder as the whole user or the whole password.
+/// RFC 7617: the placeholder as the whole user or the whole password; alone it stands for both, of which a value without
+/// a colon is the user.
 fn in_basic(value: &HeaderValue, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, Part)> {
     let decoded = decode_basic(value)?;
-    let colon = memchr::memchr(b':', &decoded)?;
-    let (user, password) = (&decoded[..colon], &decoded[colon + 1..]);
     let placeholder = bound.placeholder.as_str().as_bytes();
-    let (user, password, part) = if password == placeholder {
-        (user, bound.value.expose(), Part::Password)
-    } else if user == placeholder {
-        (bound.value.expose(), password, Part::User)
+    let value_colon = memchr::memchr(b':', bound.value.expose());
+    let (user, password, part) = if *decoded == placeholder {
+        let (user, rest) = bound.value.expose().split_at(value_colon.unwrap_or(bound.value.len()));
+        (user, rest.get(1..).unwrap_or_default(), Part::Pair)
     } else {
-        return None;
+        let colon = memchr::memchr(b':', &decoded)?;
+        let (user, password) = (&decoded[..colon], &decoded[colon + 1..]);
+        in_pair(user, password, bound)?
     };
+    Some((basic_of(value, user, password), part))
+}
+
+/// A pair of which one side is the placeholder.
+fn in_pair<'a>(user: &'a [u8], password: &'a [u8], bound: &'a Bound) -> Option<(&'a [u8], &'a [u8], Part)> {
+    let placeholder = bound.placeholder.as_str().as_bytes();
+    if password == placeholder {
+        Some((user, bound.value.expose(), Part::Password))
+    } else if user == placeholder {
+        Some((bound.value.expose(), password, Part::User))
+    } else {
+        None
+    }
+}
+
+/// The credentials behind the scheme word that `value` has.
+fn basic_of(value: &HeaderValue, user: &[u8], password: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + password.len() + 1));
     pair.extend_from_slice(user);
     pair.push(b':');
@@ -132,7 +177,7 @@ fn in_basic(value: &HeaderValue, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, P
     let mut bytes = Zeroizing::new(Vec::with_capacity(encoded.len() + 6));
     bytes.extend_from_slice(&value.as_bytes()[..6]);
     bytes.extend_from_slice(encoded.as_bytes());
-    Some((bytes, part))
+    bytes
 }
 
 pub(super) fn decode_basic(value: &HeaderValue) -> Option<Zeroizing<Vec<u8>>> {
@@ -194,6 +239,7 @@ fn strays(uri: &Uri, headers: &HeaderMap, book: &Rulebook, injected: &mut Inject
     if placeholders.is_empty() {
         return;
     }
+    let query = injected.query.take();
     let mut note = |text: &[u8]| {
         for (_, name) in placeholders.within(text) {
             if !injected.inert.contains(name) {
@@ -202,7 +248,10 @@ fn strays(uri: &Uri, headers: &HeaderMap, book: &Rulebook, injected: &mut Inject
         }
     };
     if let Some(target) = uri.path_and_query() {
-        note(target.as_str().as_bytes());
+        match &query {
+            Some(query) => [target.path(), query].iter().for_each(|text| note(text.as_bytes())),
+            None => note(target.as_str().as_bytes()),
+        }
     }
     for (name, value) in headers {
         if value.is_sensitive() {
@@ -215,6 +264,7 @@ fn strays(uri: &Uri, headers: &HeaderMap, book: &Rulebook, injected: &mut Inject
             note(&decoded);
         }
     }
+    injected.query = query;
 }
 
 #[cfg(test)]
@@ -240,7 +290,7 @@ mod tests {
         let uri: Uri = target.parse().unwrap();
         let security = if authority.ends_with(":80") { Security::Plain } else { Security::Tls };
         let allowed = decide(&site(book, authority), security, &Method::GET, &uri, &HeaderMap::new()).unwrap();
-        let injected = inject(&allowed, &uri, &mut headers, book)?;
+        let injected = inject(&allowed, &uri, &mut headers, &mut RequestBody::Empty, book)?;
         let mut out: Vec<_> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         out.sort();
@@ -333,7 +383,7 @@ mod tests {
         let allowed = decide(&site, Security::Tls, &Method::GET, &uri, &HeaderMap::new()).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {PLACEHOLDER}")).unwrap());
-        let injected = inject(&allowed, &uri, &mut headers, &book()).unwrap();
+        let injected = inject(&allowed, &uri, &mut headers, &mut RequestBody::Empty, &book()).unwrap();
         assert!(headers[AUTHORIZATION].is_sensitive());
         assert!(!format!("{headers:?}").contains(VALUE));
         let places: Vec<_> = injected.placed.iter().map(|(_, name, place)| (name.as_str(), place.as_str())).collect();

@@ -119,6 +119,15 @@ impl Refused {
         )
     }
 
+    /// The secret may not travel without TLS (S3).
+    pub(super) fn plaintext(name: &SecretName, authority: &Authority) -> Self {
+        Self::denied(
+            "plaintext",
+            format!("`{name}` may not be sent to `{}` over plaintext http", authority.host),
+            Some(format!("use https, or write `plaintext = true` below [secrets.{name}] in your own policy file")),
+        )
+    }
+
     /// A placeholder stands where it is not swapped, and the user asked that this be refused.
     pub(super) fn stray(name: &SecretName, authority: &Authority) -> Self {
         Self::denied(

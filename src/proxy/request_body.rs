@@ -1,5 +1,7 @@
-//! The body of a request on its way upstream: counted, streamed as the child sends it, never held whole.
+//! The body of a request on its way upstream: counted, streamed as the child sends it, never held whole. A request of our
+//! own may have a body that is there whole, which is what a value can be put into.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +12,12 @@ use bytes::Bytes;
 use http::Version;
 use http::header::PROXY_AUTHORIZATION;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use zeroize::Zeroizing;
 
 use super::tasks::Tasks;
 
@@ -28,13 +32,30 @@ const DRAINED_FOR: Duration = Duration::from_secs(5);
 /// What is sent upstream.
 pub(super) enum RequestBody {
     Empty,
+    /// All of it, until it is sent.
+    Whole(Option<Zeroizing<Vec<u8>>>, Arc<AtomicU64>),
     Stream(Box<Streamed>),
 }
 
-/// A body that the child streams.
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error(transparent)]
+    Child(hyper::Error),
+    #[error("the body cannot be read")]
+    Own(#[source] io::Error),
+}
+
+/// Where a body comes from.
+enum Origin {
+    Child(Incoming),
+    Own(UnsyncBoxBody<Bytes, io::Error>),
+}
+
+/// A body that is streamed.
 pub(super) struct Streamed {
     /// `None` once it has ended or is being drained.
-    incoming: Option<Incoming>,
+    incoming: Option<Origin>,
     sent: Arc<AtomicU64>,
     gate: Option<Gate>,
     /// Where the rest of an HTTP/1 body is read off to.
@@ -82,7 +103,27 @@ impl RequestBody {
             return Self::Empty;
         }
         let drain = (version < Version::HTTP_2).then(|| tasks.clone());
-        Self::Stream(Box::new(Streamed { incoming: Some(incoming), sent: Arc::clone(sent), gate: None, drain }))
+        let incoming = Some(Origin::Child(incoming));
+        Self::Stream(Box::new(Streamed { incoming, sent: Arc::clone(sent), gate: None, drain }))
+    }
+
+    /// Streams a body of our own.
+    pub(super) fn own(body: UnsyncBoxBody<Bytes, io::Error>, sent: &Arc<AtomicU64>) -> Self {
+        let incoming = Some(Origin::Own(body));
+        Self::Stream(Box::new(Streamed { incoming, sent: Arc::clone(sent), gate: None, drain: None }))
+    }
+
+    /// A body that is there whole.
+    pub(super) fn of(bytes: Zeroizing<Vec<u8>>, sent: &Arc<AtomicU64>) -> Self {
+        Self::Whole(Some(bytes), Arc::clone(sent))
+    }
+
+    /// All of the body, where it is there whole.
+    pub(super) fn whole(&mut self) -> Option<&mut Zeroizing<Vec<u8>>> {
+        match self {
+            Self::Whole(bytes, _) => bytes.as_mut(),
+            Self::Empty | Self::Stream(_) => None,
+        }
     }
 
     /// Holds the body back until `gate` opens.
@@ -99,7 +140,9 @@ impl RequestBody {
 
 impl Drop for Streamed {
     fn drop(&mut self) {
-        let (Some(incoming), Some(tasks), None) = (self.incoming.take(), &self.drain, &self.gate) else { return };
+        let (Some(Origin::Child(incoming)), Some(tasks), None) = (self.incoming.take(), &self.drain, &self.gate) else {
+            return;
+        };
         if incoming.is_end_stream() {
             return;
         }
@@ -113,10 +156,14 @@ impl Drop for Streamed {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self::Stream(streamed) = self.get_mut() else { return Poll::Ready(None) };
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let streamed = match self.get_mut() {
+            Self::Empty => return Poll::Ready(None),
+            Self::Whole(bytes, sent) => return Poll::Ready(bytes.take().map(|bytes| Ok(whole_frame(bytes, sent)))),
+            Self::Stream(streamed) => streamed,
+        };
         if let Some(gate) = &mut streamed.gate {
             if gate.opened.as_mut().poll(context).is_pending() && gate.patience.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
@@ -143,6 +190,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Whole(bytes, _) => bytes.is_none(),
             Self::Stream(streamed) => streamed.incoming.as_ref().is_none_or(Body::is_end_stream),
         }
     }
@@ -150,9 +198,42 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Stream(streamed) => {
                 streamed.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
             }
+        }
+    }
+}
+
+/// The bytes as one frame; they are wiped when the connection has sent them.
+fn whole_frame(bytes: Zeroizing<Vec<u8>>, sent: &AtomicU64) -> Frame<Bytes> {
+    sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    Frame::data(Bytes::from_owner(bytes))
+}
+
+impl Body for Origin {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Child(body) => Pin::new(body).poll_frame(context).map_err(BodyError::Child),
+            Self::Own(body) => Pin::new(body).poll_frame(context).map_err(BodyError::Own),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Child(body) => body.is_end_stream(),
+            Self::Own(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Child(body) => body.size_hint(),
+            Self::Own(body) => body.size_hint(),
         }
     }
 }

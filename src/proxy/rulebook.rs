@@ -10,7 +10,7 @@ use http::HeaderName;
 use memchr::memmem::Finder;
 
 use super::{ProxyError, Settings};
-use crate::policy::{Authority, Binding, Egress, Host, Rule, Slot, TokenEndpoint, Verdict};
+use crate::policy::{Authority, Binding, Egress, Host, JsonPointer, Rule, Slot, TokenEndpoint, Verdict};
 use crate::secret::{Placeholder, Secret, SecretId, SecretName, Table};
 use crate::source::Deferred;
 
@@ -46,6 +46,16 @@ impl Bound {
 pub(super) enum Place {
     Header(HeaderName),
     Basic,
+    Field(Field),
+}
+
+/// A slot that is a part of something, found by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Field {
+    Query(String),
+    Cookie(String),
+    Json(JsonPointer),
+    Form(String),
 }
 
 /// A default credential header, its format taken apart at `{}`.
@@ -233,13 +243,16 @@ fn compile(binding: &Binding, settings: &Settings) -> Result<Bound, ProxyError> 
     let slots = binding.slots.iter().map(|slot| match slot {
         Slot::Header(name) => header(name).map(Place::Header),
         Slot::Basic => Ok(Place::Basic),
+        Slot::Query(name) => Ok(Place::Field(Field::Query(name.clone()))),
+        Slot::Cookie(name) => Ok(Place::Field(Field::Cookie(name.clone()))),
+        Slot::JsonField(pointer) => Ok(Place::Field(Field::Json(pointer.clone()))),
+        Slot::FormField(name) => Ok(Place::Field(Field::Form(name.clone()))),
     });
     let slots = slots.collect::<Result<Vec<_>, _>>()?;
     let listed = binding.service.as_ref().and_then(|service| settings.credential_headers.get(service));
     let mut credential_headers =
         listed.into_iter().flatten().map(|name| header(name)).collect::<Result<Vec<_>, _>>()?;
-    for slot in &slots {
-        let name = slot.header();
+    for name in slots.iter().filter_map(Place::header) {
         if !credential_headers.contains(name) {
             credential_headers.push(name.clone());
         }
@@ -263,11 +276,12 @@ fn compile(binding: &Binding, settings: &Settings) -> Result<Bound, ProxyError> 
 }
 
 impl Place {
-    /// The header that the slot lives in.
-    pub(super) fn header(&self) -> &HeaderName {
+    /// The header that is the slot.
+    pub(super) fn header(&self) -> Option<&HeaderName> {
         match self {
-            Self::Header(name) => name,
-            Self::Basic => &http::header::AUTHORIZATION,
+            Self::Header(name) => Some(name),
+            Self::Basic => Some(&http::header::AUTHORIZATION),
+            Self::Field(_) => None,
         }
     }
 }
@@ -333,6 +347,7 @@ pub(super) mod tests {
             base_paths: std::collections::HashMap::new(),
             inspect_all: false,
             block_stray: false,
+            keeps_case: false,
             connect_to: Vec::new(),
             upstream_certificates: Vec::new(),
             upstream_proxy: None,

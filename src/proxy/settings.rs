@@ -44,6 +44,8 @@ pub struct Settings {
     pub inspect_all: bool,
     /// Refuse a request in which a placeholder stands where it is not swapped, rather than let it out inert.
     pub block_stray: bool,
+    /// Whether names of fields are sent as they were written, where HTTP/1.1 can.
+    pub keeps_case: bool,
     /// `--connect-to`, first match wins.
     pub connect_to: Vec<ConnectTo>,
     /// `--upstream-ca`, trusted beside the platform's roots.

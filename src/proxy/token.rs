@@ -27,6 +27,12 @@ pub enum Presented {
     Wrong,
 }
 
+/// Whether `url`, the proxy of an environment, is that of a run: then we are inside of one.
+pub fn is_run_proxy(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").and_then(|rest| rest.strip_prefix(USER)?.strip_prefix(':'));
+    rest.and_then(|rest| rest.split_once('@')).is_some_and(|(_, host)| host.starts_with("127.0.0.1:"))
+}
+
 impl Token {
     /// Mints one from the system's random source.
     pub fn mint() -> Result<Self, ProxyError> {

@@ -54,10 +54,14 @@ fn service(service: &Service) -> String {
     entry(&format!("{}  {}", service.id.0, service.title), &rows)
 }
 
-fn slot(slot: &Slot) -> String {
+pub(super) fn slot(slot: &Slot) -> String {
     match slot {
         Slot::Basic => "basic authentication".into(),
         Slot::Header(name) => format!("header {name}"),
+        Slot::Query(name) => format!("query parameter {name}"),
+        Slot::Cookie(name) => format!("cookie {name}"),
+        Slot::JsonField(pointer) => format!("JSON field {pointer}"),
+        Slot::FormField(name) => format!("form field {name}"),
     }
 }
 

@@ -80,7 +80,7 @@ impl Service {
     /// The names of all headers that carry any credential of this service, lower case. A request in which one of them
     /// was swapped must carry none of the others with a second credential.
     pub fn credential_headers(&self) -> Vec<&str> {
-        distinct(self.credentials.iter().flat_map(|credential| &credential.slots).map(Slot::header))
+        distinct(self.credentials.iter().flat_map(|credential| &credential.slots).filter_map(Slot::header))
     }
 }
 

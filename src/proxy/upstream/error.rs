@@ -3,8 +3,9 @@
 use std::io;
 
 use http::StatusCode;
-use rustls::AlertDescription;
+use rustls::{AlertDescription, OtherError};
 
+use super::tls::SelfSigned;
 use crate::policy::Authority;
 use crate::proxy::judge::AddressRefusal;
 use crate::proxy::refusal::Refused;
@@ -104,13 +105,18 @@ impl UpstreamError {
 
 /// What was wrong in a handshake, without upstream's own words.
 fn certificate_fault(error: &io::Error) -> &'static str {
-    use rustls::CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, Other, UnknownIssuer,
+    };
     let Some(error) = rustls_fault(error) else { return "the connection broke off" };
     match error {
         rustls::Error::InvalidCertificate(UnknownIssuer) => "no trusted authority issued its certificate",
         rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "its certificate has expired",
         rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
             "its certificate is for other names"
+        }
+        rustls::Error::InvalidCertificate(Other(OtherError(other))) if other.is::<SelfSigned>() => {
+            "its certificate is self-signed, and no authority vouches for it"
         }
         rustls::Error::InvalidCertificate(_) => "its certificate is not valid",
         _ => "it does not speak TLS as expected",

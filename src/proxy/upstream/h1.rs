@@ -35,8 +35,10 @@ pub(super) struct Failed {
 }
 
 impl Http1 {
-    pub(super) async fn over(wire: Wire) -> Result<Box<Self>, hyper::Error> {
-        let (sender, connection) = Builder::new().max_buf_size(LONGEST_HEAD).handshake(TokioIo::new(wire)).await?;
+    pub(super) async fn over(wire: Wire, keeps_case: bool) -> Result<Box<Self>, hyper::Error> {
+        let mut builder = Builder::new();
+        builder.max_buf_size(LONGEST_HEAD).preserve_header_case(keeps_case);
+        let (sender, connection) = builder.handshake(TokioIo::new(wire)).await?;
         Ok(Box::new(Self { sender, connection: Some(connection) }))
     }
 

@@ -4,6 +4,7 @@
 //! judged is the name that TLS verifies. No redirect is followed (S5).
 
 mod body;
+mod case;
 mod connect_to;
 mod dial;
 mod error;
@@ -16,6 +17,7 @@ mod send;
 mod tls;
 
 pub(super) use body::UpstreamBody;
+pub(super) use case::Case;
 pub use connect_to::ConnectTo;
 pub use error::UpstreamError;
 pub use fetch::Fetcher;

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::body::{Lease, UpstreamBody};
+use super::case::Case;
 use super::dial::Dialler;
 use super::h1::{Failed, Http1, Upgraded};
 use super::pool::{Connection, Key, Pool};
@@ -45,6 +46,8 @@ pub(in crate::proxy) struct Outgoing {
     pub(in crate::proxy) wants_trailers: bool,
     /// Opens the body's gate when upstream says `100 Continue`.
     pub(in crate::proxy) expects: Option<Opener>,
+    /// How names of fields are written, where that is told.
+    pub(in crate::proxy) case: Option<Case>,
 }
 
 /// An upgraded connection to upstream.
@@ -59,6 +62,7 @@ pub(in crate::proxy) struct Upstream {
     tls: ClientTls,
     pool: Arc<Pool>,
     tasks: Tasks,
+    keeps_case: bool,
 }
 
 impl Upstream {
@@ -79,6 +83,7 @@ impl Upstream {
             tls: ClientTls::new(std::mem::take(&mut settings.upstream_certificates))?,
             pool,
             tasks: tasks.clone(),
+            keeps_case: settings.keeps_case,
         })
     }
 
@@ -116,13 +121,15 @@ impl Upstream {
             };
             let spare = (was_kept && outgoing.is_repeatable()).then(|| outgoing.copy());
             let wants_trailers = outgoing.wants_trailers;
-            let expects = outgoing.expects.clone();
+            let (expects, case) = (outgoing.expects.clone(), outgoing.case.clone());
             let error = match self.exchange(&key, connection, outgoing).await {
                 Ok(response) => return Ok(response),
                 Err(failed) => failed,
             };
             outgoing = match (error.unsent, spare) {
-                (Some(unsent), _) if was_kept => Outgoing::reclaimed(unsent, key.offer, wants_trailers, expects),
+                (Some(unsent), _) if was_kept => {
+                    Outgoing { expects, case, ..Outgoing::reclaimed(unsent, key.offer, wants_trailers) }
+                }
                 (None, Some(spare)) => spare,
                 _ => return Err(UpstreamError::Exchange(error.error)),
             };
@@ -179,7 +186,7 @@ impl Upstream {
         };
         if !is_http2 {
             self.pool.dialled(key, None);
-            return Http1::over(wire).await.map(Connection::Http1).map_err(UpstreamError::Exchange);
+            return Http1::over(wire, self.keeps_case).await.map(Connection::Http1).map_err(UpstreamError::Exchange);
         }
         let (sender, connection) = http2::Builder::new(self.tasks.clone())
             .timer(TokioTimer::new())
@@ -220,7 +227,7 @@ impl Upstream {
         protocol: HeaderValue,
     ) -> Result<(Response<UpstreamBody>, Option<Switched>), UpstreamError> {
         let (wire, _) = self.wire(site, security, Offer::Http1).await?;
-        let connection = Http1::over(wire).await.map_err(UpstreamError::Exchange)?;
+        let connection = Http1::over(wire, self.keeps_case).await.map_err(UpstreamError::Exchange)?;
         let key = Key { authority: site.authority.clone(), security, offer: Offer::Http1 };
         let mut request = outgoing.into_http1(&key);
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -254,18 +261,20 @@ impl Outgoing {
             offer: self.offer,
             wants_trailers: self.wants_trailers,
             expects: None,
+            case: self.case.clone(),
         }
     }
 
     /// Takes back a request of which no byte was sent.
-    fn reclaimed(unsent: Request<RequestBody>, offer: Offer, wants_trailers: bool, expects: Option<Opener>) -> Self {
+    fn reclaimed(unsent: Request<RequestBody>, offer: Offer, wants_trailers: bool) -> Self {
         let (parts, body) = unsent.into_parts();
         let mut headers = parts.headers;
         for name in [HOST, TE, CONNECTION] {
             headers.remove(name);
         }
         let target = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Self { method: parts.method, target, headers, body, offer, wants_trailers, expects }
+        let (method, expects, case) = (parts.method, None, None);
+        Self { method, target, headers, body, offer, wants_trailers, expects, case }
     }
 
     /// Origin-form with `Host` (RFC 9112 §3.2.1).
@@ -274,6 +283,9 @@ impl Outgoing {
         *request.method_mut() = self.method;
         *request.uri_mut() = Uri::from(self.target);
         *request.headers_mut() = self.headers;
+        if let Some(case) = self.case {
+            case.write(request.extensions_mut());
+        }
         join_cookies(request.headers_mut());
         if let Ok(host) = HeaderValue::from_maybe_shared(Bytes::from(host_of(key))) {
             request.headers_mut().insert(HOST, host);

@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::{TlsConnector, TlsStream};
@@ -73,10 +75,14 @@ impl ClientTls {
         let roots = tokio::task::spawn_blocking(move || roots(extra));
         let roots = roots.await.map_err(|error| UpstreamError::Lookup(std::io::Error::other(error)))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| UpstreamError::TlsSetup(rustls::Error::General(error.to_string())))?;
         let mut both = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(UpstreamError::TlsSetup)?
-            .with_root_certificates(roots)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Telling(verifier)))
             .with_no_client_auth();
         both.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let mut http1 = both.clone();
@@ -91,4 +97,60 @@ fn roots(extra: Vec<CertificateDer<'static>>) -> RootCertStore {
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     store.add_parsable_certificates(extra);
     store
+}
+
+/// The library's own verification, whose refusal of a certificate that signed itself says so: that is another mistake than
+/// an authority that nobody knows.
+#[derive(Debug)]
+struct Telling(Arc<WebPkiServerVerifier>);
+
+/// A certificate that nobody but itself vouches for.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate signed itself")]
+pub(super) struct SelfSigned;
+
+impl ServerCertVerifier for Telling {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use CertificateError::{Other, UnknownIssuer};
+        let verified = self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        verified.map_err(|error| match error {
+            rustls::Error::InvalidCertificate(UnknownIssuer | Other(_)) if is_self_signed(end_entity) => {
+                rustls::Error::InvalidCertificate(Other(OtherError(Arc::new(SelfSigned))))
+            }
+            error => error,
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    webpki::EndEntityCert::try_from(certificate).is_ok_and(|certificate| certificate.issuer() == certificate.subject())
 }
