@@ -8,6 +8,7 @@ mod bare;
 mod base_urls;
 mod broking;
 mod browser;
+mod call;
 mod ci;
 mod error;
 mod guarded;
@@ -52,11 +53,12 @@ use broking::Supplies;
 use ci::Ci;
 
 pub use browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET};
+pub use call::{CallBody, CallError, CallOrder, CallUrl, How, Judgement, Placement, Take, UrlError, call, judge_call};
 pub use error::RunError;
 pub use hooks::Hook;
 pub use sources::{Replaced, Sources, dotenv, without_values};
 pub use usage::Usage;
-pub use workspace::{Chosen, choose, directory as workspaces, path_of as workspace_path, read as read_own};
+pub use workspace::{Chosen, Held, choose, directory as workspaces, held, path_of as workspace_path, read as read_own};
 
 use offers::{DeferredValues, Fetch, Gathered};
 

@@ -6,6 +6,7 @@
 mod agents;
 mod bad_input;
 mod browser;
+mod call;
 mod catalogue;
 mod clients;
 mod echo;
@@ -15,6 +16,7 @@ mod harness;
 mod jobs;
 mod levels;
 mod lifecycle;
+mod policy;
 mod ports;
 mod stores;
 mod streams;

@@ -2,7 +2,10 @@
 //!
 //! Hosts and targets stay texts here; the rooms that use them parse them once and say what is wrong.
 
+mod call;
+mod log;
 mod options;
+mod policy;
 mod secrets;
 mod workspace;
 
@@ -10,7 +13,10 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use call::{CallOptions, PlaceOptions};
+pub use log::{FilterOptions, LogOptions, LogVerb};
 pub use options::{EgressChoice, GuardOptions, Hook, Isolation, Loopback, PlanOptions};
+pub use policy::{PolicyOptions, PolicyVerb};
 pub use secrets::{BindingOptions, ImportOptions, SecretsOptions, SecretsVerb, SetOptions, StoreChoice};
 pub use workspace::{AllowlistVerb, InitOptions, LeaveChoice, WorkspaceOptions, WorkspaceVerb};
 
@@ -36,13 +42,15 @@ pub enum Verb {
     Secrets(SecretsOptions),
     /// Sets of secrets, and the hosts that requests may go to
     Workspace(WorkspaceOptions),
+    /// Make one request with secrets in it; they show neither on the command line nor in the answer
+    Call(Box<CallOptions>),
     /// See the whole job at work: a local API, a secret, and a sealed child that can use it and cannot read it
     Demo,
     /// Say which level of isolation this machine can give, and what would mend it
     Doctor(DoctorOptions),
     /// Read what runs did: every request with key name, endpoint, status and duration
     Log(LogOptions),
-    /// List what is known without configuration
+    /// Show what holds here and what is known without configuration, and try requests against it
     Policy(PolicyOptions),
 }
 
@@ -77,66 +85,6 @@ pub struct DoctorOptions {
     /// Print a profile for `AppArmor` that lets this program make user namespaces, and probe nothing
     #[arg(long, conflicts_with = "json")]
     pub apparmor: bool,
-}
-
-/// `log`.
-#[derive(Debug, Args)]
-pub struct LogOptions {
-    /// What to read.
-    #[command(subcommand)]
-    pub verb: LogVerb,
-}
-
-/// The verbs of `log`.
-#[derive(Debug, Subcommand)]
-pub enum LogVerb {
-    /// List the runs
-    List {
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show the requests of a run
-    Show {
-        /// The run: its id or an unambiguous beginning of it
-        run: String,
-        /// Print the records as they stand in the file
-        #[arg(long)]
-        json: bool,
-    },
-    /// Check that a log was not edited, cut or reordered
-    Verify {
-        /// The run: its id or an unambiguous beginning of it; every run where it is left out
-        run: Option<String>,
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// `policy`.
-#[derive(Debug, Args)]
-pub struct PolicyOptions {
-    /// What to list.
-    #[command(subcommand)]
-    pub verb: PolicyVerb,
-}
-
-/// The verbs of `policy`.
-#[derive(Debug, Subcommand)]
-pub enum PolicyVerb {
-    /// List the agents that are known: how each is recognised and what it gets
-    Agents {
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
-    /// List the services whose credentials are brokered: variables, hosts, headers
-    Services {
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// Parses `arguments`, the program's own name first. An error carries its own text and exit status.

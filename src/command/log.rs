@@ -1,10 +1,13 @@
-//! `log list`, `log show RUN`, `log verify [RUN]`: reads what runs recorded, also while they go on.
+//! `log list`, `show`, `follow`, `stats`, `verify`: reads what runs and calls recorded, also while they go on.
 //!
 //! **Invariants.** Nothing in a log is trusted: control characters never reach a terminal, a corrupt or huge file costs
 //! bounded memory, and no name that is not a run id becomes a path.
 
+mod filter;
+mod follow;
 mod list;
 mod show;
+mod stats;
 mod verify;
 
 use std::io::{self, BufWriter, Write};
@@ -15,19 +18,37 @@ use jiff::tz::TimeZone;
 use crate::audit::{AuditError, RunId};
 use crate::exit::Exit;
 
+pub(super) use filter::Filter;
+
 /// What is wanted of the logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Request {
-    /// All runs, oldest first.
+    /// The runs, oldest first.
     List {
+        /// Only those with such requests.
+        filter: Filter,
         /// One JSON object a line.
         json: bool,
     },
-    /// The requests of one run.
+    /// Requests, run by run.
     Show {
-        /// The run's id or an unambiguous beginning of it.
-        run: String,
+        /// Which.
+        filter: Filter,
         /// The records as they stand in the file.
+        json: bool,
+    },
+    /// Requests as they end.
+    Follow {
+        /// Which.
+        filter: Filter,
+        /// The records as they stand in the file.
+        json: bool,
+    },
+    /// Sums.
+    Stats {
+        /// Of which requests.
+        filter: Filter,
+        /// One JSON object a line.
         json: bool,
     },
     /// Whether logs are as they were written.
@@ -89,8 +110,10 @@ pub(super) fn log(request: &Request, runs: &Path, output: &mut dyn Write) -> Res
     let mut output = BufWriter::new(output);
     let zone = TimeZone::system();
     let done = match request {
-        Request::List { json } => list::list(runs, *json, &zone, &mut output),
-        Request::Show { run, json } => show::show(runs, &find(runs, run)?, *json, &zone, &mut output),
+        Request::List { filter, json } => list::list(runs, &chosen(runs, filter)?, filter, *json, &zone, &mut output),
+        Request::Show { filter, json } => show::show(runs, &chosen(runs, filter)?, filter, *json, &zone, &mut output),
+        Request::Follow { filter, json } => follow::follow(runs, filter, *json, &zone, &mut output),
+        Request::Stats { filter, json } => stats::stats(runs, &chosen(runs, filter)?, filter, *json, &mut output),
         Request::Verify { run: Some(run), json } if run != "all" => {
             verify::verify(runs, &[find(runs, run)?], *json, &mut output)
         }
@@ -117,6 +140,14 @@ fn all(runs: &Path) -> Result<Vec<RunId>, LogError> {
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// The runs that a filter leaves, oldest first.
+fn chosen(runs: &Path, filter: &Filter) -> Result<Vec<RunId>, LogError> {
+    match &filter.run {
+        Some(run) => Ok(vec![find(runs, run)?]),
+        None => all(runs),
+    }
 }
 
 /// The one run whose id begins with `text`.

@@ -1,5 +1,6 @@
 //! One thin file a verb: takes the parsed command line, calls the rooms in order, says what to print.
 
+mod call;
 mod demo;
 mod doctor;
 mod explain;
@@ -17,11 +18,13 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::ExitCode;
 
-use crate::cli::{self, LogVerb, Verb};
+use crate::cli::{self, FilterOptions, LogVerb, Verb};
 use crate::exit::Exit;
 use crate::report::{self, Terminal};
 use crate::supervise::spawn::{GUARD_VERB, KEEPER_VERB, STAGE_VERB};
 use crate::world::{World, WorldError};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -36,6 +39,9 @@ pub enum CommandError {
     /// A run.
     #[error(transparent)]
     Run(#[from] crate::run::RunError),
+    /// A call.
+    #[error(transparent)]
+    Call(#[from] crate::run::CallError),
     /// The demo.
     #[error(transparent)]
     Demo(#[from] demo::DemoError),
@@ -134,17 +140,24 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
         Verb::Init(options) => init::init(world, &options, terminal),
         Verb::Secrets(options) => secrets::secrets(world, &options, terminal),
         Verb::Workspace(options) => workspace::workspace(world, &options, terminal),
+        Verb::Call(options) => call::call(world, &options, terminal),
         Verb::Demo => Ok(demo::demo(world)?),
         Verb::Doctor(options) => doctor::doctor(world, &options),
         Verb::Log(options) => read_log(world, options.verb),
-        Verb::Policy(options) => policy::policy(&options.verb),
+        Verb::Policy(options) => policy::policy(world, &options.verb),
     }
 }
 
 fn read_log(world: &World, verb: LogVerb) -> Result<Exit, CommandError> {
+    let filter = |options: FilterOptions, one: Option<String>| {
+        log::Filter::new(FilterOptions { run: one.or(options.run), ..options }, Timestamp::now(), &TimeZone::system())
+            .map_err(CommandError::Words)
+    };
     let request = match verb {
-        LogVerb::List { json } => log::Request::List { json },
-        LogVerb::Show { run, json } => log::Request::Show { run, json },
+        LogVerb::List { filter: options, json } => log::Request::List { filter: filter(options, None)?, json },
+        LogVerb::Show { one, filter: options, json } => log::Request::Show { filter: filter(options, one)?, json },
+        LogVerb::Follow { one, filter: options, json } => log::Request::Follow { filter: filter(options, one)?, json },
+        LogVerb::Stats { filter: options, json } => log::Request::Stats { filter: filter(options, None)?, json },
         LogVerb::Verify { run, json } => log::Request::Verify { run, json },
     };
     Ok(log::log(&request, &world.state_directory.join("runs"), &mut io::stdout().lock())?)
@@ -187,6 +200,7 @@ impl CommandError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Run(error) | Self::Demo(demo::DemoError::Run(error)) => error.hint(),
+            Self::Call(error) => error.hint(),
             Self::Log(error) => error.hint(),
             Self::Publish { source } => Some(source.hint()),
             _ => None,

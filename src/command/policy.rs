@@ -1,26 +1,85 @@
-//! `policy agents`, `policy services`: lists what is known without configuration.
+//! `policy`: what is known without configuration, what holds here, and what it says of a request.
 
-use super::{CommandError, output};
+use serde_json::json;
+
+use super::{CommandError, output, own};
 use crate::cli::PolicyVerb;
 use crate::exit::Exit;
+use crate::run::{self, CallOrder, CallUrl, How, Judgement, Placement};
+use crate::secret::SecretName;
+use crate::world::World;
 use crate::{policy, report};
 
-/// Prints a list.
-pub(super) fn policy(verb: &PolicyVerb) -> Result<Exit, CommandError> {
+/// Does what `verb` says.
+pub(super) fn policy(world: &World, verb: &PolicyVerb) -> Result<Exit, CommandError> {
     policy::verify().map_err(CommandError::Builtin)?;
     let (services, agents) = (policy::catalogue().services(), policy::agents());
     let text = match verb {
+        PolicyVerb::Show { workspace, origin, json } => {
+            let held = run::held(world, own::workspace_flag(workspace.as_ref())?.as_ref())?;
+            if *json {
+                serde_json::to_string_pretty(&held.merged).map_err(CommandError::Json)? + "\n"
+            } else {
+                report::policy(&held.merged, *origin)
+            }
+        }
+        PolicyVerb::Check { workspace } => {
+            let held = run::held(world, own::workspace_flag(workspace.as_ref())?.as_ref())?;
+            let line = |path: &std::path::PathBuf| format!("ok  {}\n", report::plain(&path.display().to_string()));
+            let files: String = held.files.iter().map(line).collect();
+            if files.is_empty() { "no policy file counts here: what is built in holds\n".to_owned() } else { files }
+        }
+        PolicyVerb::Test { method, url, secret, workspace, json } => {
+            return test(world, method, url, secret, workspace.as_ref(), *json);
+        }
         PolicyVerb::Agents { json: false } => report::agents(agents),
-        PolicyVerb::Agents { json: true } => json(agents.iter())?,
+        PolicyVerb::Agents { json: true } => json_lines(agents.iter())?,
         PolicyVerb::Services { json: false } => report::services(services),
-        PolicyVerb::Services { json: true } => json(services.iter())?,
+        PolicyVerb::Services { json: true } => json_lines(services.iter())?,
     };
     output::print(&text).map_err(CommandError::Output)?;
     Ok(Exit::Success)
 }
 
+fn test(
+    world: &World,
+    method: &str,
+    url: &str,
+    secrets: &[String],
+    workspace: Option<&String>,
+    as_json: bool,
+) -> Result<Exit, CommandError> {
+    let words = |error: &dyn std::fmt::Display| CommandError::Words(error.to_string());
+    let method =
+        http::Method::from_bytes(method.as_bytes()).map_err(|_| words(&"write a method such as GET or POST"))?;
+    let url = CallUrl::parse(url).map_err(|error| words(&error))?;
+    let placement = |(index, name): (usize, &String)| {
+        let secret = SecretName::new(name).map_err(|error| words(&error))?;
+        // Where in the request it stands decides nothing: each gets a place of its own.
+        Ok::<_, CommandError>(Placement { secret, how: How::Header(format!("x-{index}")) })
+    };
+    let order = CallOrder {
+        method,
+        placements: secrets.iter().enumerate().map(placement).collect::<Result<_, _>>()?,
+        workspace: own::workspace_flag(workspace)?,
+        ..CallOrder::to(url)
+    };
+    let Judgement { allowed, why, hint, rules } = run::judge_call(world, &order)?;
+    let word = if allowed { "allow" } else { "deny" };
+    let text = if as_json {
+        format!("{}\n", json!({ "decision": word, "why": why, "hint": hint, "rules": rules }))
+    } else {
+        let mut text = format!("{word}  {}\n", report::plain(&why));
+        rules.iter().for_each(|rule| text.push_str(&format!("      {}\n", report::plain(rule))));
+        hint.iter().for_each(|hint| text.push_str(&format!("hint: {}\n", report::plain(hint))));
+        text
+    };
+    output::print(&text).map_err(CommandError::Output)?;
+    Ok(if allowed { Exit::Success } else { Exit::Finding })
+}
+
 /// One object a line, as the other lists print them.
-fn json<T: serde::Serialize>(items: impl Iterator<Item = T>) -> Result<String, CommandError> {
+fn json_lines<T: serde::Serialize>(items: impl Iterator<Item = T>) -> Result<String, CommandError> {
     let lines = items.map(|item| serde_json::to_string(&item).map(|line| line + "\n"));
     lines.collect::<Result<_, _>>().map_err(CommandError::Json)
 }

@@ -30,6 +30,10 @@
 //!   on; what an old disk or backup holds of the open one, it holds.
 //! * **A keychain's dialogue** can be shown where there is a display; elsewhere a locked keychain is an error at once or
 //!   after ten seconds. A value on its way through D-Bus is encrypted for the session, as the Secret Service defines it.
+//! * **A call is its user's own.** `agentsecrets call` takes the same way as a run's request, but what it is answered goes to
+//!   whoever typed it: token endpoints are not closed to it. Inside a run it is the child's, and the run decides.
+//! * **Inside a run a call puts values into headers alone**: the broker of a run swaps no placeholder in a query, a cookie
+//!   or a body.
 //! * **Tokens minted at run time.** Token endpoints that the catalogue knows answer 403 until such tokens can be captured.
 //! * **The terminal.** A sealed or guarded child has a terminal of its own, shown in the user's. What is typed while it is in front is
 //!   its input, also what was meant for the shell afterwards. What it shows is shown: escape sequences reach the user's

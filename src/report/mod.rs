@@ -11,6 +11,7 @@ mod known;
 mod news;
 mod notice;
 mod plain;
+mod policy;
 mod prompt;
 #[cfg(test)]
 mod sample;
@@ -25,6 +26,7 @@ pub use known::{agents, services};
 pub use news::news;
 pub use notice::notice;
 pub use plain::plain;
+pub use policy::policy;
 pub use prompt::{confirm, prompt};
 pub use summary::{Totals, summary};
 pub use terminal::Terminal;

@@ -73,6 +73,7 @@ pub(super) fn settings(
         base_paths: base_paths(catalogue),
         inspect_all: planned.plan.inspect == Inspect::All,
         block_stray: planned.plan.on_stray == OnStray::Block,
+        keeps_case: false,
         connect_to: order.connect_to.clone(),
         upstream_certificates: wires.supplies.upstream,
         upstream_proxy,

@@ -13,7 +13,7 @@ use super::RunError;
 use super::sources::Sources;
 use crate::plan::Offer;
 use crate::policy::{self, Merged, SecretPolicy, SecretSource};
-use crate::secret::{SecretName, WorkspaceName};
+use crate::secret::{Secret, SecretName, WorkspaceName};
 use crate::source::Deferred;
 use crate::world::World;
 
@@ -91,4 +91,11 @@ fn is_deferred(secret: &SecretPolicy, source: &SecretSource) -> bool {
         SecretSource::Command { .. } | SecretSource::Hashicorp(_) => true,
         SecretSource::Store(_) | SecretSource::Dotenv { .. } => secret.cache.is_some(),
     }
+}
+
+/// A value that is nobody's.
+pub(super) fn stand_in() -> Result<Secret, RunError> {
+    let mut bytes = vec![0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| crate::plan::PlanError::Random)?;
+    Ok(Secret::new(bytes))
 }

@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::RunError;
-use crate::policy::{Layers, PolicyText};
+use super::{RunError, read_policy};
+use crate::policy::{Flags, Layers, Merged, PolicyText};
 use crate::secret::WorkspaceName;
 use crate::source::private::{self, Others};
 use crate::source::{SourceError, Unsafe};
@@ -68,6 +68,25 @@ fn user_file(world: &World) -> Result<Option<PolicyText>, RunError> {
         return Err(SourceError::Unsafe { path, why: Unsafe::InProject }.into());
     }
     Ok(read(&real)?.map(|text| PolicyText { path, text }))
+}
+
+/// All that holds in a project: its layers as one.
+pub struct Held {
+    /// The policy.
+    pub merged: Merged,
+    /// The files that it comes from, lowest first.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads and merges all layers, without flags.
+pub fn held(world: &World, flag: Option<&WorkspaceName>) -> Result<Held, RunError> {
+    let chosen = choose(world, flag)?.existing()?;
+    let project = read_policy(world.project().join("agentsecrets.toml"))?;
+    let merged = chosen.layers.end(project.as_ref(), Flags::default())?;
+    let user = Some(world.config_directory.join("config.toml")).filter(|path| path.exists());
+    let workspace = chosen.text.is_some().then_some(chosen.path);
+    let files = user.into_iter().chain(workspace).chain(project.map(|project| project.path)).collect();
+    Ok(Held { merged, files })
 }
 
 impl Chosen {

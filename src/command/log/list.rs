@@ -6,14 +6,22 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use super::{LogError, all, json_line, local_time, path_of};
+use super::filter::{Filter, Pairs};
+use super::show::walk;
+use super::{LogError, json_line, local_time, path_of};
 use crate::audit::{AuditError, Overview, RunId, State, overview};
 use crate::exit::Exit;
 use crate::report::plain;
 
-/// Lists the runs in `runs`.
-pub(super) fn list(runs: &Path, json: bool, zone: &TimeZone, output: &mut dyn Write) -> Result<Exit, LogError> {
-    let found = all(runs)?;
+/// Lists the runs `found` in `runs`; with a filter those that have such a request.
+pub(super) fn list(
+    runs: &Path,
+    found: &[RunId],
+    filter: &Filter,
+    json: bool,
+    zone: &TimeZone,
+    output: &mut dyn Write,
+) -> Result<Exit, LogError> {
     if found.is_empty() && !json {
         writeln!(output, "No run has left a log in `{}` yet.", plain(&runs.display().to_string()))
             .map_err(LogError::Output)?;
@@ -27,17 +35,32 @@ pub(super) fn list(runs: &Path, json: bool, zone: &TimeZone, output: &mut dyn Wr
     }
     let mut exit = Exit::Success;
     for run in found {
-        match overview(&path_of(runs, &run)) {
-            Ok(seen) if json => json_line(output, &object(&run, &seen))?,
-            Ok(seen) => writeln!(output, "{}", line(&run, &seen, zone)).map_err(LogError::Output)?,
+        let path = path_of(runs, run);
+        let has_one = filter.is_open() || has_match(&path, filter).unwrap_or(true);
+        if !has_one {
+            continue;
+        }
+        match overview(&path) {
+            Ok(seen) if json => json_line(output, &object(run, &seen))?,
+            Ok(seen) => writeln!(output, "{}", line(run, &seen, zone)).map_err(LogError::Output)?,
             // One log that cannot be read hides no other.
             Err(error) => {
                 exit = Exit::Finding;
-                unreadable(&run, &error, json, output)?;
+                unreadable(run, &error, json, output)?;
             }
         }
     }
     Ok(exit)
+}
+
+/// Whether the log has a request that `filter` takes.
+fn has_match(path: &Path, filter: &Filter) -> Result<bool, LogError> {
+    let (mut pairs, mut found) = (Pairs::default(), false);
+    walk(path, |_, event| {
+        found |= pairs.pair(event).is_some_and(|(decision, end)| filter.takes(&decision, end));
+        Ok(())
+    })?;
+    Ok(found || pairs.open().any(|decision| filter.takes(decision, None)))
 }
 
 fn line(run: &RunId, seen: &Overview, zone: &TimeZone) -> String {

@@ -3,13 +3,14 @@
 //! **Trade-off.** The log is read twice: how requests ended is kept in a few bytes each, so that they can be shown in
 //! the order in which they were made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
 
+use super::filter::Filter;
 use super::list::state;
 use super::{LogError, local_time, path_of};
 use crate::audit::{AuditError, Event, Kind, Reader, Record, RunId, Verdict, overview};
@@ -17,36 +18,48 @@ use crate::exit::Exit;
 use crate::report::plain;
 
 /// How a request ended.
-struct End {
+pub(super) struct End {
     status: Option<u16>,
     duration: Option<u64>,
     redactions: u64,
     error: Option<Box<str>>,
 }
 
-/// Shows the requests of `run`. Lines that are no records are left out and make it a finding.
+/// Shows the requests of `chosen` that `filter` takes; runs without one are passed over, unless one was named. Lines that
+/// are no records are left out and make it a finding.
 pub(super) fn show(
     runs: &Path,
-    run: &RunId,
+    chosen: &[RunId],
+    filter: &Filter,
     json: bool,
     zone: &TimeZone,
     output: &mut dyn Write,
 ) -> Result<Exit, LogError> {
-    let path = path_of(runs, run);
-    let odd = if json { copy(&path, output)? } else { table(&path, run, zone, output)? };
-    if odd == 0 {
-        return Ok(Exit::Success);
+    let (mut exit, mut shown) = (Exit::Success, 0);
+    for run in chosen {
+        let path = path_of(runs, run);
+        let odd =
+            if json { copy(&path, filter, output)? } else { table(&path, run, filter, zone, &mut shown, output)? };
+        if odd > 0 {
+            exit = Exit::Finding;
+        }
+        if odd > 0 && !json {
+            writeln!(output, "\n{odd} lines are no records: see `agentsecrets log verify {run}`")
+                .map_err(LogError::Output)?;
+        }
     }
-    if !json {
-        writeln!(output, "\n{odd} lines are no records: see `agentsecrets log verify {run}`")
-            .map_err(LogError::Output)?;
+    if shown == 0 && !json {
+        writeln!(output, "No run has such a request.").map_err(LogError::Output)?;
     }
-    Ok(Exit::Finding)
+    Ok(exit)
 }
 
 /// Calls `each` with every record that holds an event; gives the number of lines that are none. The last line may be in
 /// the middle of being written.
-fn walk(path: &Path, mut each: impl FnMut(&Record, &Event) -> Result<(), LogError>) -> Result<u64, LogError> {
+pub(super) fn walk(
+    path: &Path,
+    mut each: impl FnMut(&Record, &Event) -> Result<(), LogError>,
+) -> Result<u64, LogError> {
     let mut odd = 0;
     for record in Reader::open(path)? {
         let record = record.map_err(|source| AuditError::Read { path: path.to_owned(), source })?;
@@ -58,27 +71,75 @@ fn walk(path: &Path, mut each: impl FnMut(&Record, &Event) -> Result<(), LogErro
     Ok(odd)
 }
 
-fn copy(path: &Path, output: &mut dyn Write) -> Result<u64, LogError> {
-    walk(path, |record, _| {
+fn copy(path: &Path, filter: &Filter, output: &mut dyn Write) -> Result<u64, LogError> {
+    let mut write = |record: &Record| {
         output.write_all(&record.text).and_then(|()| output.write_all(b"\n")).map_err(LogError::Output)
+    };
+    if filter.is_open() {
+        return walk(path, |record, _| write(record));
+    }
+    let (ends, mut taken) = (ends(path)?, HashSet::new());
+    walk(path, |record, event| match event.kind {
+        Kind::Decision if filter.takes(event, ends.get(&event.seq).and_then(|end| end.status)) => {
+            taken.insert(event.seq);
+            write(record)
+        }
+        Kind::End if event.request.is_some_and(|request| taken.remove(&request)) => write(record),
+        _ => Ok(()),
     })
 }
 
-fn table(path: &Path, run: &RunId, zone: &TimeZone, output: &mut dyn Write) -> Result<u64, LogError> {
-    output.write_all(head(path, run, zone)?.as_bytes()).map_err(LogError::Output)?;
+/// How each request ended.
+fn ends(path: &Path) -> Result<HashMap<u64, End>, LogError> {
     let mut ends = HashMap::new();
     walk(path, |_, event| {
         if let (Kind::End, Some(request)) = (event.kind, event.request) {
-            let redactions = event.redactions.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
-            let error = event.error.clone().map(String::into_boxed_str);
-            ends.insert(request, End { status: event.status, duration: event.duration_us, redactions, error });
+            ends.insert(request, End::of(event));
         }
         Ok(())
     })?;
-    walk(path, |_, event| match event.kind {
-        Kind::Decision => writeln!(output, "{}", line(event, ends.get(&event.seq), zone)).map_err(LogError::Output),
-        Kind::Fetch => writeln!(output, "{}", fetch_line(event, zone)).map_err(LogError::Output),
-        Kind::Start | Kind::End | Kind::Close => Ok(()),
+    Ok(ends)
+}
+
+impl End {
+    pub(super) fn of(event: &Event) -> Self {
+        let redactions = event.redactions.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        let error = event.error.clone().map(String::into_boxed_str);
+        Self { status: event.status, duration: event.duration_us, redactions, error }
+    }
+}
+
+fn table(
+    path: &Path,
+    run: &RunId,
+    filter: &Filter,
+    zone: &TimeZone,
+    shown: &mut u64,
+    output: &mut dyn Write,
+) -> Result<u64, LogError> {
+    let ends = ends(path)?;
+    // A run that was named is shown, whatever it has.
+    let mut head = Some(head(path, run, zone)?);
+    let mut write = |line: Option<String>| {
+        if let Some(head) = head.take() {
+            let apart = if *shown > 0 { "\n" } else { "" };
+            write!(output, "{apart}{head}").map_err(LogError::Output)?;
+            *shown += 1;
+        }
+        line.map_or(Ok(()), |line| writeln!(output, "{line}").map_err(LogError::Output))
+    };
+    if filter.run.is_some() || filter.is_open() {
+        write(None)?;
+    }
+    walk(path, |_, event| {
+        let end = ends.get(&event.seq);
+        match event.kind {
+            Kind::Decision if filter.takes(event, end.and_then(|end| end.status)) => {
+                write(Some(line(event, end, zone)))
+            }
+            Kind::Fetch if filter.is_open() => write(Some(fetch_line(event, zone))),
+            _ => Ok(()),
+        }
     })
 }
 
@@ -102,7 +163,8 @@ fn head(path: &Path, run: &RunId, zone: &TimeZone) -> Result<String, LogError> {
     Ok(head)
 }
 
-fn line(event: &Event, end: Option<&End>, zone: &TimeZone) -> String {
+/// One request, in one line.
+pub(super) fn line(event: &Event, end: Option<&End>, zone: &TimeZone) -> String {
     let status = end.and_then(|end| end.status).map_or_else(|| "-".to_owned(), |status| status.to_string());
     let duration = end.and_then(|end| end.duration).map_or_else(|| "-".to_owned(), duration);
     let mut line = format!(
@@ -170,7 +232,7 @@ fn decision(decision: Option<Verdict>) -> &'static str {
 }
 
 /// Microseconds, in a unit that suits.
-fn duration(microseconds: u64) -> String {
+pub(super) fn duration(microseconds: u64) -> String {
     match microseconds {
         0..1_000 => format!("{microseconds} us"),
         1_000..10_000_000 => format!("{} ms", microseconds / 1_000),

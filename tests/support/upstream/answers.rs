@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::mpsc;
 
@@ -44,14 +44,21 @@ pub(crate) async fn answer(request: Request<Incoming>, site: &Site) -> Response<
         "download" => download(argument.parse().unwrap()),
         "cut" => cut(argument == "chunked"),
         "redirect" => {
-            let mut response = text(StatusCode::FOUND, "elsewhere");
-            let query = request.uri().query().unwrap_or_default();
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let status = argument.parse().unwrap_or(StatusCode::FOUND);
+            receive(request.into_body(), site).await;
+            let mut response = text(status, "elsewhere");
             response.headers_mut().insert(LOCATION, query.trim_start_matches("to=").parse().unwrap());
             response
         }
         "discard" => discard(request.into_body()).await,
         "clock" => clock(argument.parse().unwrap()),
         "upload" => upload(request.into_body(), site).await,
+        "compressed" => {
+            let mut response = text(StatusCode::OK, "\u{1f}\u{8b}");
+            response.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
+            response
+        }
         "trailers" => trailers(),
         "status" => {
             receive(request.into_body(), site).await;
