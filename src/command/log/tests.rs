@@ -46,7 +46,7 @@ fn complete(runs: &Path, time: &str) -> RunId {
 }
 
 fn of(run: impl Into<String>) -> Filter {
-    Filter { run: Some(run.into()), ..Filter::default() }
+    filter(|options| options.run = Some(run.into()))
 }
 
 /// The filter of a command line.
