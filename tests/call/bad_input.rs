@@ -25,7 +25,7 @@ const BAD: &[(&[&str], i32, &str)] = &[
     (&["--header", "Transfer-Encoding: chunked"], 2, "frames or routes"),
     (&["--method", "A B"], 2, "--method"),
     (&["--method", "CONNECT"], 2, "--method"),
-    (&["--timeout", "-1"], 2, "--timeout"),
+    (&["--timeout=-1"], 2, "--timeout"),
     (&["--timeout", "soon"], 2, "above 0"),
     (&["--retry", "21"], 2, "--retry"),
     (&["--retry", "1", "--data-file", "-"], 2, "only once"),
@@ -61,7 +61,7 @@ fn bad_filters_are_told() {
         (&["show", "--since", "yesterday"][..], "--since"),
         (&["show", "--status", "40"], "--status"),
         (&["list", "--status", "0xx"], "--status"),
-        (&["stats", "--since", "-1h"], "--since"),
+        (&["stats", "--since=-1h"], "--since"),
     ] {
         let run = Run::new().verb(["log"]).flags(words).run().ended_with(2);
         assert!(run.stderr().contains(said), "{words:?}: {}", run.stderr());

@@ -16,10 +16,10 @@ struct Signer {
 }
 
 impl Signer {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "an authority of a test");
+        params.distinguished_name.push(DnType::CommonName, name);
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
@@ -44,7 +44,7 @@ fn call(raw: &Raw, signer: &Signer, key: &str, words: &[&str]) -> Run {
 
 #[test]
 fn each_bad_certificate_is_refused_in_its_own_words() {
-    let (known, unknown, key) = (Signer::new(), Signer::new(), KeyPair::generate().unwrap());
+    let (known, unknown, key) = (Signer::new("known"), Signer::new("unknown"), KeyPair::generate().unwrap());
     let mut expired = named("api.stripe.com");
     (expired.not_before, expired.not_after) = (rcgen::date_time_ymd(2019, 1, 1), rcgen::date_time_ymd(2020, 1, 1));
     let mut authority = named("api.stripe.com");
@@ -69,7 +69,7 @@ fn each_bad_certificate_is_refused_in_its_own_words() {
 
 #[test]
 fn names_of_headers_and_parameters_keep_their_case() {
-    let (signer, key) = (Signer::new(), KeyPair::generate().unwrap());
+    let (signer, key) = (Signer::new("known"), KeyPair::generate().unwrap());
     let raw = serve(signer.sign(&named("api.stripe.com"), &key), &key, OK);
     let value = fresh_key("sk_live_");
     let words = ["--inject-header", "X-API-KEY=STRIPE_KEY", "--query", "Api_KEY=STRIPE_KEY", "-H", "x-lower: 1"];

@@ -98,8 +98,8 @@ fn two_secrets_go_each_to_its_place() {
 #[test]
 fn works_as_every_user_and_without_any_input() {
     for user in place::users() {
-        let upstream = Upstream::start(["api.stripe.com"]);
         let key = fresh_key("sk_live_");
+        let upstream = Upstream::start(["api.stripe.com"]).accepting("api.stripe.com", &key);
         let run = call(&upstream, &format!("{STRIPE}/v1/balance")).secret("STRIPE_KEY", &key).user(*user);
         let run = run.flags(["--bearer", "STRIPE_KEY"]).run().succeeded();
         assert!(run.stdout().contains("4242") && run.stderr().is_empty(), "{}", run.stderr());

@@ -69,7 +69,7 @@ pub(super) fn outside(world: &World, order: &CallOrder, fetching: Fetching) -> R
                 bindings.push(bind(world, order, &merged, name, None)?);
                 let value = match fetching {
                     Fetching::Values => sources.fetch(&workspace, name, source)?,
-                    Fetching::StandIns => stand_in()?,
+                    Fetching::StandIns => readable(&stand_in()?),
                 };
                 (value, kind(source))
             }
@@ -84,6 +84,12 @@ pub(super) fn outside(world: &World, order: &CallOrder, fetching: Fetching) -> R
     }
     let egress = merged.egress(&bindings);
     Ok(Prepared { secrets, bindings, egress, workspace: merged.workspace, fetched })
+}
+
+/// What can stand wherever a value can.
+fn readable(bytes: &Secret) -> Secret {
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
+    Secret::new(bytes.expose().iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect())
 }
 
 fn kind(source: &SecretSource) -> &'static str {
