@@ -6,9 +6,8 @@ use clap::Args;
 
 /// `call`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one flag")]
 pub struct CallOptions {
-    /// Where to: https://host/path
+    /// Where to, as `https://host/path`
     #[arg(long, value_name = "URL")]
     pub url: String,
     /// The method; GET, or POST where there is a body

@@ -226,16 +226,12 @@ struct Shown {
 
 impl Shown {
     fn write(&mut self, bytes: &[u8]) -> Result<(), CallError> {
-        match (&mut self.file, &self.path) {
-            (Some(file), Some(path)) => {
-                file.write_all(bytes).map_err(|source| CallError::Write { path: path.clone(), source })
-            }
-            _ => {
-                let mut output = io::stdout().lock();
-                // An event is to be seen when it comes.
-                output.write_all(bytes).and_then(|()| output.flush()).map_err(CallError::Output)
-            }
+        if let (Some(file), Some(path)) = (&mut self.file, &self.path) {
+            return file.write_all(bytes).map_err(|source| CallError::Write { path: path.clone(), source });
         }
+        let mut output = io::stdout().lock();
+        // An event is to be seen when it comes.
+        output.write_all(bytes).and_then(|()| output.flush()).map_err(CallError::Output)
     }
 }
 

@@ -65,14 +65,13 @@ fn test(
         ..CallOrder::to(url)
     };
     let Judgement { allowed, why, hint, rules } = run::judge_call(world, &order)?;
-    let word = if allowed { "allow" } else { "deny" };
+    let verdict = if allowed { "allow" } else { "deny" };
     let text = if as_json {
-        format!("{}\n", json!({ "decision": word, "why": why, "hint": hint, "rules": rules }))
+        format!("{}\n", json!({ "decision": verdict, "why": why, "hint": hint, "rules": rules }))
     } else {
-        let mut text = format!("{word}  {}\n", report::plain(&why));
-        rules.iter().for_each(|rule| text.push_str(&format!("      {}\n", report::plain(rule))));
-        hint.iter().for_each(|hint| text.push_str(&format!("hint: {}\n", report::plain(hint))));
-        text
+        let lines = rules.iter().map(|rule| format!("      {}\n", report::plain(rule)));
+        let hint = hint.iter().map(|hint| format!("hint: {}\n", report::plain(hint)));
+        std::iter::once(format!("{verdict}  {}\n", report::plain(&why))).chain(lines).chain(hint).collect()
     };
     output::print(&text).map_err(CommandError::Output)?;
     Ok(if allowed { Exit::Success } else { Exit::Finding })

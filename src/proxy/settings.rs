@@ -17,6 +17,7 @@ use crate::secret::{SecretName, Table};
 use crate::source::Deferred;
 
 /// Everything the broker has to know.
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent setting")]
 pub struct Settings {
     /// The run's id, as the audit log has it.
     pub run_id: String,

@@ -6,10 +6,10 @@ use crate::policy::{DefaultEgress, Inspect, Merged, OnStray, Origin, SecretPolic
 
 /// Every value that holds, one a line; with `origins` the line of policy that it comes from.
 pub fn policy(merged: &Merged, origins: bool) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     let mut row = |key: &str, value: &str, from: &Origin| {
         let from = if origins { format!("  # {}", origin(from)) } else { String::new() };
-        text.push_str(&format!("{key:<18} {}{from}\n", plain(value)));
+        lines.push(format!("{key:<18} {}{from}\n", plain(value)));
     };
     let egress = &merged.egress;
     let default = match egress.default.value {
@@ -17,9 +17,15 @@ pub fn policy(merged: &Merged, origins: bool) -> String {
         DefaultEgress::Allowlist => "allowlist",
     };
     row("egress.default", default, &egress.default.origin);
-    egress.allow.iter().for_each(|target| row("egress.allow", &target.value.to_string(), &target.origin));
-    egress.web.iter().for_each(|target| row("egress.web", &target.value.to_string(), &target.origin));
-    egress.loopback.iter().for_each(|port| row("egress.loopback", &port.value.to_string(), &port.origin));
+    for target in &egress.allow {
+        row("egress.allow", &target.value.to_string(), &target.origin);
+    }
+    for target in &egress.web {
+        row("egress.web", &target.value.to_string(), &target.origin);
+    }
+    for port in &egress.loopback {
+        row("egress.loopback", &port.value.to_string(), &port.origin);
+    }
     row("isolation", level(merged.isolation.value), &merged.isolation.origin);
     let on_stray = match merged.on_stray.value {
         OnStray::Inert => "inert",
@@ -31,12 +37,18 @@ pub fn policy(merged: &Merged, origins: bool) -> String {
         Inspect::All => "all",
     };
     row("inspect", inspect, &merged.inspect.origin);
-    merged.mask.iter().for_each(|glob| row("files.mask", &glob.value.to_string(), &glob.origin));
-    for (key, list) in [("writable", &merged.writable), ("env.keep", &merged.keep), ("env.scrub", &merged.scrub)] {
-        list.iter().for_each(|value| row(key, &value.value, &value.origin));
+    for glob in &merged.mask {
+        row("files.mask", &glob.value.to_string(), &glob.origin);
     }
-    merged.secrets.iter().for_each(|secret| row("secrets", &described(secret), &secret.origin));
-    text
+    for (key, list) in [("writable", &merged.writable), ("env.keep", &merged.keep), ("env.scrub", &merged.scrub)] {
+        for value in list {
+            row(key, &value.value, &value.origin);
+        }
+    }
+    for secret in &merged.secrets {
+        row("secrets", &described(secret), &secret.origin);
+    }
+    lines.concat()
 }
 
 fn described(secret: &SecretPolicy) -> String {

@@ -155,6 +155,8 @@ mod tests {
         }
     }
 
+    type Edit = fn(&mut FilterOptions);
+
     #[test]
     fn takes_what_was_asked_for() {
         let event = Event {
@@ -164,7 +166,6 @@ mod tests {
             decision: Some(Verdict::Refused),
             ..Event::default()
         };
-        type Edit = fn(&mut FilterOptions);
         let cases: [(Edit, bool); 11] = [
             (|_| (), true),
             (|options| options.secret = Some("KEY".into()), true),

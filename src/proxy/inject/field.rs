@@ -142,7 +142,7 @@ fn in_cookies(
         if !permits(allowed, bound, book)? {
             continue;
         }
-        if !bound.value.expose().iter().all(is_cookie_octet) {
+        if !bound.value.expose().iter().copied().all(is_cookie_octet) {
             return Err(Refused::unusable(&bound.name));
         }
         *value = sensitive(&cookies(value, name, bound, is_it), bound, Part::Whole)?;
@@ -170,6 +170,6 @@ fn cookies(value: &HeaderValue, name: &str, bound: &Bound, is_it: impl Fn(&[u8])
 }
 
 /// RFC 6265 §4.1.1: `cookie-octet`.
-fn is_cookie_octet(byte: &u8) -> bool {
-    byte.is_ascii_graphic() && !b"\",;\\".contains(byte)
+fn is_cookie_octet(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)
 }

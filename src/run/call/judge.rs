@@ -4,7 +4,7 @@ use super::error::CallError;
 use super::hops::Hop;
 use super::{CallOrder, message, secrets, settings};
 use crate::audit::{RunId, Sink, Start};
-use crate::policy::{Binding, Origin, RequestPath};
+use crate::policy::{Binding, Origin, RequestPath, Rule};
 use crate::proxy::Client;
 use crate::run::{RunError, broking};
 use crate::world::World;
@@ -47,33 +47,27 @@ pub fn judge_call(world: &World, order: &CallOrder) -> Result<Judgement, CallErr
         let error = CallError::Refused(refusal, order.url.authority.clone());
         return Ok(Judgement { rules: rules(order, &bindings), ..denied(&error) });
     }
-    let why = match bindings.as_slice() {
-        [] => format!("requests may go to `{}`", order.url.authority),
-        _ => {
-            let names: Vec<String> = bindings.iter().map(|binding| format!("`{}`", binding.secret)).collect();
-            format!("{} may go to `{}`", names.join(", "), order.url.authority)
-        }
-    };
+    let names: Vec<String> = bindings.iter().map(|binding| format!("`{}`", binding.secret)).collect();
+    let who = if names.is_empty() { "requests".to_owned() } else { names.join(", ") };
+    let why = format!("{who} may go to `{}`", order.url.authority);
     Ok(Judgement { allowed: true, why, hint: None, rules: rules(order, &bindings) })
 }
 
 /// The rule of each secret that covers the request, or that none does.
 fn rules(order: &CallOrder, bindings: &[Binding]) -> Vec<String> {
     let Ok(path) = RequestPath::parse(order.url.target.path()) else { return Vec::new() };
+    let method = order.method.as_str();
     let each = |binding: &Binding| {
         let target = binding.targets.iter().find(|target| target.matches(&order.url.authority));
         let target = target.map(ToString::to_string).unwrap_or_default();
-        let mut text = format!("{}: bound to {target} ({})", binding.secret, from(&binding.origin));
-        for (rules, whose) in [(&binding.rules, ""), (&binding.narrowed_rules, " of the project")] {
-            if rules.is_empty() {
-                continue;
-            }
-            match rules.iter().find(|rule| rule.matches(order.method.as_str(), &path)) {
-                Some(rule) => text.push_str(&format!(", by the rule `{rule}`{whose}")),
-                None => text.push_str(&format!(", and none of the {} rules{whose} covers the request", rules.len())),
-            }
-        }
-        text
+        let decided = |rules: &[Rule], whose: &str| match rules.iter().find(|rule| rule.matches(method, &path)) {
+            _ if rules.is_empty() => String::new(),
+            Some(rule) => format!(", by the rule `{rule}`{whose}"),
+            None => format!(", and none of the {} rules{whose} covers the request", rules.len()),
+        };
+        let origin = from(&binding.origin);
+        let (own, project) = (decided(&binding.rules, ""), decided(&binding.narrowed_rules, " of the project"));
+        format!("{}: bound to {target} ({origin}){own}{project}", binding.secret)
     };
     bindings.iter().map(each).collect()
 }

@@ -130,7 +130,7 @@ fn content(hop: &Hop) -> Result<Content, CallError> {
             if metadata.is_dir() {
                 return Err(CallError::Read { path: path.clone(), source: io::ErrorKind::IsADirectory.into() });
             }
-            let left = metadata.is_file().then(|| metadata.len());
+            let left = metadata.is_file().then_some(metadata.len());
             return Ok(stream(tokio::fs::File::from_std(file), left));
         }
         CallBody::Input => {

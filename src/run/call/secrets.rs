@@ -64,20 +64,17 @@ pub(super) fn outside(world: &World, order: &CallOrder, fetching: Fetching) -> R
     let (mut secrets, mut bindings, mut fetched) = (Table::default(), Vec::new(), Vec::new());
     for name in names(order) {
         let source = merged.secret(name.as_str()).and_then(|secret| secret.source.as_ref());
-        let (value, kind) = match source {
-            Some(source) => {
-                bindings.push(bind(world, order, &merged, name, None)?);
-                let value = match fetching {
-                    Fetching::Values => sources.fetch(&workspace, name, source)?,
-                    Fetching::StandIns => readable(&stand_in()?),
-                };
-                (value, kind(source))
-            }
-            None => {
-                let value = environment(world, name).ok_or_else(|| absent(name))?;
-                bindings.push(bind(world, order, &merged, name, Some(&value))?);
-                (value, "env")
-            }
+        let (value, kind) = if let Some(source) = source {
+            bindings.push(bind(world, order, &merged, name, None)?);
+            let value = match fetching {
+                Fetching::Values => sources.fetch(&workspace, name, source)?,
+                Fetching::StandIns => readable(&stand_in()?),
+            };
+            (value, kind(source))
+        } else {
+            let value = environment(world, name).ok_or_else(|| absent(name))?;
+            bindings.push(bind(world, order, &merged, name, Some(&value))?);
+            (value, "env")
         };
         fetched.push(Fetch { secret: name.to_string(), source: kind.into(), error: None });
         hold(&mut secrets, name, value)?;
