@@ -10,7 +10,7 @@ use crate::support::{Run, Upstream};
 /// The lines of the first shell block below the heading `title`.
 fn block(title: &str) -> Vec<String> {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let below = readme.split_once(&format!("\n## {title}\n")).expect("README has the heading").1;
+    let below = readme.split_once(&format!("\n## {title}\n")).unwrap().1;
     let block = below.split_once("```sh\n").unwrap().1.split_once("```").unwrap().0;
     block.lines().map(str::to_owned).filter(|line| !line.trim().is_empty()).collect()
 }
