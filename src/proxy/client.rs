@@ -106,9 +106,9 @@ impl Client {
     }
 
     /// Judges a message as [`send`](Self::send) would, and neither sends nor records it.
-    pub fn judge(&self, message: Message) -> Result<(), Refusal> {
+    pub async fn judge(&self, message: Message) -> Result<(), Refusal> {
         let (site, security, request) = self.request(message, &Arc::default());
-        exchange::may_go(&self.shared, &site, security, request).map_err(Refusal::from)
+        exchange::may_go(&self.shared, &site, security, request).await.map_err(Refusal::from)
     }
 
     fn request(&self, message: Message, sent: &Arc<AtomicU64>) -> (Arc<Site>, Security, Request<RequestBody>) {

@@ -2,6 +2,8 @@
 //!
 //! **Invariants.** What a [`Site`] says holds for the whole run, so a connection asks once.
 
+mod slot;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,9 +12,10 @@ use http::HeaderName;
 use memchr::memmem::Finder;
 
 use super::{ProxyError, Settings};
-use crate::policy::{Authority, Binding, Egress, Host, JsonPointer, Rule, Slot, TokenEndpoint, Verdict};
+use crate::policy::{Authority, Binding, Egress, Host, Rule, TokenEndpoint, Verdict};
 use crate::secret::{Placeholder, Secret, SecretId, SecretName, Table};
 use crate::source::Deferred;
+pub(super) use slot::{Field, Place};
 
 /// One secret with the places where it may be put in.
 #[derive(Debug, Clone)]
@@ -39,23 +42,6 @@ impl Bound {
     pub(super) fn is_narrowed(&self) -> bool {
         !self.binding.rules.is_empty() || !self.binding.narrowed_rules.is_empty()
     }
-}
-
-/// A slot, parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    Header(HeaderName),
-    Basic,
-    Field(Field),
-}
-
-/// A slot that is a part of something, found by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Field {
-    Query(String),
-    Cookie(String),
-    Json(JsonPointer),
-    Form(String),
 }
 
 /// A default credential header, its format taken apart at `{}`.
@@ -240,14 +226,7 @@ fn compile(binding: &Binding, settings: &Settings) -> Result<Bound, ProxyError> 
     let unknown = || ProxyError::UnknownSecret { name: binding.secret.to_string() };
     let id = settings.secrets.named(&binding.secret).ok_or_else(unknown)?;
     let held = settings.secrets.get(id).ok_or_else(unknown)?;
-    let slots = binding.slots.iter().map(|slot| match slot {
-        Slot::Header(name) => header(name).map(Place::Header),
-        Slot::Basic => Ok(Place::Basic),
-        Slot::Query(name) => Ok(Place::Field(Field::Query(name.clone()))),
-        Slot::Cookie(name) => Ok(Place::Field(Field::Cookie(name.clone()))),
-        Slot::JsonField(pointer) => Ok(Place::Field(Field::Json(pointer.clone()))),
-        Slot::FormField(name) => Ok(Place::Field(Field::Form(name.clone()))),
-    });
+    let slots = binding.slots.iter().map(Place::of);
     let slots = slots.collect::<Result<Vec<_>, _>>()?;
     let listed = binding.service.as_ref().and_then(|service| settings.credential_headers.get(service));
     let mut credential_headers =
@@ -275,17 +254,6 @@ fn compile(binding: &Binding, settings: &Settings) -> Result<Bound, ProxyError> 
     })
 }
 
-impl Place {
-    /// The header that is the slot.
-    pub(super) fn header(&self) -> Option<&HeaderName> {
-        match self {
-            Self::Header(name) => Some(name),
-            Self::Basic => Some(&http::header::AUTHORIZATION),
-            Self::Field(_) => None,
-        }
-    }
-}
-
 fn header(name: &str) -> Result<HeaderName, ProxyError> {
     HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| ProxyError::HeaderName { name: name.escape_debug().to_string() })
@@ -297,7 +265,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::audit::{RunId, Sink, Start};
-    use crate::policy::{Attach, Origin, ServiceId, Target};
+    use crate::policy::{Attach, Origin, ServiceId, Slot, Target};
     use crate::proxy::{CertificateAuthority, Token};
 
     pub(in crate::proxy) const VALUE: &str = "sk_live_the_real_value";

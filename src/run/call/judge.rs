@@ -39,7 +39,7 @@ pub fn judge_call(world: &World, order: &CallOrder) -> Result<Judgement, CallErr
     let message = message::build(order, &Hop::first(order))?;
     let judged = broking::runtime()?.block_on(async {
         let client = Client::new(settings)?;
-        let judged = client.judge(message);
+        let judged = client.judge(message).await;
         client.close().await;
         Ok::<_, RunError>(judged)
     })?;
