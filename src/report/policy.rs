@@ -78,6 +78,7 @@ fn source(source: &SecretSource) -> String {
         SecretSource::Dotenv { path, .. } => format!("dotenv {path}"),
         // Its arguments are the user's own and may hold anything.
         SecretSource::Command { argv, .. } => format!("command {}", argv.first().map_or("", String::as_str)),
+        SecretSource::Hashicorp(at) => format!("hashicorp {}", at.server),
     }
 }
 

@@ -209,6 +209,8 @@ fn settings(
         token_required: true,
         authority: credentials.authority,
         secrets: Arc::new(prepared.secrets),
+        // Each value is fetched before the call begins.
+        deferred: HashMap::new(),
         bindings: prepared.bindings,
         egress: prepared.egress,
         // What a call is answered is its user's own, tokens too.

@@ -95,6 +95,7 @@ fn kind(source: &SecretSource) -> &'static str {
         SecretSource::Env { .. } => "env",
         SecretSource::Dotenv { .. } => "dotenv",
         SecretSource::Command { .. } => "command",
+        SecretSource::Hashicorp(_) => "hashicorp",
     }
 }
 
