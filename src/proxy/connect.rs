@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use super::exchange::{self, Noted};
+use super::exchange;
 use super::hello::{self, Name, Opening};
+use super::noted::Noted;
 use super::notice::Notice;
 use super::record::Record;
 use super::refusal::Refused;

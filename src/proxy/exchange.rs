@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use super::answer::{Answer, redact_headers};
 use super::head;
 use super::inject::{Injected, inject};
+use super::noted::{Noted, noted};
 use super::notice::Notice;
 use super::record::Record;
 use super::refusal::Refused;
@@ -26,45 +27,8 @@ use super::shared::Shared;
 use super::upstream::{Case, Offer, Outgoing, UpstreamBody, UpstreamError};
 use super::values;
 use super::websocket::{self, Socket};
-use crate::audit::{Decision, Verdict, recorded_path};
+use crate::audit::{Decision, Verdict};
 use crate::policy::Authority;
-
-/// What the log says of a request whatever becomes of it.
-pub(super) struct Noted {
-    method: Method,
-    scheme: &'static str,
-    authority: Authority,
-    path: String,
-}
-
-impl Noted {
-    /// Of a tunnel.
-    pub(super) fn tunnel(authority: &Authority) -> Self {
-        Self { method: Method::CONNECT, scheme: "tunnel", authority: authority.clone(), path: String::new() }
-    }
-
-    pub(super) fn decision(&self, verdict: Verdict) -> Decision {
-        Decision {
-            method: self.method.to_string(),
-            scheme: self.scheme.to_owned(),
-            host: self.authority.host.to_string(),
-            port: self.authority.port,
-            path: self.path.clone(),
-            verdict,
-            ..Decision::default()
-        }
-    }
-}
-
-pub(super) fn noted<B>(shared: &Shared, authority: &Authority, security: Security, request: &Request<B>) -> Noted {
-    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    Noted {
-        method: request.method().clone(),
-        scheme: security.word(),
-        authority: authority.clone(),
-        path: recorded_path(target, |text| shared.secret_in(text)),
-    }
-}
 
 /// Takes a request that came over a connection to `site` all the way.
 pub(super) async fn run(

@@ -20,7 +20,8 @@ use super::answer::Answer;
 use super::attend::attend;
 use super::base_url;
 use super::connect::{self, Dialled, dial};
-use super::exchange::{self, Noted};
+use super::exchange;
+use super::noted::{Noted, noted};
 use super::refusal::Refused;
 use super::respond;
 use super::route::{self, Security};
@@ -98,7 +99,7 @@ async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Ans
     // Refused, it is a request to ourselves.
     let own = shared.explicit.first().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST).into(), |own| own.ip().into());
     let own = Authority { host: own, port: shared.explicit.first().map_or(0, SocketAddr::port) };
-    let noted = exchange::noted(shared, &own, Security::Plain, &request);
+    let noted = noted(shared, &own, Security::Plain, &request);
     match base_url::open(shared, request) {
         Ok((site, request)) => exchange::run(shared, &site, Security::Tls, request).await,
         Err(refused) => exchange::refuse(shared, &noted, &refused),
@@ -121,11 +122,7 @@ async fn plain(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Ans
     };
     if request.uri().scheme() != Some(&uri::Scheme::HTTP) {
         let refused = Refused::malformed("https goes through this proxy by CONNECT");
-        return exchange::refuse(
-            shared,
-            &exchange::noted(shared, &site.authority, Security::Plain, &request),
-            &refused,
-        );
+        return exchange::refuse(shared, &noted(shared, &site.authority, Security::Plain, &request), &refused);
     }
     exchange::run(shared, &site, Security::Plain, request).await
 }

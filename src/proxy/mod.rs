@@ -25,6 +25,7 @@ mod judge;
 mod leaf;
 mod listener;
 mod lookup;
+mod noted;
 mod notice;
 mod programs;
 mod record;

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use super::answer::Answer;
 use super::attend::attend;
 use super::exchange;
+use super::noted::noted;
 use super::refusal::Refused;
 use super::route::{self, Security};
 use super::rulebook::Site;
@@ -110,7 +111,7 @@ async fn handle(shared: &Arc<Shared>, arrival: &Arrival, request: Request<Incomi
     match arrival {
         Arrival::Site { site, security, refusal: None } => exchange::run(shared, site, *security, request).await,
         Arrival::Site { site, security, refusal: Some(refused) } => {
-            exchange::refuse(shared, &exchange::noted(shared, &site.authority, *security, &request), refused)
+            exchange::refuse(shared, &noted(shared, &site.authority, *security, &request), refused)
         }
         Arrival::ByHost { port } => match route::named(request.uri(), request.headers(), *port) {
             Ok(authority) => {
@@ -119,7 +120,7 @@ async fn handle(shared: &Arc<Shared>, arrival: &Arrival, request: Request<Incomi
                 exchange::run(shared, &site, Security::Plain, request).await
             }
             Err(refused) => {
-                let noted = exchange::noted(shared, &nobody(*port), Security::Plain, &request);
+                let noted = noted(shared, &nobody(*port), Security::Plain, &request);
                 exchange::refuse(shared, &noted, &refused)
             }
         },
