@@ -28,10 +28,13 @@ struct Group<'a> {
 
 impl<'a> Group<'a> {
     fn start(program: &Path, source: &'a CommandSource) -> io::Result<Self> {
+        let running = &source.running;
+        // Held until it is on the list, so that whoever gives up finds all that have begun.
+        let mut list = running.lock().unwrap_or_else(PoisonError::into_inner);
         let child = start(program, source)?;
         let id = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
-        let running = &source.running;
-        running.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        list.push(id);
+        drop(list);
         Ok(Self { child, id, running })
     }
 }
