@@ -86,7 +86,7 @@ pub fn without_keys(text: &[u8]) -> Vec<u8> {
     shown
 }
 
-/// Parses every embedded file and says which one is broken. [`super::Layers::load`] asks before it does anything.
+/// Parses every embedded file and says which one is broken. [`super::Layers::begin`] asks before it does anything.
 pub fn verify() -> Result<(), BuiltinError> {
     CATALOGUE.as_ref().map_err(Clone::clone)?;
     SCRUB.as_ref().map_err(Clone::clone)?;
