@@ -115,7 +115,7 @@ fn startup() -> Vec<Figure> {
         // times as long even at best: so time that it waits is bounded loosely and time that it works is bounded closely.
         Figure::at_most("start-up added", small - plain, "ms", 10.0).within(f64::INFINITY).note(note),
         Figure::at_most("start-up added, at best", least - plain_least, "ms", 10.0).within(10.0).note(best),
-        Figure::at_most("processor time of a start", processor, "ms", 25.0).within(1.6),
+        Figure::at_most("processor time of a start", processor, "ms", 25.0),
         Figure::told("walk of 10,000 files", large - small, "ms").note("reported apart".to_owned()),
         Figure::at_most("peak RSS of the parent", memory, "MiB", 16.0).strictly(),
     ]
