@@ -1,7 +1,8 @@
 //! What comes back: an upstream that repeats what it was sent never shows the child a real value, and a placeholder
 //! goes in for a real value only where its service looks for one.
 
-use crate::support::{Finished, Run, Upstream, fresh_key};
+use crate::support::place::clients;
+use crate::support::{Finished, Run, Upstream, fresh_key, requirement};
 
 /// One secret, one upstream for its host, one shell script.
 fn run(script: &str) -> (Finished, Upstream, String) {
@@ -26,6 +27,62 @@ fn an_echo_of_header_and_body_reaches_the_child_as_the_placeholder() {
         assert!(answer.contains(&format!("\n{bearer}\n")), "{answer}");
         assert!(answer.ends_with("\n\nplain body"), "{answer}");
     }
+}
+
+/// Codings that servers use unasked, with what reads them back.
+const CODINGS: [&str; 6] = ["gzip", "deflate", "br", "zstd", "gzip,br", "zstd,gzip,deflate"];
+
+#[test]
+fn a_compressed_echo_reaches_every_client_as_the_placeholder() {
+    let python = clients().join("python/bin/python");
+    let missing = (!python.exists()).then(|| format!("{}: not installed; tests/run does it", python.display()));
+    let mut readers = vec![
+        "curl --compressed --silent --show-error --fail --http1.1 -H \"Authorization: Bearer $OPENAI_API_KEY\" -i $URL"
+            .to_owned(),
+        "curl --silent --show-error --fail --http2 -H \"Authorization: Bearer $OPENAI_API_KEY\" -i $URL".to_owned(),
+        "node -e 'fetch(process.env.URL, {headers: {authorization: `Bearer ${process.env.OPENAI_API_KEY}`}})\
+         .then(async answer => console.log(await answer.text()))'"
+            .to_owned(),
+    ];
+    if requirement::met("clients", missing.as_deref()) {
+        for library in ["requests", "httpx"] {
+            readers.push(format!(
+                "{} -c 'import os, {library}; key = os.environ[\"OPENAI_API_KEY\"]; \
+                 print({library}.get(os.environ[\"URL\"], headers={{\"Authorization\": \"Bearer \" + key}}).text)'",
+                python.display()
+            ));
+        }
+    }
+    let script: String = CODINGS
+        .iter()
+        .flat_map(|coding| {
+            readers.iter().map(move |reader| {
+                format!("export URL=https://api.openai.com/test/compressed/{coding}; {reader} || exit 1\n")
+            })
+        })
+        .collect();
+    let (finished, _, _) = run(&script);
+    let placeholder = finished.child_variable("OPENAI_API_KEY").unwrap();
+    let bearer = format!("authorization: Bearer {placeholder}\n");
+    assert_eq!(finished.stdout().matches(&bearer).count(), CODINGS.len() * readers.len(), "{}", finished.stdout());
+    assert!(finished.stdout().contains("etag: W/\"strong\"") && !finished.stdout().contains("content-encoding"));
+    for end in finished.audit_of("end") {
+        assert_eq!(end["redactions"]["OPENAI_API_KEY"], 1, "{end}");
+    }
+}
+
+#[test]
+fn what_cannot_be_decoded_is_refused_or_breaks_off() {
+    let script = "ask() { curl --silent --output /dev/null --write-out '%{http_code} ' -H \"Authorization: Bearer \
+                  $OPENAI_API_KEY\" $2 https://api.openai.com/test/compressed/$1; echo $?; }
+                  for version in --http1.1 --http2; do
+                    ask x-mine $version; ask gzip,gzip,gzip,gzip $version; ask cut/gzip $version; ask cut/zstd $version
+                  done";
+    let (finished, ..) = run(script);
+    // A short answer breaks off before its head is out: curl's 52 is an empty reply, 92 a stream that was reset.
+    assert_eq!(finished.stdout(), "502 0\n502 0\n000 52\n000 52\n502 0\n502 0\n000 92\n000 92\n");
+    let errors: Vec<_> = finished.audit_of("end").iter().map(|end| end["error"].clone()).collect();
+    assert!(errors.contains(&"the compressed answer ends too early".into()), "{errors:?}");
 }
 
 #[test]

@@ -5,7 +5,10 @@
 //!   and for every other top-level directory) are not concerned, since the masks lie above what the host writes.
 //! * **Redaction finds whole values**, as they are and in base64, percent-encoded, hexadecimal and JSON-escaped. A server
 //!   that returns a value reversed, hashed, cut or otherwise transformed is out of reach for good.
-//!   Bound hosts are asked for uncompressed responses, and a compressed one is refused rather than passed unread.
+//!   Bound hosts are asked for uncompressed responses. One that comes in gzip, deflate, br or zstd (at most three in a row)
+//!   is decoded and goes on uncompressed, with a weak `ETag`; any other coding is refused with 502, and a body that is
+//!   broken, cut or a decompression bomb ends as an error. Base64 that is broken into lines hides a value from the search.
+//! * **WebSockets of bound hosts are not compressed**: `permessage-deflate` is not offered to them.
 //! * **Bound hosts give whole answers.** `Range` is not passed on to them: a child that chooses where an answer is cut could
 //!   have a value in two halves. Their answers say `Accept-Ranges: none`, and a download that would go on from its middle
 //!   gets `200` and begins anew.

@@ -1,6 +1,6 @@
-//! The body of an answer on its way to the child: redacted, counted, ended in the log.
+//! The body of an answer on its way to the child: decoded, redacted, counted, ended in the log.
 //!
-//! **Invariants.** A body that upstream breaks off ends here as an error, never as a clean end (L3). Bytes go on as
+//! **Invariants.** A body that upstream breaks off, or that cannot be decoded, ends here as an error, never as a clean end (L3). Bytes go on as
 //! soon as they come; only a live partial match is held back. Whatever way a body ends, its end record is written.
 
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 
 use super::RedactionStream;
+use super::decode::{Decoder, Undecodable};
 use super::record::Record;
 use super::upstream::UpstreamBody;
 
@@ -21,11 +22,29 @@ pub(super) enum Answer {
     Streamed(Box<Streamed>),
 }
 
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AnswerError {
+    #[error(transparent)]
+    Upstream(hyper::Error),
+    #[error(transparent)]
+    Coding(Undecodable),
+}
+
+/// How a body is read on its way.
+pub(super) struct Reading {
+    /// Takes the content coding off; none where there is none.
+    pub(super) decoder: Option<Decoder>,
+    pub(super) redaction: Option<RedactionStream>,
+    /// Whether either can change the length.
+    pub(super) changes_length: bool,
+}
+
 /// A body that upstream streams.
 pub(super) struct Streamed {
     upstream: UpstreamBody,
+    decoder: Option<Decoder>,
     redaction: Option<RedactionStream>,
-    /// Whether the redaction can change the length.
     changes_length: bool,
     /// Trailers that wait for held bytes to go first.
     trailers: Option<HeaderMap>,
@@ -38,18 +57,15 @@ impl Answer {
         Self::Whole(Some(bytes))
     }
 
-    pub(super) fn streamed(
-        upstream: UpstreamBody,
-        redaction: Option<RedactionStream>,
-        changes_length: bool,
-        mut record: Record,
-    ) -> Self {
+    pub(super) fn streamed(upstream: UpstreamBody, reading: Reading, mut record: Record) -> Self {
+        let Reading { decoder, redaction, changes_length } = reading;
         if upstream.is_end_stream() {
             record.finish(redaction.as_ref(), None);
             return Self::Empty;
         }
         Self::Streamed(Box::new(Streamed {
             upstream,
+            decoder,
             redaction,
             changes_length,
             trailers: None,
@@ -60,7 +76,7 @@ impl Answer {
 }
 
 impl Streamed {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         loop {
             if let Some(trailers) = self.trailers.take() {
                 return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
@@ -68,20 +84,25 @@ impl Streamed {
             if self.is_over {
                 return Poll::Ready(None);
             }
-            let frame = match Pin::new(&mut self.upstream).poll_frame(context) {
-                Poll::Pending => return self.release(),
-                Poll::Ready(Some(Err(error))) => {
-                    self.is_over = true;
-                    self.record.finish(self.redaction.as_ref(), Some("upstream broke off"));
-                    return Poll::Ready(Some(Err(error)));
+            let passed = match self.decoded() {
+                Ok(Some(data)) => self.redacted(data),
+                Ok(None) => {
+                    let frame = match Pin::new(&mut self.upstream).poll_frame(context) {
+                        Poll::Pending => return self.release(),
+                        Poll::Ready(Some(Err(error))) => return self.broken(AnswerError::Upstream(error)),
+                        Poll::Ready(Some(Ok(frame))) => Some(frame),
+                        Poll::Ready(None) => None,
+                    };
+                    match self.pass(frame) {
+                        Ok(passed) => passed,
+                        Err(error) => return self.broken(AnswerError::Coding(error)),
+                    }
                 }
-                Poll::Ready(Some(Ok(frame))) => Some(frame),
-                Poll::Ready(None) => None,
+                Err(error) => return self.broken(AnswerError::Coding(error)),
             };
-            let passed = self.pass(frame);
             if !passed.is_empty() {
                 self.record.add(passed.len());
-                if self.upstream.is_end_stream() && self.trailers.is_none() {
+                if self.decoder.is_none() && self.upstream.is_end_stream() && self.trailers.is_none() {
                     self.end();
                 }
                 return Poll::Ready(Some(Ok(Frame::data(passed))));
@@ -89,8 +110,30 @@ impl Streamed {
         }
     }
 
+    /// What is decoded already and has not gone on.
+    fn decoded(&mut self) -> Result<Option<Bytes>, Undecodable> {
+        self.decoder.as_mut().map_or(Ok(None), Decoder::next)
+    }
+
+    fn redacted(&mut self, data: Bytes) -> Bytes {
+        match &mut self.redaction {
+            None => data,
+            Some(redaction) => redaction.push(data),
+        }
+    }
+
+    fn broken(&mut self, error: AnswerError) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        self.is_over = true;
+        let reason = match &error {
+            AnswerError::Upstream(_) => "upstream broke off".to_owned(),
+            AnswerError::Coding(error) => error.to_string(),
+        };
+        self.record.finish(self.redaction.as_ref(), Some(&reason));
+        Poll::Ready(Some(Err(error)))
+    }
+
     /// While upstream is silent, what of the held bytes tells no value goes on: they may be the end of a message.
-    fn release(&mut self) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn release(&mut self) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         let released = self.redaction.as_mut().map(RedactionStream::release).unwrap_or_default();
         if released.is_empty() {
             return Poll::Pending;
@@ -99,36 +142,33 @@ impl Streamed {
         Poll::Ready(Some(Ok(Frame::data(released))))
     }
 
-    /// What may go on now of a frame; `None` is the end.
-    fn pass(&mut self, frame: Option<Frame<Bytes>>) -> Bytes {
-        let Some(frame) = frame else {
-            let rest = self.rest();
-            self.end();
-            return rest;
-        };
-        match frame.into_data() {
-            Ok(data) => {
+    /// What may go on now of a frame; `None` is the end. A coded one goes to the decoder first.
+    fn pass(&mut self, frame: Option<Frame<Bytes>>) -> Result<Bytes, Undecodable> {
+        let trailers = match frame.map(Frame::into_data) {
+            Some(Ok(data)) => {
+                if let Some(decoder) = &mut self.decoder {
+                    decoder.push(data);
+                    return Ok(Bytes::new());
+                }
                 let is_last = self.upstream.is_end_stream();
-                match &mut self.redaction {
-                    None => data,
-                    Some(redaction) => {
-                        let passed = redaction.push(data);
-                        if is_last { joined(passed, redaction.finish()) } else { passed }
-                    }
-                }
+                let passed = self.redacted(data);
+                return Ok(if is_last { joined(passed, self.rest()) } else { passed });
             }
-            Err(frame) => {
-                if let Ok(mut trailers) = frame.into_trailers() {
-                    if let Some(redaction) = &mut self.redaction {
-                        redact_headers(redaction, &mut trailers);
-                    }
-                    self.trailers = Some(trailers);
-                }
-                let rest = self.rest();
-                self.end();
-                rest
-            }
+            Some(Err(frame)) => frame.into_trailers().ok(),
+            None => None,
+        };
+        if let Some(decoder) = &self.decoder {
+            decoder.finish()?;
         }
+        self.trailers = trailers.map(|mut trailers| {
+            if let Some(redaction) = &mut self.redaction {
+                redact_headers(redaction, &mut trailers);
+            }
+            trailers
+        });
+        let rest = self.rest();
+        self.end();
+        Ok(rest)
     }
 
     fn rest(&mut self) -> Bytes {
@@ -168,9 +208,9 @@ pub(super) fn redact_headers(redaction: &mut RedactionStream, headers: &mut Head
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = AnswerError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
+use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, IF_RANGE, RANGE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use hyper::body::Incoming;
 
-use super::answer::{Answer, redact_headers};
+use super::answer::{Answer, Reading, redact_headers};
+use super::decode::{Decoder, Undecodable, codings};
 use super::head;
 use super::inject::{Injected, inject};
 use super::noted::{Noted, noted};
@@ -282,11 +283,17 @@ fn answer(
     head::strip_response(&mut parts.headers);
     let has_body = !http_body::Body::is_end_stream(&body);
     let mut redaction = site.redact.then(|| shared.redactor.stream());
+    let mut decoder = None;
     if let Some(redaction) = &mut redaction {
-        if let Some(encoding) = encoding(&parts.headers).filter(|_| has_body) {
-            let refused = Refused::encoded(&site.authority, encoding);
-            record.finish(None, Some(refused.code));
-            return Err(refused.named(&shared.redactor));
+        decoder = match decoder_of(site, &parts.headers, has_body) {
+            Ok(decoder) => decoder,
+            Err(refused) => {
+                record.finish(None, Some(refused.code));
+                return Err(refused);
+            }
+        };
+        if decoder.is_some() {
+            head::strip_coding(&mut parts.headers);
         }
         redact_headers(redaction, &mut parts.headers);
         // No part of an answer was asked for (see `judge`), and RFC 9110 §14.3 has a word for that: a download that
@@ -295,7 +302,7 @@ fn answer(
             parts.headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
         }
     }
-    let changes_length = redaction.is_some() && shared.redaction_changes_length;
+    let changes_length = decoder.is_some() || (redaction.is_some() && shared.redaction_changes_length);
     if changes_length && has_body {
         parts.headers.remove(CONTENT_LENGTH);
     }
@@ -305,6 +312,7 @@ fn answer(
         return Err(refused.named(&shared.redactor));
     }
     if has_body
+        && decoder.is_none()
         && redaction.is_some()
         && let Some(whole) = body.take_whole()
         && let Some(mut redaction) = redaction.take()
@@ -316,23 +324,22 @@ fn answer(
         record.finish_behind(redaction);
         return Ok(Response::from_parts(parts, Answer::whole(whole)));
     }
-    Ok(Response::from_parts(parts, Answer::streamed(body, redaction, changes_length, record)))
+    Ok(Response::from_parts(parts, Answer::streamed(body, Reading { decoder, redaction, changes_length }, record)))
 }
 
-/// Codings that a refusal may name.
-const CODINGS: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "zstd"];
-
-/// The encoding that hides the body from us, if any.
-fn encoding(headers: &HeaderMap) -> Option<&'static str> {
-    let mut values = headers.get_all(CONTENT_ENCODING).iter();
-    values.find_map(|value| match value.to_str() {
-        Ok(text) if text.trim().is_empty() || text.trim().eq_ignore_ascii_case("identity") => None,
-        // Named only where it is known: the field's text is upstream's, and an echo of the value could stand in it.
-        Ok(text) => {
-            Some(CODINGS.into_iter().find(|known| text.trim().eq_ignore_ascii_case(known)).unwrap_or("unknown"))
+/// What takes the codings off a body, where there are any.
+fn decoder_of(site: &Site, headers: &HeaderMap, has_body: bool) -> Result<Option<Decoder>, Refused> {
+    if !has_body {
+        return Ok(None);
+    }
+    match codings(headers) {
+        Ok(codings) if codings.is_empty() => Ok(None),
+        Ok(codings) => {
+            let decoder = Decoder::new(&codings);
+            decoder.map(Some).map_err(|_: Undecodable| Refused::encoded(&site.authority, "one that needs more memory"))
         }
-        Err(_) => Some("unknown"),
-    })
+        Err(unknown) => Err(Refused::encoded(&site.authority, unknown.named)),
+    }
 }
 
 /// Records a refusal, tells the user once, and answers the child.

@@ -1,8 +1,8 @@
 //! Heads of messages on their way through: what belongs to one hop ends here, what has two readings is refused.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Version};
 
@@ -70,6 +70,22 @@ pub(super) fn strip_overrides(headers: &mut HeaderMap) {
 pub(super) fn strip_response(headers: &mut HeaderMap) {
     strip_hop(headers);
     headers.remove(PROXY_AUTHENTICATE);
+}
+
+/// Makes the head of an answer fit its body with the content coding taken off: fields that speak of the coded bytes go, a
+/// strong validator becomes a weak one (RFC 9110 §8.8.1).
+pub(super) fn strip_coding(headers: &mut HeaderMap) {
+    for name in [CONTENT_ENCODING, CONTENT_LENGTH] {
+        headers.remove(name);
+    }
+    for name in ["content-digest", "content-md5", "digest", "repr-digest"] {
+        headers.remove(name);
+    }
+    if let Some(strong) = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"))
+        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", strong.as_bytes()].concat())
+    {
+        headers.insert(ETAG, weak);
+    }
 }
 
 fn strip_hop(headers: &mut HeaderMap) {

@@ -2,7 +2,8 @@
 //!
 //! The way of a request: `listener` takes the connection, `explicit` or `transparent` learns for whom it is, `connect`
 //! looks at its first bytes, `serve` speaks HTTP with the child, `exchange` sends one request: `route` decides, `inject`
-//! puts values in, `record` writes the decision, `upstream` sends, `answer` streams back what `redact` lets through.
+//! puts values in, `record` writes the decision, `upstream` sends, `answer` streams back what `decode` reads and
+//! `redact` lets through.
 //!
 //! **Invariants.** See S1 to S5 and L3, L4 in the manual; each file says which it holds. No task outlives the broker.
 
@@ -13,6 +14,7 @@ mod broker;
 mod ca;
 mod client;
 mod connect;
+mod decode;
 pub mod dns;
 mod error;
 mod exchange;

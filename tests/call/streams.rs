@@ -77,12 +77,17 @@ fn a_broken_answer_is_an_error() {
 }
 
 #[test]
-fn a_compressed_echo_is_not_shown_unread() {
+fn a_compressed_echo_is_read_and_one_that_cannot_be_is_not_shown() {
     let upstream = Upstream::start(["api.stripe.com"]);
-    let run = call(&upstream, &format!("{STRIPE}/test/compressed")).secret("STRIPE_KEY", &fresh_key("sk_live_"));
-    let run = run.flags(["--bearer", "STRIPE_KEY", "-H", "Accept-Encoding: gzip"]).run().ended_with(125);
-    assert!(run.stderr().contains("content-encoding `gzip`"), "{}", run.stderr());
-    assert_eq!(upstream.only("/test/compressed").header("accept-encoding"), Some("identity"));
+    let ask = |path: &str| {
+        let run =
+            call(&upstream, &format!("{STRIPE}/test/compressed/{path}")).secret("STRIPE_KEY", &fresh_key("sk_live_"));
+        run.flags(["--bearer", "STRIPE_KEY", "-H", "Accept-Encoding: gzip"]).run()
+    };
+    assert!(ask("gzip").succeeded().stdout().contains("authorization: Bearer {STRIPE_KEY}\n"));
+    assert!(ask("x-mine").ended_with(125).stderr().contains("content-encoding `unknown`"));
+    assert!(ask("cut/gzip").ended_with(125).stderr().contains("broken off"));
+    assert_eq!(upstream.only("/test/compressed/gzip").header("accept-encoding"), Some("identity"));
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn accept(key: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(digest)
 }
 
-/// `/echo` answers with what it got, the value included; `/cut` breaks off; `/gzip` claims an encoding, `/unasked` an upgrade; `/stream` sends
+/// `/echo` answers with what it got, the value included; `/cut` breaks off; `/coded` claims a coding, `/unasked` an upgrade; `/stream` sends
 /// the value in two pieces; `/ws` is a socket that sends the value in a frame,
 /// reads four bytes and sends them back; `/early` answers before it reads; `/hang` never answers, and notes when it is
 /// given up.
@@ -286,7 +286,7 @@ async fn respond(seen: &Seen, tasks: &Tasks, mut request: Request<Incoming>) -> 
     match parts.uri.path() {
         "/cut" => Response::new(pieces(vec![Ok("begin".into()), Err(std::io::Error::other("cut"))])),
         "/unasked" => Response::builder().status(101).header("upgrade", "other").body(full("")).unwrap(),
-        "/gzip" => Response::builder().header("content-encoding", "gzip").body(full("not scanned")).unwrap(),
+        "/coded" => Response::builder().header("content-encoding", "x-mine").body(full("not scanned")).unwrap(),
         "/stream" => Response::new(pieces(vec![Ok(format!("<{first}")), Ok(format!("{second}>"))])),
         "/header" => Response::builder().header("x-echo", VALUE).body(full("")).unwrap(),
         "/ranges" => Response::builder().header("accept-ranges", "bytes").body(full(text)).unwrap(),

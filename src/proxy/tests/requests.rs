@@ -80,10 +80,10 @@ async fn a_child_that_goes_away_is_heard_behind_its_next_request() {
 }
 
 #[tokio::test]
-async fn an_encoded_answer_from_a_bound_host_is_refused() {
+async fn an_answer_in_a_coding_that_cannot_be_taken_off_is_refused() {
     let world = World::start(false, |_| {}).await;
     let mut tls = world.tls(STRIPE, "api.stripe.com", &[]).await;
-    let answer = exchange(&mut tls, &get("/gzip", "Accept-Encoding: gzip\r\n")).await.unwrap();
+    let answer = exchange(&mut tls, &get("/coded", "Accept-Encoding: gzip\r\n")).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("encoded_response"), "{answer}");
     world.stop().await;
 }

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) mod answers;
 mod authority;
 mod body;
+mod coded;
 mod distance;
 mod git;
 mod record;
