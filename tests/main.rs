@@ -16,6 +16,7 @@ mod harness;
 mod jobs;
 mod levels;
 mod lifecycle;
+mod places;
 mod policy;
 mod ports;
 mod stores;

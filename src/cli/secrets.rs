@@ -86,7 +86,7 @@ pub struct BindingOptions {
     /// The service of the catalogue that it belongs to
     #[arg(long, value_name = "SERVICE")]
     pub service: Option<String>,
-    /// How it is sent: bearer, basic, or header=NAME
+    /// How it is sent: bearer, basic, header=NAME, query=NAME, cookie=NAME, json=/POINTER, or form=NAME
     #[arg(long, value_name = "HOW")]
     pub inject: Option<String>,
     /// What it may be used for, as "GET /v1/**"

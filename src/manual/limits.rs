@@ -35,8 +35,11 @@
 //!   after ten seconds. A value on its way through D-Bus is encrypted for the session, as the Secret Service defines it.
 //! * **A call is its user's own.** `agentsecrets call` takes the same way as a run's request, but what it is answered goes to
 //!   whoever typed it: token endpoints are not closed to it. Inside a run it is the child's, and the run decides.
-//! * **Inside a run a call puts values into headers alone**: the broker of a run swaps no placeholder in a query, a cookie
-//!   or a body.
+//! * **Inside a run a call puts values into headers alone.** Any other client of the run may use each place that the
+//!   binding names.
+//! * **A place in a body** is looked for in JSON and forms that say what they are, in UTF-8 and in no content coding; such a
+//!   body is read whole before it goes on, and one of more than 4 MiB is answered 413. In a JSON document that has a key on
+//!   the way twice, or is broken, nothing is swapped. Trailers of such a request are not passed on.
 //! * **Tokens minted at run time.** Token endpoints that the catalogue knows answer 403 until such tokens can be captured.
 //! * **The terminal.** A sealed or guarded child has a terminal of its own, shown in the user's. What is typed while it is in front is
 //!   its input, also what was meant for the shell afterwards. What it shows is shown: escape sequences reach the user's

@@ -45,9 +45,9 @@ pub enum Slot {
     Query(String),
     /// A cookie, by its name.
     Cookie(String),
-    /// A string of a JSON body, by its pointer (RFC 6901). Only of a body that is there whole.
+    /// A string of a JSON body, by its pointer (RFC 6901). Of a body that says it is JSON.
     JsonField(JsonPointer),
-    /// A field of a form, by its name. Only of a body that is there whole.
+    /// A field of a form, by its name. Of a body that says it is one.
     FormField(String),
 }
 

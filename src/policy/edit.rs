@@ -35,6 +35,8 @@ pub enum Injection {
     Basic,
     /// A header of this name.
     Header(String),
+    /// Another place: `query`, `cookie`, `json` or `form`, and its name or pointer.
+    Field(&'static str, String),
 }
 
 /// A policy file on its way to a new text.
@@ -86,10 +88,8 @@ impl Edit {
             None => {}
             Some(Injection::Bearer) => secret["inject"] = toml_edit::value("bearer"),
             Some(Injection::Basic) => secret["inject"] = toml_edit::value("basic"),
-            Some(Injection::Header(header)) => {
-                let table = InlineTable::from_iter([("header", Value::from(header.as_str()))]);
-                secret["inject"] = toml_edit::value(table);
-            }
+            Some(Injection::Header(header)) => secret["inject"] = place("header", header),
+            Some(Injection::Field(kind, name)) => secret["inject"] = place(kind, name),
         }
         if let Some(rules) = &change.rules {
             secret["rules"] = list(rules);
@@ -180,6 +180,10 @@ fn allowed(egress: &Table) -> Vec<Target> {
 
 fn parsed(value: &Value) -> Option<Target> {
     Target::parse(value.as_str()?).ok()
+}
+
+fn place(kind: &str, name: &str) -> Item {
+    toml_edit::value(InlineTable::from_iter([(kind, Value::from(name))]))
 }
 
 #[cfg(test)]

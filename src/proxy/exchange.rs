@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use super::answer::{Answer, Reading, redact_headers};
 use super::decode::{Decoder, Undecodable, codings};
 use super::head;
-use super::inject::{Injected, inject};
+use super::inject::{Injected, LONGEST_BODY, inject, is_in_body};
 use super::noted::{Noted, noted};
 use super::notice::Notice;
 use super::record::Record;
@@ -55,6 +55,7 @@ pub(super) async fn run(
         Ok(judged) => judged,
         Err(refused) => return refuse(shared, &noted, &refused),
     };
+    let expects = expects.filter(|_| body.is_streamed());
     let Some(record) = begin(shared, &noted, &judged, sent) else {
         return refuse(shared, &noted, &Refused::log());
     };
@@ -127,9 +128,13 @@ async fn judge(
     }
     head::check(parts.version, &headers)?;
     let mut allowed = decide(site, security, &parts.method, &parts.uri, &headers)?;
+    if is_in_body(&allowed, &headers) {
+        let gathered = Box::pin(body.gather(LONGEST_BODY)).await;
+        gathered.map_err(|why| Refused::ungathered(why, LONGEST_BODY))?;
+    }
     if site.bound.iter().any(|bound| bound.deferred.is_some()) {
         // Rare: on the heap it does not make every request's task large.
-        allowed = Box::pin(values::fetch(shared, allowed, &parts.uri, &headers)).await?;
+        allowed = Box::pin(values::fetch(shared, allowed, &parts.uri, &headers, body)).await?;
     }
     let wants_trailers = head::strip_request(&mut headers);
     if site.bound.iter().any(|bound| bound.is_narrowed()) {

@@ -20,6 +20,8 @@ use super::route::Allowed;
 use super::rulebook::{Attachment, Bound, Place, Rulebook};
 use crate::secret::{SecretId, SecretName};
 
+pub(super) use field::{LONGEST_BODY, is_in_body};
+
 /// What was done to a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Injected {

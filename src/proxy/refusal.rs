@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::Redactor;
+use super::request_body::Ungathered;
 use crate::policy::{Authority, PathError, Verdict};
 use crate::secret::SecretName;
 
@@ -48,6 +49,18 @@ impl Refused {
             code: "head_too_large",
             status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ..Self::malformed("the head of the request is too large")
+        }
+    }
+
+    /// The body that a value may be put into cannot be read whole.
+    pub(super) fn ungathered(why: Ungathered, most: usize) -> Self {
+        match why {
+            Ungathered::Broken => Self::malformed("the body broke off"),
+            Ungathered::TooLarge => Self {
+                code: "body_too_large",
+                status: StatusCode::PAYLOAD_TOO_LARGE,
+                ..Self::malformed(format!("a body that a secret may be put into holds at most {} MiB", most >> 20))
+            },
         }
     }
 

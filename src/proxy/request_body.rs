@@ -1,5 +1,5 @@
-//! The body of a request on its way upstream: counted, streamed as the child sends it, never held whole. A request of our
-//! own may have a body that is there whole, which is what a value can be put into.
+//! The body of a request on its way upstream: counted, and streamed as the child sends it. It is held whole, within a
+//! limit, only where a value can be put into it.
 
 use std::io;
 use std::pin::Pin;
@@ -44,6 +44,13 @@ pub(super) enum BodyError {
     Child(hyper::Error),
     #[error("the body cannot be read")]
     Own(#[source] io::Error),
+}
+
+/// Why a body is not there whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ungathered {
+    TooLarge,
+    Broken,
 }
 
 /// Where a body comes from.
@@ -126,11 +133,42 @@ impl RequestBody {
         }
     }
 
+    /// Reads the child's body off until it is there whole, so that a value can be put into it. Trailers are no part of it.
+    pub(super) async fn gather(&mut self, most: usize) -> Result<(), Ungathered> {
+        let Self::Stream(streamed) = self else { return Ok(()) };
+        // Whoever waits for upstream's word before it sends is told to go on: the decision needs the body.
+        streamed.gate = None;
+        let Some(incoming) = &mut streamed.incoming else { return Ok(()) };
+        let mut whole = Zeroizing::new(Vec::new());
+        let mut is_too_large = incoming.size_hint().lower() > most as u64;
+        while !is_too_large && let Some(frame) = incoming.frame().await {
+            let Ok(data) = frame.map_err(|_| Ungathered::Broken)?.into_data() else { continue };
+            is_too_large = data.len() > most - whole.len();
+            if !is_too_large {
+                whole.extend_from_slice(&data);
+            }
+        }
+        if is_too_large {
+            // A client that is still sending over HTTP/2 would see its stream reset and not the answer.
+            if let Some(incoming) = streamed.incoming.take_if(|_| streamed.drain.is_none()) {
+                read_off(incoming).await;
+            }
+            return Err(Ungathered::TooLarge);
+        }
+        streamed.incoming = None;
+        *self = Self::Whole(Some(whole), Arc::clone(&streamed.sent));
+        Ok(())
+    }
+
     /// Holds the body back until `gate` opens.
     pub(super) fn close(&mut self, gate: Gate) {
         if let Self::Stream(streamed) = self {
             streamed.gate = Some(gate);
         }
+    }
+
+    pub(super) fn is_streamed(&self) -> bool {
+        matches!(self, Self::Stream(_))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -146,12 +184,14 @@ impl Drop for Streamed {
         if incoming.is_end_stream() {
             return;
         }
-        tasks.spawn(async move {
-            let mut rest = Limited::new(incoming, DRAINED);
-            // The end, the limit, the child's departure: whichever comes first.
-            let _ = timeout(DRAINED_FOR, async { while let Some(Ok(_)) = rest.frame().await {} }).await;
-        });
+        tasks.spawn(read_off(incoming));
     }
+}
+
+/// Reads a body off to its end, the limit or the child's departure: whichever comes first.
+async fn read_off<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin>(body: B) {
+    let mut rest = Limited::new(body, DRAINED);
+    let _ = timeout(DRAINED_FOR, async { while let Some(Ok(_)) = rest.frame().await {} }).await;
 }
 
 impl Body for RequestBody {

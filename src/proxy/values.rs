@@ -14,6 +14,7 @@ use http::{HeaderMap, Uri};
 use super::inject::decode_basic;
 use super::notice::Notice;
 use super::refusal::Refused;
+use super::request_body::RequestBody;
 use super::route::Allowed;
 use super::rulebook::Bound;
 use super::shared::Shared;
@@ -27,11 +28,13 @@ pub(super) async fn fetch(
     allowed: Allowed,
     uri: &Uri,
     headers: &HeaderMap,
+    body: &mut RequestBody,
 ) -> Result<Allowed, Refused> {
     let site = Arc::clone(allowed.site());
+    let whole = body.whole().map_or(&[][..], |whole| whole.as_slice());
     let mut with_values = Vec::with_capacity(site.bound.len());
     for bound in &site.bound {
-        let needed = bound.deferred.as_ref().filter(|_| needs(&allowed, bound, uri, headers));
+        let needed = bound.deferred.as_ref().filter(|_| needs(&allowed, bound, uri, headers, whole));
         with_values.push(match needed {
             Some(deferred) => Arc::new(Bound { value: value(shared, bound, deferred).await?, ..Bound::clone(bound) }),
             None => Arc::clone(bound),
@@ -41,7 +44,7 @@ pub(super) async fn fetch(
 }
 
 /// Whether the value may be put into this request. More than that is decided when it is put in.
-fn needs(allowed: &Allowed, bound: &Bound, uri: &Uri, headers: &HeaderMap) -> bool {
+fn needs(allowed: &Allowed, bound: &Bound, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> bool {
     if !matches!(allowed.permits(bound), Ok(true)) {
         return false;
     }
@@ -56,6 +59,7 @@ fn needs(allowed: &Allowed, bound: &Bound, uri: &Uri, headers: &HeaderMap) -> bo
         || headers.values().any(|value| holds(value.as_bytes()))
         || headers.get_all(AUTHORIZATION).iter().any(in_basic)
         || uri.path_and_query().is_some_and(|target| holds(target.as_str().as_bytes()))
+        || holds(body)
 }
 
 async fn value(shared: &Arc<Shared>, bound: &Bound, deferred: &Arc<Deferred>) -> Result<Arc<Secret>, Refused> {

@@ -72,11 +72,16 @@ fn injection(text: &str) -> Result<Injection, CommandError> {
     match text {
         "bearer" => Ok(Injection::Bearer),
         "basic" => Ok(Injection::Basic),
-        _ => match text.strip_prefix("header=") {
-            // The file is read again before it is written, so that a header that cannot be is refused there.
-            Some(header) => Ok(Injection::Header(header.to_owned())),
-            None => Err(CommandError::Words(format!(
-                "`--inject {}`: write `bearer`, `basic` or `header=NAME`",
+        // The file is read again before it is written, so that a name that cannot be is refused there.
+        _ => match text.split_once('=') {
+            Some(("header", name)) => Ok(Injection::Header(name.to_owned())),
+            Some(("query", name)) => Ok(Injection::Field("query", name.to_owned())),
+            Some(("cookie", name)) => Ok(Injection::Field("cookie", name.to_owned())),
+            Some(("json", pointer)) => Ok(Injection::Field("json", pointer.to_owned())),
+            Some(("form", name)) => Ok(Injection::Field("form", name.to_owned())),
+            _ => Err(CommandError::Words(format!(
+                "`--inject {}`: write `bearer`, `basic`, `header=NAME`, `query=NAME`, `cookie=NAME`, `json=/POINTER` or \
+                 `form=NAME`",
                 text.escape_debug()
             ))),
         },

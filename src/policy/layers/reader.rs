@@ -173,7 +173,12 @@ impl<'a> Item<'a> {
         self.list(WANTED)?.iter().map(port).collect()
     }
 
-    fn list(&self, wanted: &'static str) -> Result<Vec<Self>, PolicyError> {
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Array(_))
+    }
+
+    /// The items of a list, each with its own place; an empty list is refused.
+    pub(super) fn list(&self, wanted: &'static str) -> Result<Vec<Self>, PolicyError> {
         match self.value.get_ref() {
             DeValue::Array(array) if array.is_empty() => Err(self.wrong("is empty: leave it out instead")),
             DeValue::Array(array) => {

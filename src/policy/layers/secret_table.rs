@@ -6,7 +6,7 @@ use super::error::PolicyError;
 use super::file::{EVERYWHERE, choice, targets};
 use super::reader::{At, Item};
 use super::source_table::{Cache, SecretSource, cache, source};
-use crate::policy::{Attach, Rule, ServiceId, Slot, Target, catalogue};
+use crate::policy::{Attach, JsonPointer, Rule, ServiceId, Slot, Target, catalogue};
 use crate::secret::SecretName;
 
 /// A table `[secrets.NAME]`.
@@ -30,7 +30,7 @@ pub(super) struct Inject {
 }
 
 const SECRET: &[&str] = &["cache", "hosts", "inject", "plaintext", "rules", "service", "source"];
-const INJECT: &[&str] = &["attach", "format", "header"];
+const INJECT: &[&str] = &["attach", "cookie", "form", "format", "header", "json", "query"];
 
 pub(super) fn read_secret(name: At<String>, item: &Item<'_>) -> Result<SecretTable, PolicyError> {
     let place = name.place;
@@ -82,30 +82,92 @@ fn rules(item: &Item<'_>) -> Result<Vec<At<Rule>>, PolicyError> {
     item.texts()?.into_iter().map(rule).collect()
 }
 
-/// `"bearer"`, `"basic"`, or `{ header = "X-Api-Key", format = "{}", attach = true }`.
+/// `"bearer"`, `"basic"`, a table as [`place`] reads it, or a list of these.
 fn inject(item: &Item<'_>) -> Result<At<Inject>, PolicyError> {
-    let authorization = || Slot::Header("authorization".into());
-    let value = if item.is_table() {
-        header(item)?
+    let value = if item.is_list() {
+        let mut all = Inject { slots: Vec::new(), attach: None };
+        for item in item.list("a list of places")? {
+            let Inject { slots, attach } = one(&item)?;
+            if attach.is_some() && all.attach.is_some() {
+                return Err(item.wrong("attaches a second header"));
+            }
+            all.slots.extend(slots);
+            all.attach = all.attach.or(attach);
+        }
+        all
     } else {
-        let slots = choice(item, &[("bearer", true), ("basic", false)])?;
-        Inject { slots: vec![if slots.value { authorization() } else { Slot::Basic }], attach: None }
+        one(item)?
     };
     Ok(At { value, place: item.place() })
 }
 
-fn header(item: &Item<'_>) -> Result<Inject, PolicyError> {
-    let (mut name, mut format, mut attach) = (None, None, false);
+fn one(item: &Item<'_>) -> Result<Inject, PolicyError> {
+    if item.is_table() {
+        return place(item);
+    }
+    let is_bearer = choice(item, &[("bearer", true), ("basic", false)])?.value;
+    let slot = if is_bearer { Slot::Header("authorization".into()) } else { Slot::Basic };
+    Ok(Inject { slots: vec![slot], attach: None })
+}
+
+/// `{ header = "X-Api-Key", format = "{}", attach = true }`, or `query`, `cookie`, `json` or `form` with a name.
+fn place(item: &Item<'_>) -> Result<Inject, PolicyError> {
+    let (mut slots, mut format, mut attach) = (Vec::new(), None, None);
     for (key, item) in item.table()?.items(INJECT, EVERYWHERE)? {
         match key {
-            "header" => name = Some(header_name(&item)?),
+            "header" => slots.push(Slot::Header(header_name(&item)?)),
+            "query" => slots.push(Slot::Query(field_name(&item)?)),
+            "cookie" => slots.push(Slot::Cookie(cookie_name(&item)?)),
+            "json" => slots.push(Slot::JsonField(pointer(&item)?)),
+            "form" => slots.push(Slot::FormField(field_name(&item)?)),
             "format" => format = Some(header_format(&item)?),
-            _ => attach = item.boolean()?.value,
+            _ => attach = Some(item.boolean()?.value),
         }
     }
-    let header = name.ok_or_else(|| item.wrong("names no `header`"))?;
-    let attach = attach.then(|| Attach { header: header.clone(), format: format.unwrap_or_else(|| "{}".into()) });
-    Ok(Inject { slots: vec![Slot::Header(header)], attach })
+    let slot = match slots.as_slice() {
+        [] => return Err(item.wrong("names no `header`, `query`, `cookie`, `json` or `form`")),
+        [slot] => slot,
+        _ => return Err(item.wrong("names more than one place: write a list with a table for each")),
+    };
+    let attach = match slot {
+        Slot::Header(header) if attach == Some(true) => {
+            Some(Attach { header: header.clone(), format: format.unwrap_or_else(|| "{}".into()) })
+        }
+        Slot::Header(_) => None,
+        _ if attach.is_some() || format.is_some() => {
+            return Err(item.wrong("has `format` or `attach`, which only a `header` can have"));
+        }
+        _ => None,
+    };
+    Ok(Inject { slots, attach })
+}
+
+/// The name of a parameter of a query or of a field of a form, as it is before it is encoded.
+fn field_name(item: &Item<'_>) -> Result<String, PolicyError> {
+    let name = item.text()?.value;
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(item.wrong("is not the name of a field"));
+    }
+    Ok(name)
+}
+
+/// RFC 6265 §4.1.1: a token.
+fn cookie_name(item: &Item<'_>) -> Result<String, PolicyError> {
+    let name = item.text()?.value;
+    if !is_token(&name) {
+        return Err(item.wrong("is not the name of a cookie"));
+    }
+    Ok(name)
+}
+
+fn pointer(item: &Item<'_>) -> Result<JsonPointer, PolicyError> {
+    item.text()?.value.parse().map_err(|_| item.wrong("is no JSON pointer: write `/key`, or `/list/0/key`"))
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
 /// A field name (RFC 9110 §5.1) that a credential may stand in, in lower case.
@@ -121,8 +183,7 @@ fn header_name(item: &Item<'_>) -> Result<String, PolicyError> {
         "upgrade",
     ];
     let name = item.text()?.value.to_ascii_lowercase();
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_token) {
+    if !is_token(&name) {
         return Err(item.wrong("is not the name of a header"));
     }
     if REFUSED.contains(&name.as_str()) {

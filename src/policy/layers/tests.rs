@@ -66,6 +66,28 @@ plaintext = true
 }
 
 #[test]
+fn one_secret_may_have_several_places() {
+    use crate::policy::Slot;
+    let slots = |inject: &str| {
+        let merged = load(&format!("[secrets.K]\nhosts = [\"a.example\"]\ninject = {inject}\n"), "").unwrap();
+        bind(&merged, "K", &[]).unwrap().slots
+    };
+    assert_eq!(slots("{ query = \"api key\" }"), [Slot::Query("api key".into())]);
+    assert_eq!(
+        slots(
+            r#"["basic", { cookie = "sid" }, { json = "/auth/key" }, { form = "client_secret" }, { header = "X-Key" }]"#
+        ),
+        [
+            Slot::Basic,
+            Slot::Cookie("sid".into()),
+            Slot::JsonField("/auth/key".parse().unwrap()),
+            Slot::FormField("client_secret".into()),
+            Slot::Header("x-key".into()),
+        ]
+    );
+}
+
+#[test]
 fn without_files_the_catalogue_binds_by_name() {
     let merged = Layers::load(None, None, Flags::default()).unwrap();
     assert_eq!(merged, Merged::default());
@@ -97,6 +119,17 @@ fn each_mistake_has_its_place_and_its_mend() {
         ("[secrets.\"a b\"]", "config.toml:1:10: `a b` is not a secret name", ""),
         ("[secrets.K]\nhosts = [\"a.b\"]\ninject = {}", "config.toml:3:10: `secrets.K.inject` names no `header`", ""),
         ("[secrets.K]\ninject = { header = \"Host\" }", "header` names a header that frames", ""),
+        ("[secrets.K]\ninject = { query = \"a\", form = \"b\" }", "names more than one place: write a list", ""),
+        ("[secrets.K]\ninject = { query = \"a\", attach = true }", "which only a `header` can have", ""),
+        (
+            "[secrets.K]\ninject = { json = \"key\" }",
+            "config.toml:2:19: `secrets.K.inject.json` is no JSON pointer",
+            "",
+        ),
+        ("[secrets.K]\ninject = { cookie = \"a b\" }", "inject.cookie` is not the name of a cookie", ""),
+        ("[secrets.K]\ninject = { form = \"\" }", "inject.form` is not the name of a field", ""),
+        ("[secrets.K]\ninject = []", "config.toml:2:10: `secrets.K.inject` is empty", ""),
+        ("[secrets.K]\ninject = [\"bearer\", 1]", "config.toml:2:21: `secrets.K.inject` is to be a text", ""),
         (
             "[secrets.K]\nsource = \"x\"",
             "config.toml:2:10: `secrets.K.source` cannot be `x`",

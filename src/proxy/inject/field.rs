@@ -3,7 +3,7 @@
 //! **Invariants.** Nothing but the placeholder, which is all of its part, is replaced; what comes in its place is encoded
 //! so that it can end neither the part nor the whole.
 
-use http::header::{CONTENT_LENGTH, COOKIE, Entry};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, Entry};
 use http::{HeaderMap, HeaderValue, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use zeroize::Zeroizing;
@@ -23,6 +23,43 @@ pub(super) struct Message<'a> {
     pub(super) uri: &'a Uri,
     pub(super) headers: &'a mut HeaderMap,
     pub(super) body: &'a mut RequestBody,
+}
+
+/// The longest body that a value is put into.
+pub(in crate::proxy) const LONGEST_BODY: usize = 4 << 20;
+
+/// Whether a value may be put into the body: a secret that may be used here has a slot in it, and the body says that it is
+/// what the slot is for.
+pub(in crate::proxy) fn is_in_body(allowed: &Allowed, headers: &HeaderMap) -> bool {
+    let mut fields = allowed.site().bound.iter().flat_map(|bound| bound.slots.iter().map(move |slot| (bound, slot)));
+    fields.any(|(bound, slot)| {
+        let fits = match slot {
+            Place::Field(Field::Json(_)) => is_of_type(headers, is_json),
+            Place::Field(Field::Form(_)) => is_of_type(headers, |kind| kind == "application/x-www-form-urlencoded"),
+            Place::Field(Field::Query(_) | Field::Cookie(_)) | Place::Header(_) | Place::Basic => false,
+        };
+        fits && matches!(allowed.permits(bound), Ok(true))
+    })
+}
+
+fn is_json(kind: &str) -> bool {
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// Whether the one `Content-Type` is such a one, in UTF-8 and in no content coding.
+fn is_of_type(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(first), None) = (types.next(), types.next()) else { return false };
+    let Ok(text) = first.to_str() else { return false };
+    let text = text.to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    let kind = parts.next().unwrap_or_default();
+    let is_utf8 = |part: &str| match part.split_once('=') {
+        Some(("charset", charset)) => matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii"),
+        _ => !part.contains("charset"),
+    };
+    is_plain && is_wanted(kind) && parts.all(is_utf8)
 }
 
 /// Swaps `bound` in its fields.
@@ -172,4 +209,39 @@ fn cookies(value: &HeaderValue, name: &str, bound: &Bound, is_it: impl Fn(&[u8])
 /// RFC 6265 §4.1.1: `cookie-octet`.
 fn is_cookie_octet(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_body_that_says_what_it_is_may_hold_a_value() {
+        for (lines, fits) in [
+            (&[("content-type", "application/json")][..], true),
+            (&[("content-type", "Application/JSON; charset=\"UTF-8\"")], true),
+            (&[("content-type", "application/vnd.api+json;charset=utf-8")], true),
+            (&[("content-type", "application/json"), ("content-encoding", "identity")], true),
+            (&[("content-type", "application/json; charset=utf-16")], false),
+            (&[("content-type", "application/json; charset = utf-16")], false),
+            (&[("content-type", "application/json; charset")], false),
+            (&[("content-type", "application/json"), ("content-encoding", "gzip")], false),
+            (
+                &[("content-type", "application/json"), ("content-encoding", "identity"), ("content-encoding", "br")],
+                false,
+            ),
+            (&[("content-type", "application/json"), ("content-type", "application/json")], false),
+            (&[("content-type", "application/json, text/plain")], false),
+            (&[("content-type", "text/json+x")], false),
+            (&[("content-type", "application/jsonl")], false),
+            (&[("content-type", "text/plain")], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            assert_eq!(is_of_type(&headers, is_json), fits, "{lines:?}");
+        }
+    }
 }
