@@ -15,7 +15,8 @@ printf '%s\\n' \"$@\" >>\"$folder/opened\"
 env >\"$folder/environment\"; grep SigBlk /proc/self/status >\"$folder/signals\"; pwd >\"$folder/directory\"
 for link do :; done
 back=$(printf %s \"$link\" | sed -n 's/.*redirect_uri=\\([^&]*\\).*/\\1/p' | sed 's/%3A/:/g; s/%2F/\\//g')
-[ -z \"$back\" ] || curl -s --max-time 20 -o \"$folder/page\" \"$back?code=the-code\"
+state=$(printf %s \"$link\" | sed -n 's/.*[?&]state=\\([^&]*\\).*/\\1/p')
+[ -z \"$back\" ] || curl -s --max-time 20 -o \"$folder/page\" \"$back?code=the-code&state=$state\"
 echo done >\"$folder/done\"
 ";
 
@@ -37,7 +38,7 @@ server.handle_request(); print('code', getattr(server, 'code', None))
 ";
 
 /// A run whose user has a display and a scripted browser in a place of his own.
-fn with_browser(run: Run) -> (Run, PathBuf) {
+pub(crate) fn with_browser(run: Run) -> (Run, PathBuf) {
     let folder = run.world().root().join("desktop");
     fs::create_dir_all(&folder).unwrap();
     let browser = folder.join("browser");

@@ -8,6 +8,7 @@
 mod claude;
 mod codex;
 mod listed;
+mod logins;
 mod others;
 mod screens;
 mod state;
