@@ -28,7 +28,7 @@ const BAD: &[(&[&str], &str, i32, &str)] = &[
     (&["secrets", "set", "A=x", "--host", "*.com"], "", 2, "is not a host pattern"),
     (&["secrets", "set", "A=x", "--host", "a.example:0"], "", 2, "no valid port"),
     (&["secrets", "set", "A=x", "--service", "strip"], "", 2, "no service of the catalogue"),
-    (&["secrets", "set", "A=x", "--inject", "query"], "", 2, "`bearer`, `basic` or `header=NAME`"),
+    (&["secrets", "set", "A=x", "--inject", "query"], "", 2, "`bearer`, `basic`, `header=NAME`"),
     (&["secrets", "set", "A=x", "--rule", "get /x"], "", 2, "is not a rule"),
     (&["secrets", "set", "A=x", "--store", "plain"], "", 2, "--store"),
     (&["secrets", "set", "A=x", "--workspace", "../x"], "", 2, "is not a workspace name"),
