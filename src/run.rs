@@ -19,6 +19,7 @@ mod opener;
 mod packages;
 mod ports;
 mod profile;
+mod project;
 mod sealed;
 mod sources;
 mod told;
@@ -41,7 +42,7 @@ use crate::audit::RunId;
 use crate::exit::Exit;
 use crate::mask::{self, Search};
 use crate::plan::{self, Planned, Request};
-use crate::policy::{self, Flags, Isolation, PolicyText, Surroundings};
+use crate::policy::{self, Fingerprint, Flags, Isolation, PolicyText, Surroundings};
 use crate::proxy::{ConnectTo, Totals};
 use crate::report::{self, Terminal};
 use crate::sandbox;
@@ -53,12 +54,17 @@ use broking::Supplies;
 use ci::Ci;
 
 pub use browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET};
-pub use call::{CallBody, CallError, CallOrder, CallUrl, How, Judgement, Placement, Take, UrlError, call, judge_call};
+pub use call::{
+    CallBody, CallError, CallOrder, CallUrl, How, Judgement, Placement, Take, UrlError, call, is_inside, judge_call,
+};
 pub use error::RunError;
 pub use hooks::Hook;
+pub use project::{Trusted, all_trusted, distrust, read as project_file, trust, trusted};
 pub use sources::{Replaced, Sources, dotenv, without_values};
 pub use usage::Usage;
-pub use workspace::{Chosen, Held, choose, directory as workspaces, held, path_of as workspace_path, read as read_own};
+pub use workspace::{
+    Chosen, Held, choose, directory as workspaces, held, path_of as workspace_path, read as read_own, workspace_here,
+};
 
 use offers::{DeferredValues, Fetch, Gathered};
 
@@ -74,6 +80,8 @@ pub struct Order {
     pub flags: Flags,
     /// `--workspace`.
     pub workspace: Option<WorkspaceName>,
+    /// `--trust`.
+    pub trust: Vec<Fingerprint>,
     /// `--connect-to`.
     pub connect_to: Vec<ConnectTo>,
     /// `--upstream-ca`.
@@ -175,9 +183,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
 /// Decides everything and starts nothing.
 fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, DeferredValues), RunError> {
     let project = world.project();
-    let own = read_policy(project.join("agentsecrets.toml"))?;
-    let layers = choose(world, order.workspace.as_ref())?.existing()?.layers;
-    let merged = layers.end(own.as_ref(), order.flags.clone())?;
+    let (merged, _) = workspace::merge(world, order.workspace.as_ref(), &order.trust, order.flags.clone())?;
     let Gathered { offered, notes, deferred } = offers::gather(world, &merged, fetch)?;
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let rules = policy::file_rules();

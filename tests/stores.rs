@@ -6,4 +6,5 @@ mod home;
 mod init;
 mod keeping;
 mod keychain;
+mod trust;
 mod walk;

@@ -49,6 +49,9 @@ pub struct CallOptions {
     /// Take secrets from this workspace; from the active one where it is left out
     #[arg(long, value_name = "NAME")]
     pub workspace: Option<String>,
+    /// Trust the project's file for this once if it has this fingerprint (agentsecrets trust --hash); one of several
+    #[arg(long, value_name = "sha256:HEX")]
+    pub trust: Vec<String>,
     /// Send requests for one target to another address, as curl does; for tests and private deployments
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
     pub connect_to: Vec<String>,

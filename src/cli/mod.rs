@@ -7,6 +7,7 @@ mod log;
 mod options;
 mod policy;
 mod secrets;
+mod trust;
 mod workspace;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub use log::{FilterOptions, LogOptions, LogVerb};
 pub use options::{EgressChoice, GuardOptions, Hook, Isolation, Loopback, PlanOptions};
 pub use policy::{PolicyOptions, PolicyVerb};
 pub use secrets::{BindingOptions, ImportOptions, SecretsOptions, SecretsVerb, SetOptions, StoreChoice};
+pub use trust::TrustOptions;
 pub use workspace::{AllowlistVerb, InitOptions, LeaveChoice, WorkspaceOptions, WorkspaceVerb};
 
 /// Run AI agents that can use credentials and can never read one.
@@ -42,6 +44,8 @@ pub enum Verb {
     Secrets(SecretsOptions),
     /// Sets of secrets, and the hosts that requests may go to
     Workspace(WorkspaceOptions),
+    /// Look at what the project's file grants, and trust it as it is
+    Trust(TrustOptions),
     /// Make one request with secrets in it; they show neither on the command line nor in the answer
     Call(Box<CallOptions>),
     /// See the whole job at work: a local API, a secret, and a sealed child that can use it and cannot read it

@@ -14,6 +14,9 @@ pub struct PlanOptions {
     /// Offer the secrets of this workspace; those of the active one where it is left out
     #[arg(long, value_name = "NAME")]
     pub workspace: Option<String>,
+    /// Trust the project's file for this once if it has this fingerprint (agentsecrets trust --hash); one of several
+    #[arg(long, value_name = "sha256:HEX")]
+    pub trust: Vec<String>,
     /// Allow a target: host, *.domain, or either with :port
     #[arg(long, value_name = "HOST[:PORT]")]
     pub allow: Vec<String>,

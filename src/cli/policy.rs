@@ -18,6 +18,9 @@ pub enum PolicyVerb {
         /// Take this workspace's file; the active one's where it is left out
         #[arg(long, value_name = "NAME")]
         workspace: Option<String>,
+        /// Trust the project's file for this once if it has this fingerprint (agentsecrets trust --hash); one of several
+        #[arg(long, value_name = "sha256:HEX")]
+        trust: Vec<String>,
         /// Say for each value which line it comes from
         #[arg(long)]
         origin: bool,
@@ -30,6 +33,9 @@ pub enum PolicyVerb {
         /// Take this workspace's file; the active one's where it is left out
         #[arg(long, value_name = "NAME")]
         workspace: Option<String>,
+        /// Trust the project's file for this once if it has this fingerprint (agentsecrets trust --hash); one of several
+        #[arg(long, value_name = "sha256:HEX")]
+        trust: Vec<String>,
     },
     /// Say whether a request would be allowed, and by which rule; nothing is sent and no value fetched
     Test {
@@ -43,6 +49,9 @@ pub enum PolicyVerb {
         /// Take this workspace's file; the active one's where it is left out
         #[arg(long, value_name = "NAME")]
         workspace: Option<String>,
+        /// Trust the project's file for this once if it has this fingerprint (agentsecrets trust --hash); one of several
+        #[arg(long, value_name = "sha256:HEX")]
+        trust: Vec<String>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,

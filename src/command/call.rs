@@ -78,6 +78,7 @@ fn order(options: &CallOptions) -> Result<CallOrder, CommandError> {
         content_type: kind,
         placements,
         workspace: own::workspace_flag(options.workspace.as_ref())?,
+        trust: own::fingerprints(&options.trust)?,
         connect_to: connect_to.map_err(|source| CommandError::Flag { flag: "--connect-to", source })?,
         upstream_ca: options.upstream_ca.clone(),
         timeout: options.timeout.map(Duration::from_secs_f64),

@@ -56,6 +56,7 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
         command: options.command.clone(),
         flags,
         workspace: super::own::workspace_flag(options.workspace.as_ref())?,
+        trust: super::own::fingerprints(&options.trust)?,
         connect_to,
         upstream_ca: options.upstream_ca.clone(),
         devices: options.device.clone(),

@@ -12,6 +12,7 @@ mod own;
 mod policy;
 mod run;
 mod secrets;
+mod trust;
 mod workspace;
 
 use std::ffi::{OsStr, OsString};
@@ -140,6 +141,7 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
         Verb::Init(options) => init::init(world, &options, terminal),
         Verb::Secrets(options) => secrets::secrets(world, &options, terminal),
         Verb::Workspace(options) => workspace::workspace(world, &options, terminal),
+        Verb::Trust(options) => trust::trust(world, &options, terminal),
         Verb::Call(options) => call::call(world, &options, terminal),
         Verb::Demo => Ok(demo::demo(world)?),
         Verb::Doctor(options) => doctor::doctor(world, &options),

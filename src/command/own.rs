@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::CommandError;
 use crate::cli::StoreChoice;
-use crate::policy::{Edit, StoreKind};
+use crate::policy::{Edit, Fingerprint, StoreKind};
 use crate::run::{self, RunError};
 use crate::secret::WorkspaceName;
 use crate::source::private::{self, Lock};
@@ -56,6 +56,12 @@ pub(super) fn workspace_name(text: &str) -> Result<WorkspaceName, CommandError> 
 /// The name that `--workspace` gave.
 pub(super) fn workspace_flag(text: Option<&String>) -> Result<Option<WorkspaceName>, CommandError> {
     text.map(|text| workspace_name(text)).transpose()
+}
+
+/// The contents that `--trust` named.
+pub(super) fn fingerprints(texts: &[String]) -> Result<Vec<Fingerprint>, CommandError> {
+    let parse = |text: &String| text.parse().map_err(|error| CommandError::Words(format!("--trust: {error}")));
+    texts.iter().map(parse).collect()
 }
 
 /// Makes a workspace the active one.

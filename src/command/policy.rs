@@ -5,8 +5,9 @@ use serde_json::json;
 use super::{CommandError, output, own};
 use crate::cli::PolicyVerb;
 use crate::exit::Exit;
+use crate::policy::Fingerprint;
 use crate::run::{self, CallOrder, CallUrl, How, Judgement, Placement};
-use crate::secret::SecretName;
+use crate::secret::{SecretName, WorkspaceName};
 use crate::world::World;
 use crate::{policy, report};
 
@@ -15,22 +16,29 @@ pub(super) fn policy(world: &World, verb: &PolicyVerb) -> Result<Exit, CommandEr
     policy::verify().map_err(CommandError::Builtin)?;
     let (services, agents) = (policy::catalogue().services(), policy::agents());
     let text = match verb {
-        PolicyVerb::Show { workspace, origin, json } => {
-            let held = run::held(world, own::workspace_flag(workspace.as_ref())?.as_ref())?;
+        PolicyVerb::Show { workspace, trust, origin, json } => {
+            let held = run::held(world, own::workspace_flag(workspace.as_ref())?.as_ref(), &own::fingerprints(trust)?)?;
             if *json {
                 serde_json::to_string_pretty(&held.merged).map_err(CommandError::Json)? + "\n"
             } else {
                 report::policy(&held.merged, *origin)
             }
         }
-        PolicyVerb::Check { workspace } => {
-            let held = run::held(world, own::workspace_flag(workspace.as_ref())?.as_ref())?;
-            let line = |path: &std::path::PathBuf| format!("ok  {}\n", report::plain(&path.display().to_string()));
+        PolicyVerb::Check { workspace, trust } => {
+            let held = run::held(world, own::workspace_flag(workspace.as_ref())?.as_ref(), &own::fingerprints(trust)?)?;
+            let project = held.merged.project.as_ref();
+            let line = |path: &std::path::PathBuf| {
+                let path = path.display().to_string();
+                let standing = project.filter(|project| project.path == path).map(report::standing);
+                let standing = standing.map(|standing| format!(" ({standing})")).unwrap_or_default();
+                format!("ok  {}{standing}\n", report::plain(&path))
+            };
             let files: String = held.files.iter().map(line).collect();
             if files.is_empty() { "no policy file counts here: what is built in holds\n".to_owned() } else { files }
         }
-        PolicyVerb::Test { method, url, secret, workspace, json } => {
-            return test(world, method, url, secret, workspace.as_ref(), *json);
+        PolicyVerb::Test { method, url, secret, workspace, trust, json } => {
+            let workspace = own::workspace_flag(workspace.as_ref())?;
+            return test(world, method, url, secret, (workspace, own::fingerprints(trust)?), *json);
         }
         PolicyVerb::Agents { json: false } => report::agents(agents),
         PolicyVerb::Agents { json: true } => json_lines(agents.iter())?,
@@ -46,7 +54,7 @@ fn test(
     method: &str,
     url: &str,
     secrets: &[String],
-    workspace: Option<&String>,
+    (workspace, trust): (Option<WorkspaceName>, Vec<Fingerprint>),
     as_json: bool,
 ) -> Result<Exit, CommandError> {
     let words = |error: &dyn std::fmt::Display| CommandError::Words(error.to_string());
@@ -61,7 +69,8 @@ fn test(
     let order = CallOrder {
         method,
         placements: secrets.iter().enumerate().map(placement).collect::<Result<_, _>>()?,
-        workspace: own::workspace_flag(workspace)?,
+        workspace,
+        trust,
         ..CallOrder::to(url)
     };
     let Judgement { allowed, why, hint, rules } = run::judge_call(world, &order)?;

@@ -40,6 +40,9 @@
 //! * **A place in a body** is looked for in JSON and forms that say what they are, in UTF-8 and in no content coding; such a
 //!   body is read whole before it goes on, and one of more than 4 MiB is answered 413. In a JSON document that has a key on
 //!   the way twice, or is broken, nothing is swapped. Trailers of such a request are not passed on.
+//! * **Trust is of a text.** A trusted file that names a command outside of the project trusts what that command does; the
+//!   project is looked for in its arguments as it is written, and a link outside of the project that leads into it is not
+//!   followed. With `--isolation none` a child can trust files itself, as the user can.
 //! * **Tokens minted at run time.** Token endpoints that the catalogue knows answer 403 until such tokens can be captured.
 //! * **The terminal.** A sealed or guarded child has a terminal of its own, shown in the user's. What is typed while it is in front is
 //!   its input, also what was meant for the shell afterwards. What it shows is shown: escape sequences reach the user's

@@ -36,6 +36,9 @@
 //! * In a CI job the files by which a step changes later ones (`GITHUB_ENV`, `GITHUB_PATH`, `GITHUB_OUTPUT`, `GITHUB_STATE`,
 //!   `GITHUB_STEP_SUMMARY` and their like) are not the child's: their variables are taken away and the files are read-only
 //!   inside. Lines that it prints are no workflow commands.
+//! * A project's `agentsecrets.toml` narrows and grants nothing, until the user has trusted its content as it is: by its
+//!   SHA-256 and its path, in the state directory, or by `--trust` for one run. It is read once; what was hashed is what is
+//!   parsed, and what happens to it during a run changes nothing. Inside a run nothing can be trusted.
 //! * No privilege is needed, and root is not confined more weakly than a user.
 //!
 //! # Life

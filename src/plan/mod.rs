@@ -162,6 +162,8 @@ pub struct Plan {
     pub inspect: Inspect,
     /// What happens to a placeholder that travels where it is not bound.
     pub on_stray: OnStray,
+    /// What the project's trusted file grants.
+    pub grants: Vec<Sourced<String>>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -323,6 +325,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         egress: policy.egress(&bindings),
         inspect: policy.inspect.value,
         on_stray: policy.on_stray.value,
+        grants: policy.project.as_ref().map(|project| project.grants.clone()).unwrap_or_default(),
         warnings,
     };
     Ok(Planned {

@@ -15,6 +15,7 @@ mod effort;
 mod egress;
 mod file_glob;
 mod files;
+mod fingerprint;
 mod glob;
 mod host;
 mod json_pointer;
@@ -39,12 +40,13 @@ pub use files::{
     Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Note, Place, ProjectEntry, Render, RootPath,
     RootRules, Surroundings, Writable,
 };
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use host::{Host, HostError};
 pub(crate) use json_pointer::quoted;
 pub use json_pointer::{JsonPointer, PointerError};
 pub use layers::{
     Cache, EgressPolicy, Flags, Hashicorp, Inspect, Isolation, Layers, Login, Merged, OnStray, PolicyError,
-    PolicyPlace, PolicyText, SecretPolicy, SecretSource, Sourced, StoreKind,
+    PolicyPlace, PolicyText, ProjectLayer, ProjectText, SecretPolicy, SecretSource, Sourced, Standing, StoreKind,
 };
 pub use link::{LONGEST_LINK, Link, LinkError};
 pub use path::{PathError, RequestPath};

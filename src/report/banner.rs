@@ -11,6 +11,10 @@ use crate::supervise::ports::Publish;
 /// machine, each as a sentence about the child.
 pub fn banner(plan: &Plan, gaps: &[&str]) -> String {
     let mut lines = vec![headline(plan)];
+    if !plan.grants.is_empty() {
+        let number = count(plan.grants.len(), "thing");
+        lines.push(format!("the project's own file is trusted and grants {number}: agentsecrets trust"));
+    }
     match plan.level.value {
         Isolation::Sealed => {}
         Isolation::Guarded => {

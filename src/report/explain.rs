@@ -25,6 +25,8 @@ pub fn explain(plan: &Plan) -> String {
         section(&mut text, title, paths.iter().map(|path| plain(&path.to_string_lossy())));
     }
     ports(&mut text, plan);
+    let grants = plan.grants.iter().map(|grant| format!("{} [{}]", plain(&grant.value), origin(&grant.origin)));
+    section(&mut text, "granted by the project's trusted file", grants);
     section(&mut text, "warnings", plan.warnings.iter().map(|warning| plain(warning)));
     text
 }

@@ -17,6 +17,7 @@ mod prompt;
 mod sample;
 mod summary;
 mod terminal;
+mod trust;
 
 pub use banner::banner;
 pub use ci::{ci_annotations, ci_summary};
@@ -30,6 +31,7 @@ pub use policy::policy;
 pub use prompt::{confirm, prompt};
 pub use summary::{Totals, summary};
 pub use terminal::Terminal;
+pub use trust::{standing, trust};
 
 use crate::policy::{Isolation, Origin};
 

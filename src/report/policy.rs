@@ -48,6 +48,9 @@ pub fn policy(merged: &Merged, origins: bool) -> String {
     for secret in &merged.secrets {
         row("secrets", &described(secret), &secret.origin);
     }
+    if let Some(project) = merged.project.as_ref().filter(|_| origins) {
+        lines.push(format!("# {}: {}\n", plain(&project.path), super::standing(project)));
+    }
     lines.concat()
 }
 

@@ -86,6 +86,7 @@ pub(super) fn plan() -> Plan {
         egress: Egress { allow: vec![stripe, Target::parse("db.example:5432").unwrap()], ..Egress::default() },
         inspect: Inspect::default(),
         on_stray: OnStray::default(),
+        grants: Vec::new(),
         warnings: vec!["first\u{1b}".into(), "second".into()],
     }
 }

@@ -23,7 +23,7 @@ use super::broking::{self, Credentials};
 use super::usage;
 use crate::audit::{RunId, Sink, Start};
 use crate::exit::Exit;
-use crate::policy::JsonPointer;
+use crate::policy::{Fingerprint, JsonPointer};
 use crate::proxy::{Client, ConnectTo, Settings, is_run_proxy};
 use crate::report::Terminal;
 use crate::secret::{SecretName, WorkspaceName};
@@ -51,6 +51,8 @@ pub struct CallOrder {
     pub placements: Vec<Placement>,
     /// `--workspace`.
     pub workspace: Option<WorkspaceName>,
+    /// `--trust`.
+    pub trust: Vec<Fingerprint>,
     /// `--connect-to`.
     pub connect_to: Vec<ConnectTo>,
     /// `--upstream-ca`.
@@ -76,6 +78,7 @@ impl CallOrder {
             content_type: None,
             placements: Vec::new(),
             workspace: None,
+            trust: Vec::new(),
             connect_to: Vec::new(),
             upstream_ca: Vec::new(),
             timeout: None,
@@ -139,11 +142,15 @@ pub trait Take {
     fn body(&mut self, bytes: &[u8]) -> Result<(), CallError>;
 }
 
+/// Whether this process is part of a run.
+pub fn is_inside(world: &World) -> bool {
+    let proxy = |name| world.variable(name).and_then(std::ffi::OsStr::to_str);
+    ["https_proxy", "HTTPS_PROXY"].into_iter().filter_map(proxy).any(is_run_proxy)
+}
+
 /// Makes the call.
 pub fn call(world: &World, order: &CallOrder, take: &mut dyn Take, terminal: Terminal) -> Result<Exit, CallError> {
-    let inside = ["https_proxy", "HTTPS_PROXY"]
-        .iter()
-        .any(|name| world.variable(name).and_then(std::ffi::OsStr::to_str).is_some_and(is_run_proxy));
+    let inside = is_inside(world);
     let prepared = if inside {
         secrets::inside(world, order)?
     } else {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::audit::AuditError;
 use crate::exit::Exit;
 use crate::plan::PlanError;
-use crate::policy::{PolicyError, Target};
+use crate::policy::{Fingerprint, PolicyError, Target};
 use crate::proxy::ProxyError;
 use crate::sandbox::{ExecError, SandboxError};
 use crate::secret::{SecretName, WorkspaceName};
@@ -30,6 +30,38 @@ pub enum RunError {
     /// A policy file or flag that is wrong.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// `--trust` names another content of the project's file.
+    #[error("--trust: `{}` is {fingerprint}, which no `--trust` names", path.display())]
+    OtherFingerprint {
+        /// The file.
+        path: PathBuf,
+        /// Of what it holds.
+        fingerprint: Fingerprint,
+    },
+    /// There is no project's file.
+    #[error("`{}`: there is no such file to trust", path.display())]
+    NothingToTrust {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A file that is to be trusted no longer and never was.
+    #[error("`{}`: it is not trusted", path.display())]
+    NotTrusted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was kept of a trusted file cannot be read.
+    #[error("`{}`: what was trusted cannot be read", path.display())]
+    BrokenTrust {
+        /// The record.
+        path: PathBuf,
+    },
+    /// The user did not say yes, or nobody could be asked.
+    #[error("it stays untrusted: nobody said yes")]
+    TrustDeclined,
+    /// A child that asks for trust.
+    #[error("inside a run nothing can be trusted: a child would widen its own rules")]
+    TrustInside,
     /// No plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -200,6 +232,14 @@ impl RunError {
         match self {
             Self::Policy(error) => error.hint(),
             Self::Plan(error) => error.hint(),
+            Self::OtherFingerprint { fingerprint, .. } => {
+                Some(format!("look at what it grants (agentsecrets trust --json), then: --trust {fingerprint}"))
+            }
+            Self::NothingToTrust { .. } => Some("agentsecrets init, which writes one".into()),
+            Self::NotTrusted { .. } => Some("agentsecrets trust --list".into()),
+            Self::BrokenTrust { path } => Some(format!("rm {}, then: agentsecrets trust", path.display())),
+            Self::TrustDeclined => Some("agentsecrets trust --yes".into()),
+            Self::TrustInside => Some("run `agentsecrets trust` in a terminal of your own".into()),
             Self::NoBaseUrl { known, .. } => Some(format!("those are {known}")),
             Self::NoWorkspace { name } => Some(format!(
                 "agentsecrets workspace create {name}, or see which there are: agentsecrets workspace list"

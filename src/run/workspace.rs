@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{RunError, read_policy};
-use crate::policy::{Flags, Layers, Merged, PolicyText};
+use super::{RunError, project};
+use crate::policy::{Fingerprint, Flags, Layers, Merged, PolicyText, ProjectText};
 use crate::secret::WorkspaceName;
 use crate::source::private::{self, Others};
 use crate::source::{SourceError, Unsafe};
@@ -79,14 +79,36 @@ pub struct Held {
 }
 
 /// Reads and merges all layers, without flags.
-pub fn held(world: &World, flag: Option<&WorkspaceName>) -> Result<Held, RunError> {
-    let chosen = choose(world, flag)?.existing()?;
-    let project = read_policy(world.project().join("agentsecrets.toml"))?;
-    let merged = chosen.layers.end(project.as_ref(), Flags::default())?;
+pub fn held(world: &World, flag: Option<&WorkspaceName>, trust: &[Fingerprint]) -> Result<Held, RunError> {
+    let (merged, workspace) = merge(world, flag, trust, Flags::default())?;
     let user = Some(world.config_directory.join("config.toml")).filter(|path| path.exists());
-    let workspace = chosen.text.is_some().then_some(chosen.path);
-    let files = user.into_iter().chain(workspace).chain(project.map(|project| project.path)).collect();
+    let project = merged.project.as_ref().map(|project| PathBuf::from(&project.path));
+    let files = user.into_iter().chain(workspace).chain(project).collect();
     Ok(Held { merged, files })
+}
+
+/// All layers as one, and the workspace's file where there is one. A trusted project's file chooses the workspace where
+/// no flag does.
+pub(super) fn merge(
+    world: &World,
+    flag: Option<&WorkspaceName>,
+    trust: &[Fingerprint],
+    flags: Flags,
+) -> Result<(Merged, Option<PathBuf>), RunError> {
+    let project = project::read(world, trust)?;
+    let of_project = project.as_ref().map_or(Ok(None), ProjectText::workspace)?;
+    let chosen = choose(world, flag.or(of_project.as_ref()))?.existing()?;
+    let workspace = chosen.text.is_some().then_some(chosen.path);
+    Ok((chosen.layers.end(project.as_ref(), flags)?, workspace))
+}
+
+/// The workspace of a command on secrets: what a flag says, else what a trusted project chooses.
+pub fn workspace_here(world: &World, flag: Option<WorkspaceName>) -> Result<Option<WorkspaceName>, RunError> {
+    if flag.is_some() {
+        return Ok(flag);
+    }
+    let project = project::read(world, &[])?;
+    Ok(project.as_ref().map_or(Ok(None), ProjectText::workspace)?)
 }
 
 impl Chosen {

@@ -25,7 +25,7 @@ const DOTENV: [&str; 4] = [".env", ".env.local", ".env.development", ".env.produ
 
 const PROJECT_FILE: &str = "\
 # How agentsecrets runs commands in this project. Safe to commit: it holds no values.
-# It can only narrow what your own configuration allows.
+# It narrows what your own configuration allows; what grants more needs `agentsecrets trust`.
 
 # [egress]
 # default = \"allowlist\"          # only these hosts, and those that secrets are bound to

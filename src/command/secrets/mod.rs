@@ -15,6 +15,7 @@ use super::{CommandError, own};
 use crate::cli::{SecretsOptions, SecretsVerb};
 use crate::exit::Exit;
 use crate::report::Terminal;
+use crate::run;
 use crate::secret::SecretName;
 use crate::world::World;
 
@@ -24,7 +25,7 @@ pub(super) use keep::{Kept, keep, tell};
 
 /// Does what `options` say.
 pub(super) fn secrets(world: &World, options: &SecretsOptions, terminal: Terminal) -> Result<Exit, CommandError> {
-    let workspace = own::workspace_flag(options.workspace.as_ref())?;
+    let workspace = run::workspace_here(world, own::workspace_flag(options.workspace.as_ref())?)?;
     match &options.verb {
         SecretsVerb::Set(options) => set::set(world, workspace.as_ref(), options, terminal)?,
         SecretsVerb::List { json } => list::list(world, workspace.as_ref(), *json)?,

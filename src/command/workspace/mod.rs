@@ -28,7 +28,8 @@ pub(super) fn workspace(world: &World, options: &WorkspaceOptions, terminal: Ter
         WorkspaceVerb::Use { name } => choose(world, &own::workspace_name(name)?, terminal)?,
         WorkspaceVerb::Remove { name, yes } => remove(world, &own::workspace_name(name)?, *yes, terminal)?,
         WorkspaceVerb::Allowlist { workspace, verb } => {
-            allowlist::allowlist(world, own::workspace_flag(workspace.as_ref())?.as_ref(), verb, terminal)?;
+            let workspace = run::workspace_here(world, own::workspace_flag(workspace.as_ref())?)?;
+            allowlist::allowlist(world, workspace.as_ref(), verb, terminal)?;
         }
     }
     Ok(Exit::Success)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::policy::builtin::BuiltinError;
-use crate::policy::{FileGlobError, HostError, PathError};
+use crate::policy::{FileGlobError, Fingerprint, HostError, PathError};
 use crate::secret::{NameError, WorkspaceNameError};
 
 /// Where a policy value is written.
@@ -125,13 +125,17 @@ pub enum PolicyError {
         /// What is wrong with it, as the rest of a sentence.
         why: &'static str,
     },
-    /// A project file that wants to grant something.
-    #[error("{place}: a project file cannot {what}: whoever writes to the project could then widen the run")]
+    /// A project file that wants to grant something and is not trusted.
+    #[error("{place}: a project file cannot {what} until you trust it: {}", untrusted(*fingerprint, before.as_deref()))]
     Grant {
         /// Where.
         place: PolicyPlace,
         /// What it would grant: ``bind `KEY` to `host` ``.
         what: String,
+        /// Of the file.
+        fingerprint: Fingerprint,
+        /// On which day another content of it was trusted.
+        before: Option<String>,
     },
     /// A name that is none of a workspace.
     #[error("{place}: {source}")]
@@ -170,7 +174,9 @@ impl PolicyError {
                 None => format!("it is one of {}", listed(choices)),
             }),
             Self::Grant { .. } => Some(
-                "write the same lines into `config.toml` in your own configuration directory, which is trusted".into(),
+                "agentsecrets trust, which shows what it grants; or write the same lines into `config.toml` in your own \
+                 configuration directory, which is trusted"
+                    .into(),
             ),
             Self::Host { source: HostError::Invalid { text }, .. } if text.contains('/') => Some(
                 "write the host alone, without scheme and path: `api.example.com`, or `api.example.com:8443`".into(),
@@ -182,6 +188,13 @@ impl PolicyError {
             Self::Builtin(_) => Some("install agentsecrets again: its binary is damaged".into()),
             _ => None,
         }
+    }
+}
+
+fn untrusted(fingerprint: Fingerprint, before: Option<&str>) -> String {
+    match before {
+        Some(day) => format!("it has changed since it was trusted on {day}, and is {fingerprint} now"),
+        None => format!("it is {fingerprint}"),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::policy::{FileGlob, Origin};
 use crate::secret::WorkspaceName;
 
 impl PolicyPlace {
-    fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> Origin {
         match self {
             Self::File { path, line, .. } => Origin::File { path: path.clone(), line: *line },
             Self::Flag { flag } => Origin::Flag { flag: (*flag).to_owned() },

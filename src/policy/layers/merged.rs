@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
+use super::project::ProjectLayer;
 use super::source_table::{Cache, SecretSource, StoreKind};
 use crate::policy::{
     Attach, Binding, DefaultEgress, Egress, Entry, FileGlob, Origin, Rule, ServiceId, Slot, Target, catalogue,
@@ -30,6 +31,17 @@ pub enum Isolation {
     Guarded,
     /// The environment alone.
     None,
+}
+
+impl Isolation {
+    /// How policy files spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::Guarded => "guarded",
+            Self::None => "none",
+        }
+    }
 }
 
 /// What happens to a placeholder that travels to a place not bound to it.
@@ -121,6 +133,8 @@ pub struct Merged {
     pub workspace: Option<WorkspaceName>,
     /// The store that new values go to, where the user chose one.
     pub store: Option<StoreKind>,
+    /// The project's file, where there is one.
+    pub project: Option<ProjectLayer>,
 }
 
 impl Default for Merged {
@@ -141,6 +155,7 @@ impl Default for Merged {
             inspect: builtin(),
             workspace: None,
             store: None,
+            project: None,
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Policy files and flags, merged: the user's `config.toml`, then the workspace's file beside it, then the project's
 //! `agentsecrets.toml`, then flags.
 //!
-//! **Invariants.** A project file narrows: what would grant is refused with the sentence to put it into the user's own
-//! file (C3). An unknown key, a wrong value or a pattern that can match nothing is refused with its place (C1). Every
+//! **Invariants.** A project file narrows: what would grant is refused unless its very content was trusted (C3). An unknown key, a wrong value or a pattern that can match nothing is refused with its place (C1). Every
 //! value keeps its origin.
 
 mod error;
@@ -11,6 +10,7 @@ mod hashicorp_table;
 mod merge;
 mod merged;
 mod narrow;
+mod project;
 mod reader;
 mod secret_table;
 mod source_table;
@@ -18,6 +18,7 @@ mod source_table;
 pub use error::{PolicyError, PolicyPlace};
 pub use hashicorp_table::{Hashicorp, Login};
 pub use merged::{EgressPolicy, Inspect, Isolation, Merged, OnStray, SecretPolicy, Sourced};
+pub use project::{ProjectLayer, ProjectText, Standing};
 pub use source_table::{Cache, SecretSource, StoreKind};
 
 use std::path::PathBuf;
@@ -91,9 +92,9 @@ impl Layers {
     }
 
     /// Ends with the project's file and the flags.
-    pub fn end(mut self, project: Option<&PolicyText>, flags: Flags) -> Result<Merged, PolicyError> {
+    pub fn end(mut self, project: Option<&ProjectText>, flags: Flags) -> Result<Merged, PolicyError> {
         if let Some(file) = project {
-            narrow::narrow(&mut self.merged, PolicyFile::parse(&file.path, &file.text)?)?;
+            narrow::narrow(&mut self.merged, file)?;
         }
         merge::flags(&mut self.merged, flags)?;
         Ok(self.merged)
@@ -106,7 +107,8 @@ impl Layers {
         project: Option<&PolicyText>,
         flags: Flags,
     ) -> Result<Merged, PolicyError> {
-        Self::begin(user)?.end(project, flags)
+        let project = project.cloned().map(ProjectText::new);
+        Self::begin(user)?.end(project.as_ref(), flags)
     }
 }
 

@@ -13,6 +13,14 @@ fn load(user: &str, project: &str) -> Result<Merged, PolicyError> {
     Layers::load(Some(&user), Some(&project), Flags::default())
 }
 
+fn trust(user: &str, project: &str) -> Result<Merged, PolicyError> {
+    let trusted = ProjectText {
+        standing: Standing::Trusted { since: None },
+        ..ProjectText::new(text("/p/agentsecrets.toml", project))
+    };
+    Layers::begin(Some(&text("config.toml", user)))?.end(Some(&trusted), Flags::default())
+}
+
 fn bind(merged: &Merged, name: &str, variables: &[(&str, &str)]) -> Option<Binding> {
     let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
     merged.bind(&SecretName::new(name).unwrap(), catalogue().variable(name), &variable)
@@ -176,7 +184,6 @@ fn a_project_file_grants_nothing() {
         ("", "[egress]\nloopback = [22]", "open port 22"),
         ("", "workspace = \"acme\"", "choose the workspace `acme`"),
         ("workspace = \"acme\"", "workspace = \"acme\"", "choose the workspace `acme`"),
-        ("", "store = \"file\"", "choose the store `file`"),
         ("", "[secrets.OPENAI_API_KEY]\nsource = { command = [\"sh\"] }", "say where the value of `OPENAI_API_KEY`"),
         ("", "[secrets.OPENAI_API_KEY]\nsource = \"env\"", "say where the value of `OPENAI_API_KEY`"),
         ("", "[secrets.OPENAI_API_KEY]\ncache = \"0s\"", "say how long the value of `OPENAI_API_KEY`"),
@@ -195,7 +202,20 @@ fn a_project_file_grants_nothing() {
         assert!(matches!(error, PolicyError::Grant { .. }), "{project:?}: {error}");
         assert!(error.to_string().starts_with("agentsecrets.toml:"), "{error}");
         assert!(error.to_string().contains(what), "{project:?}: {error}");
-        assert!(error.hint().unwrap().contains("config.toml"));
+        let fingerprint = crate::policy::Fingerprint::of(project.as_bytes()).to_string();
+        assert!(error.to_string().contains(&fingerprint), "{error}");
+        assert!(
+            error.hint().unwrap().starts_with("agentsecrets trust, ") && error.hint().unwrap().contains("config.toml")
+        );
+        // Trusted, the same is taken and told.
+        let merged = trust(user, project).unwrap();
+        let layer = merged.project.clone().unwrap();
+        assert!(layer.grants.iter().any(|grant| grant.value.contains(what)), "{project:?}: {layer:?}");
+        let held = Merged { project: None, ..merged };
+        if what.contains("workspace") {
+            continue;
+        }
+        assert_ne!(held, load(user, "").unwrap_or_default(), "{project:?} was taken and changed nothing");
     }
 }
 
@@ -372,3 +392,5 @@ proptest::proptest! {
         let _ = load(&file, &file);
     }
 }
+
+mod trusted;

@@ -57,7 +57,7 @@ pub(super) enum Fetching {
 
 /// The user's own secrets, by the policy of the workspace, which the project's may narrow.
 pub(super) fn outside(world: &World, order: &CallOrder, fetching: Fetching) -> Result<Prepared, CallError> {
-    let merged = held(world, order.workspace.as_ref())?.merged;
+    let merged = held(world, order.workspace.as_ref(), &order.trust)?.merged;
     let sources = Sources::new(world);
     let default = WorkspaceName::default();
     let workspace = merged.workspace.clone().unwrap_or(default);
