@@ -1,5 +1,6 @@
 //! Secrets at rest: what is kept, what it costs to lose it, and that no step prints, logs or leaves a value.
 
+mod asked;
 mod bad_input;
 mod hashicorp;
 mod home;

@@ -25,7 +25,7 @@ fn events_show_as_they_come() {
 
 #[test]
 fn large_bodies_go_both_ways_in_flat_memory() {
-    const LENGTH: u64 = 256 << 20;
+    const LENGTH: u64 = 1 << 30;
     let upstream = Upstream::start(["api.stripe.com"]);
     upstream.forget_requests();
     let run = call(&upstream, &format!("{STRIPE}/test/download/{LENGTH}")).secret("STRIPE_KEY", &fresh_key("sk_live_"));

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use super::home::Home;
-use crate::support::place::User;
+use super::home::{Home, Said};
+use crate::support::place::{self, User};
 
 /// Each row: the words, what is on standard input, the exit status, what is said.
 const BAD: &[(&[&str], &str, i32, &str)] = &[
@@ -140,7 +141,7 @@ fn a_configuration_that_others_can_have_written_is_refused() {
     home.ok(&["secrets", "set", "KEPT=the-kept-value-4242", "--host", "api.example.com"]);
     let path = home.config("config.toml");
     fs::write(&path, "[egress]\ndefault = \"web\"\n").unwrap();
-    crate::support::place::give(home.root.path(), home.user);
+    place::give(home.root.path(), home.user);
     for (mode, said) in [(0o622, "others can read or write it"), (0o664, "others can read or write it")] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         for words in [&["run", "--", "true"][..], &["explain", "--", "true"], &["secrets", "list"]] {
@@ -163,5 +164,31 @@ fn a_configuration_that_others_can_have_written_is_refused() {
         assert!(works || answer.err.contains("link into the project"), "{}", answer.err);
         fs::remove_file(&path).unwrap();
         fs::rename(home.path(below), &path).unwrap();
+    }
+}
+
+/// A store on a disk that is full: what is kept stays, and what is new is refused until there is room.
+#[test]
+fn a_full_disk_loses_nothing() {
+    for user in place::users() {
+        let home = Home::new(*user);
+        let store = home.store("").display().to_string();
+        let program = place::agentsecrets().display();
+        let script = format!(
+            "mkdir -p {store} && chmod 700 {store} && mount -t tmpfs -o size=64k,mode=700 none {store} || exit 10
+            {program} secrets set KEPT=the-kept-value-4242 --host a.example || exit 11
+            cp {store}/secrets.age before && cp ~/.config/agentsecrets/workspaces/default.toml index || exit 12
+            cat /dev/zero >{store}/fill
+            head -c 40000 /dev/urandom | base64 -w 0 | {program} secrets set NEW && exit 13
+            cmp before {store}/secrets.age && cmp index ~/.config/agentsecrets/workspaces/default.toml || exit 14
+            test \"$(ls {store} | grep -vcE '^(fill|identity|secrets.age|.*lock)$')\" = 0 || exit 15
+            rm {store}/fill; {program} secrets set NEW=the-new-value-4242 || exit 16
+            {program} secrets list --json"
+        );
+        let words = ["--user", "--map-root-user", "--mount", "/bin/sh", "-c", &script];
+        let said = Said::of(home.command(Path::new("/usr/bin/unshare"), &words).output().unwrap());
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        assert!(said.err.contains("No space left on device"), "{}", said.err);
+        assert!(said.out.contains("\"KEPT\"") && said.out.contains("\"NEW\""), "{}", said.out);
     }
 }

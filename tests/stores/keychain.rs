@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::home::{Home, Said};
 use crate::support::leak::Needle;
 use crate::support::place::{self, User};
-use crate::support::{fresh_key, requirement};
+use crate::support::{Upstream, fresh_key, requirement};
 
 /// Runs `script` as the tester (a bus speaks only with users that have an account) in a session of its own, in which `$KEYRING` is the id of a real keychain daemon
 /// that was unlocked. It ends with the session.
@@ -44,9 +44,15 @@ fn a_real_keychain_keeps_values_and_a_locked_or_frozen_one_is_told() {
     let key = fresh_key("sk_live_");
     let needles = [Needle::new("STRIPE_KEY", key.as_bytes())];
     let begun = Instant::now();
+    let upstream = Upstream::start(["api.stripe.com"]);
+    let (port, authority) = (upstream.address().port(), upstream.authority());
     let script = format!(
-        "printf %s '{key}' | $AGENTSECRETS secrets set STRIPE_KEY || exit 10\n\
+        "$AGENTSECRETS init || exit 8\n\
+         printf %s '{key}' | $AGENTSECRETS secrets set STRIPE_KEY || exit 10\n\
          $AGENTSECRETS secrets list --json || exit 11\n\
+         $AGENTSECRETS workspace allowlist add api.stripe.com || exit 18\n\
+         $AGENTSECRETS call --url https://api.stripe.com/test/echo --bearer STRIPE_KEY --upstream-ca {} \
+         --connect-to api.stripe.com:443:127.0.0.1:{port} || exit 19\n\
          $AGENTSECRETS run -- /bin/sh -c 'env | grep STRIPE_KEY' & one=$!\n\
          $AGENTSECRETS run -- /bin/sh -c 'env | grep STRIPE_KEY' & two=$!\n\
          wait $one || exit 12\nwait $two || exit 13\n\
@@ -57,11 +63,14 @@ fn a_real_keychain_keeps_values_and_a_locked_or_frozen_one_is_told() {
          $AGENTSECRETS run -- true 2>&1 && exit 16\n\
          # A secret of another source needs no keychain.\n\
          $AGENTSECRETS explain -- true >/dev/null || exit 17\n\
-         true"
+         true",
+        authority.display()
     );
     let Some(said) = in_a_session(&home, &script) else { return };
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert!(said.out.contains("\"source\":\"keychain\""), "{}", said.out);
+    assert!(said.out.contains("authorization: Bearer {STRIPE_KEY}"), "{}", said.out);
+    assert_eq!(upstream.only("/test/echo").header("authorization"), Some(&*format!("Bearer {key}")));
     assert_eq!(said.out.matches("STRIPE_KEY=sk_live_").count(), 2, "{}", said.out);
     assert!(said.out.contains("the keychain is locked"), "{}", said.out);
     assert!(said.out.contains("the keychain did not answer within 10 seconds"), "{}", said.out);

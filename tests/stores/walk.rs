@@ -8,7 +8,20 @@ use crate::support::leak::Needle;
 use crate::support::place::{self, User};
 use crate::support::{Upstream, fresh_key};
 
-/// The walk-through up to `run`: every step's output is searched, and at the end the whole home.
+/// Writes all memory of all processes that it may read into a file: what is written can be searched outside.
+const MEMORY: &str = "import glob, re
+out = open('memory', 'wb')
+for maps in glob.glob('/proc/[0-9]*/maps'):
+    try: lines, memory = open(maps).readlines(), open(maps[:-4] + 'mem', 'rb')
+    except OSError: continue
+    for line in lines:
+        begin, end, mode = re.match('([0-9a-f]+)-([0-9a-f]+) (....)', line).groups()
+        if mode.startswith('rw'):
+            try: memory.seek(int(begin, 16)); out.write(memory.read(int(end, 16) - int(begin, 16)))
+            except (OSError, OverflowError): pass
+";
+
+/// The walk-through up to `run` and `call`: every step's output is searched, and at the end the whole home.
 fn walk_through(home: &Home, store: &str) {
     let begun = Instant::now();
     let (stripe, openai, other) = (fresh_key("sk_live_"), fresh_key("sk-proj-"), fresh_key("billing-"));
@@ -41,7 +54,10 @@ fn walk_through(home: &Home, store: &str) {
             .map(str::to_owned);
     let script = "env; curl -s -H \"Authorization: Bearer $STRIPE_KEY\" https://api.stripe.com/test/ok; \
                   curl -s -H \"X-Api-Key: $OTHER\" https://billing.example/test/ok; \
-                  ls -A ~/.config/agentsecrets ~/.local/state/agentsecrets; cat ~/.local/state/agentsecrets/store/*; true";
+                  ls -A ~/.config/agentsecrets ~/.local/state/agentsecrets; cat ~/.local/state/agentsecrets/store/*; \
+                  python3 look; true";
+    std::fs::write(home.path("home/acme/look"), MEMORY).unwrap();
+    place::give(home.root.path(), home.user);
     for verb in ["explain", "run"] {
         let mut words = vec![verb];
         words.extend(flags.iter().map(String::as_str));
@@ -63,6 +79,13 @@ fn walk_through(home: &Home, store: &str) {
     for (request, value) in seen.iter().zip([&stripe, &other]) {
         assert!(format!("{request:?}").contains(value.as_str()), "the real value did not arrive");
     }
+    let memory = std::fs::read(home.path("home/acme/memory")).unwrap();
+    assert!(memchr::memmem::find(&memory, b"STRIPE_KEY=sk_live_").is_some(), "the memory of the child was read");
+    let mut words = vec!["call", "--url", "https://api.stripe.com/test/echo", "--bearer", "STRIPE_KEY"];
+    words.extend(flags.iter().map(String::as_str));
+    said.push(home.ok(&words));
+    assert!(said.last().unwrap().out.contains("Bearer {STRIPE_KEY}"), "{}", said.last().unwrap().out);
+    assert_eq!(upstream.only("/test/echo").header("authorization"), Some(&*format!("Bearer {stripe}")));
     said.push(home.ok(&["secrets", "list", "--json"]));
     let used = |name: &str| {
         let lines = said.last().unwrap().out.lines();
