@@ -69,6 +69,10 @@ fn order(options: &CallOptions) -> Result<CallOrder, CommandError> {
     if options.json.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
         headers.push(("Accept".into(), "application/json".into()));
     }
+    if !placements.is_empty() && headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("range")) {
+        let why = "a part of an answer could hold half of a value, where nothing finds it";
+        return Err(words(format!("--header: `Range` cannot be sent beside a secret: {why}; ask for the whole")));
+    }
     let connect_to = options.connect_to.iter().map(|text| text.parse::<ConnectTo>()).collect::<Result<_, _>>();
     Ok(CallOrder {
         url,

@@ -23,6 +23,7 @@ const BAD: &[(&[&str], i32, &str)] = &[
     (&["-d", "a", "--data-file", "b"], 2, "cannot be used with"),
     (&["--header", "X"], 2, "Name: value"),
     (&["--header", "Transfer-Encoding: chunked"], 2, "frames or routes"),
+    (&["--header", "range: bytes=0-5", "--bearer", "STRIPE_KEY"], 2, "ask for the whole"),
     (&["--method", "A B"], 2, "--method"),
     (&["--method", "CONNECT"], 2, "--method"),
     (&["--timeout=-1"], 2, "--timeout"),
