@@ -15,6 +15,15 @@ pub enum MaskError {
     /// Bytes that are no text: NUL, or the byte order mark of UTF-16.
     #[error("the file is not text")]
     NotText,
+    /// A line that its format does not allow, or that only few programs understand.
+    #[error("line {line} cannot be parsed")]
+    Unparsed {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A private key, which has no placeholder.
+    #[error("a private key")]
+    PrivateKey,
     /// JSON that does not parse.
     #[error("byte {offset} is not where JSON allows it")]
     Json {

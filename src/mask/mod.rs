@@ -12,6 +12,7 @@ mod find;
 mod interpolation;
 mod json;
 mod site;
+mod structured;
 
 pub use dotenv::Dialect;
 pub use error::MaskError;
@@ -25,6 +26,37 @@ pub enum Notation {
     Dotenv(Dialect),
     /// JSON, with the comments and trailing commas that editors allow.
     Json,
+    /// A file of another structure.
+    Structured(Structure),
+}
+
+/// The structure of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Structure {
+    /// Git's configuration.
+    GitConfig,
+    /// URLs with user and password, one a line.
+    GitCredentials,
+    /// Sections of `key = value` lines.
+    Ini,
+    /// `machine` entries of names and passwords.
+    Netrc,
+    /// npm's settings.
+    Npmrc,
+    /// What is named as a key, and is hidden whole if it is one.
+    Pem,
+    /// `PostgreSQL`'s passwords.
+    Pgpass,
+    /// Java's properties.
+    Properties,
+    /// One credential and nothing else.
+    Token,
+    /// TOML.
+    Toml,
+    /// XML.
+    Xml,
+    /// YAML.
+    Yaml,
 }
 
 /// Renders `bytes`, asking `decide` about every value and every stretch of free text, in the order of the file.
@@ -38,5 +70,6 @@ pub fn render(
     match notation {
         Notation::Dotenv(dialect) => dotenv::render(dialect, bytes, decide),
         Notation::Json => json::render(bytes, decide),
+        Notation::Structured(structure) => structured::render(structure, bytes, decide),
     }
 }

@@ -13,7 +13,7 @@ use super::fields;
 use super::known::{self, Reach};
 use super::replace::replacements;
 use super::wants::{Want, Wants, wants};
-use crate::mask::{self, Content, Dialect, Found, MaskError, Notation, Place, Realm, Replacement, Site};
+use crate::mask::{self, Content, Dialect, Found, MaskError, Notation, Place, Realm, Replacement, Site, Structure};
 use crate::policy::{Format, Merged, Render};
 use crate::scrub::{self, Cause, Judgement};
 use crate::secret::SecretId;
@@ -44,10 +44,7 @@ impl<'a> Rendered<'a> {
     /// Judges a file; `None` for one that is not rendered.
     pub(super) fn new(found: &'a Found, policy: &Merged) -> Option<Self> {
         let (Some(render), Content::Bytes(bytes)) = (&found.render, &found.content) else { return None };
-        let notation = match render.format {
-            Format::Dotenv => Notation::Dotenv(dialect(&found.path)),
-            Format::Json => Notation::Json,
-        };
+        let notation = notation(render.format, &found.path);
         let mut file = Self { found, render, bytes, notation, judged: Vec::new() };
         let repeated = if notation == Notation::Json { HashSet::new() } else { file.repeated(policy) };
         let mut judged = Vec::new();
@@ -118,7 +115,7 @@ impl<'a> Rendered<'a> {
         let mut value = None;
         self.visit(|site| {
             let is_it = match self.notation {
-                Notation::Json => site.pointer == pointer,
+                Notation::Json | Notation::Structured(_) => site.pointer == pointer,
                 Notation::Dotenv(_) => site.key == name.as_bytes(),
             };
             if site.place == Place::Value && is_it {
@@ -210,6 +207,26 @@ fn with_placeholders(found: Vec<(Range<usize>, SecretId)>, settled: &Settled) ->
 fn is_secret_name(site: &Site<'_>, policy: &Merged) -> bool {
     site.place == Place::Value
         && matches!(scrub::judge(site.key, b"any value that is long enough", policy), Judgement::Whole(_))
+}
+
+fn notation(format: Format, path: &Path) -> Notation {
+    let structure = match format {
+        Format::Dotenv => return Notation::Dotenv(dialect(path)),
+        Format::Json => return Notation::Json,
+        Format::GitConfig => Structure::GitConfig,
+        Format::GitCredentials => Structure::GitCredentials,
+        Format::Ini => Structure::Ini,
+        Format::Netrc => Structure::Netrc,
+        Format::Npmrc => Structure::Npmrc,
+        Format::Pem => Structure::Pem,
+        Format::Pgpass => Structure::Pgpass,
+        Format::Properties => Structure::Properties,
+        Format::Token => Structure::Token,
+        Format::Toml => Structure::Toml,
+        Format::Xml => Structure::Xml,
+        Format::Yaml => Structure::Yaml,
+    };
+    Notation::Structured(structure)
 }
 
 /// Shells read `.envrc` and their own start-up files, everything else reads to the end of a line.

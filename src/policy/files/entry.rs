@@ -65,6 +65,30 @@ pub enum Format {
     Dotenv,
     /// JSON, with comments tolerated.
     Json,
+    /// Git's configuration.
+    GitConfig,
+    /// URLs with user and password, one a line.
+    GitCredentials,
+    /// Sections of `key = value` lines.
+    Ini,
+    /// `machine` entries of names and passwords.
+    Netrc,
+    /// npm's settings.
+    Npmrc,
+    /// What is named as a key: hidden whole if it holds a private one, left alone if it is something else.
+    Pem,
+    /// `PostgreSQL`'s passwords.
+    Pgpass,
+    /// Java's properties.
+    Properties,
+    /// One credential and nothing else.
+    Token,
+    /// TOML.
+    Toml,
+    /// XML.
+    Xml,
+    /// YAML.
+    Yaml,
 }
 
 /// Secrets within a structured file.
