@@ -12,6 +12,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use crate::figure::{Count, Figure, heading, settled};
+use crate::log::log;
 use crate::sides::{HOST, Side, compare, middle, processor_time, status, work_with};
 use crate::soak::soak;
 use crate::support::{Run, fresh_key};
@@ -36,6 +37,7 @@ const ALL: &[(&str, Measurement)] = &[
     ("idle", idle),
     ("redactor", redactor),
     ("terminal", terminal),
+    ("log", log),
 ];
 
 /// Measures what has one of `words` in its name and prints the table; with `check` beyond a limit anew.

@@ -11,6 +11,7 @@
 mod client;
 mod figure;
 mod figures;
+mod log;
 mod sides;
 mod soak;
 #[path = "../support/mod.rs"]

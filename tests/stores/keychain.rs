@@ -1,7 +1,10 @@
 //! The same under a real keychain: present, locked, frozen, gone.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use super::home::{Home, Said};
@@ -9,8 +12,9 @@ use crate::support::leak::Needle;
 use crate::support::place::{self, User};
 use crate::support::{Upstream, fresh_key, requirement};
 
-/// Runs `script` as the tester (a bus speaks only with users that have an account) in a session of its own, in which `$KEYRING` is the id of a real keychain daemon
-/// that was unlocked. It ends with the session.
+/// Runs `script` as the home's user in a session of its own, in which `$KEYRING` is the id of a real keychain daemon that was
+/// unlocked. It ends with the session. A bus speaks only with users that have an account: another than the tester has one
+/// in a view of `/etc/passwd` of its own.
 fn in_a_session(home: &Home, script: &str) -> Option<Said> {
     let missing = ["/usr/bin/dbus-run-session", "/usr/bin/gnome-keyring-daemon"]
         .into_iter()
@@ -32,15 +36,40 @@ fn in_a_session(home: &Home, script: &str) -> Option<Said> {
     );
     fs::write(home.path("bus.conf"), config).unwrap();
     let config = format!("--config-file={}", home.path("bus.conf").display());
-    let mut command =
-        home.command(Path::new("/usr/bin/dbus-run-session"), &[config.as_str(), "--", "/bin/sh", "-c", &session]);
+    let words = ["dbus-run-session", config.as_str(), "--", "/bin/sh", "-c", &session];
+    let mut command = match home.user.id() {
+        None => home.command(Path::new("/usr/bin/env"), &words),
+        Some(id) => with_account(home, id, &words),
+    };
     command.env("XDG_RUNTIME_DIR", home.path("runtime")).env("AGENTSECRETS", place::agentsecrets());
     Some(Said::of(command.output().unwrap()))
 }
 
+/// A command of the user `id`, for whom there is an account.
+fn with_account(home: &Home, id: u32, words: &[&str]) -> Command {
+    let accounts = home.path("passwd");
+    let line = format!("ordinary:x:{id}:{id}::{}:/bin/sh\n", home.path("home").display());
+    fs::write(&accounts, fs::read_to_string("/etc/passwd").unwrap() + &line).unwrap();
+    fs::set_permissions(&accounts, fs::Permissions::from_mode(0o644)).unwrap();
+    let script = "mount --bind \"$1\" /etc/passwd && id=$2 && shift 2 && \
+                  exec setpriv --reuid \"$id\" --regid \"$id\" --clear-groups -- \"$@\"";
+    let (accounts, id) = (accounts.display().to_string(), id.to_string());
+    let mount = ["--mount", "/bin/sh", "-c", script, "-", &accounts, &id];
+    let mut command = home.command(Path::new("/usr/bin/unshare"), &[&mount[..], words].concat());
+    // Who mounts is the tester; setpriv(1) goes on as the user.
+    command.uid(0).gid(0);
+    command
+}
+
 #[test]
 fn a_real_keychain_keeps_values_and_a_locked_or_frozen_one_is_told() {
-    let home = Home::new(User::Tester);
+    for user in place::users() {
+        keeps_values_and_tells(*user);
+    }
+}
+
+fn keeps_values_and_tells(user: User) {
+    let home = Home::new(user);
     let key = fresh_key("sk_live_");
     let needles = [Needle::new("STRIPE_KEY", key.as_bytes())];
     let begun = Instant::now();
