@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::home::Home;
 use crate::support::place::{self, User};
-use crate::support::{Run, Tmux, fresh_key, tmux::Way};
+use crate::support::{Run, Tmux, Upstream, fresh_key, tmux::Way};
 
 const GRANTS: &str = "workspace = \"acme\"\n[egress]\nallow = [\"db.example:5432\"]\n\
                       [secrets.BILLING]\nhosts = [\"billing.example\"]\nrules = [\"GET /v1/**\"]\n";
@@ -184,6 +184,27 @@ fn a_child_trusts_nothing_and_a_run_keeps_its_rules() {
         assert!(!said.out.contains("TRUSTED") && !said.out.contains("WRITTEN"), "{}", said.out);
         assert_eq!(home.ok(&["trust", "--list"]).out, "");
     }
+}
+
+/// What the host puts in the file's place is for the next run.
+#[test]
+fn a_file_that_changes_during_a_run_changes_nothing_of_it() {
+    const NARROW: &str = "[egress]\ndefault = \"allowlist\"\n";
+    let upstream = Upstream::start(["other.example"]);
+    let ask = "curl -sk -o /dev/null -w '%{http_code}' https://other.example/test/ok";
+    let run = || Run::new().upstream(&upstream).unobserved();
+    let script = format!("echo up; until [ -e go ]; do sleep 0.05; done; {ask}");
+    let running = run().project_file("agentsecrets.toml", NARROW).shell(&script).start();
+    running.wait_for("up");
+    let project = running.world().project();
+    let wide = format!("{NARROW}allow = [\"other.example\"]\n");
+    fs::write(project.join("new"), &wide).unwrap();
+    fs::rename(project.join("new"), project.join("agentsecrets.toml")).unwrap();
+    fs::write(project.join("go"), "").unwrap();
+    let finished = running.finish().succeeded();
+    assert!(finished.stdout().ends_with("403") && upstream.requests() == 0, "{}", finished.stdout());
+    let next = run().project_file("agentsecrets.toml", wide).shell(ask).run().succeeded();
+    assert_eq!(next.stdout(), "200", "{}", next.stderr());
 }
 
 #[test]
