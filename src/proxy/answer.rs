@@ -1,7 +1,8 @@
 //! The body of an answer on its way to the child: decoded, redacted, counted, ended in the log.
 //!
-//! **Invariants.** A body that upstream breaks off, or that cannot be decoded, ends here as an error, never as a clean end (L3). Bytes go on as
-//! soon as they come; only a live partial match is held back. Whatever way a body ends, its end record is written.
+//! **Invariants.** A body that upstream breaks off, or that cannot be decoded, ends here as an error, never as a clean end
+//! (L3). Bytes go on as soon as they come; only a live partial match is held back. Whatever way a body ends, its end record
+//! is written.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,8 +1,9 @@
 //! Policy files and flags, merged: the user's `config.toml`, then the workspace's file beside it, then the project's
 //! `agentsecrets.toml`, then flags.
 //!
-//! **Invariants.** A project file narrows: what would grant is refused unless its very content was trusted (C3). An unknown key, a wrong value or a pattern that can match nothing is refused with its place (C1). Every
-//! value keeps its origin.
+//! **Invariants.** A project file narrows: what would grant is refused unless its very content was trusted (C3). An
+//! unknown key, a wrong value or a pattern that can match nothing is refused with its place (C1). Every value keeps its
+//! origin.
 
 mod error;
 mod file;
