@@ -19,6 +19,7 @@ mod lifecycle;
 mod places;
 mod policy;
 mod ports;
+mod scan;
 mod stores;
 mod streams;
 mod support;

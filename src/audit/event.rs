@@ -81,6 +81,8 @@ pub struct Outcome {
     pub response_bytes: u64,
     /// How often each secret was redacted, by name.
     pub redactions: BTreeMap<String, u64>,
+    /// Why the body was not searched for values, where it was not.
+    pub unsearched: Option<String>,
     /// What went wrong, without values: `upstream reset`, `cancelled`.
     pub error: Option<String>,
 }
@@ -172,6 +174,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub redactions: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsearched: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// In the close record: the child's exit code.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,6 +240,7 @@ impl Outcome {
                 .take(LONGEST_LIST)
                 .map(|(name, count)| (cut(name), count))
                 .collect(),
+            unsearched: self.unsearched.map(cut),
             error: self.error.map(cut),
             ..Event::default()
         }

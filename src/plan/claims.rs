@@ -131,6 +131,7 @@ impl Settled {
                 name: held.name.clone(),
                 placeholder: held.placeholder.clone(),
                 service: detail.binding.as_ref().and_then(|binding| binding.service.clone()),
+                scan: detail.binding.as_ref().map(|binding| binding.scan).unwrap_or_default(),
                 hosts: detail.binding.as_ref().map(|binding| binding.targets.clone()).unwrap_or_default(),
                 places: detail.places.clone(),
                 reason: detail.cause.reason.clone(),

@@ -29,7 +29,7 @@ use serde::{Serialize, Serializer};
 
 use crate::mask::Findings;
 use crate::policy::{
-    Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, Recognised, ServiceId, Sourced, Target,
+    Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, Recognised, Scan, ServiceId, Sourced, Target,
 };
 use crate::secret::{Placeholder, SecretName, Table, WorkspaceName};
 use crate::supervise::ports::Wanted;
@@ -223,6 +223,8 @@ pub struct SecretPlan {
     pub service: Option<ServiceId>,
     /// Where it is injected; empty where it is only hidden.
     pub hosts: Vec<Target>,
+    /// How answers of these hosts are searched for values.
+    pub scan: Scan,
     /// Where its value was found.
     pub places: Vec<String>,
     /// Why it is a secret, as the rest of a sentence.

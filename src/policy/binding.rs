@@ -72,6 +72,30 @@ pub struct Attach {
     pub format: String,
 }
 
+/// How answers of a secret's hosts are searched for values, the least strict first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scan {
+    /// What can be searched is; an unknown coding passes as it is, and so do parts of an answer.
+    Off,
+    /// What cannot be searched is refused; whole answers are asked for in place of parts.
+    #[default]
+    On,
+    /// As `On`, and whoever asks for a part of an answer is refused.
+    Strict,
+}
+
+impl Scan {
+    /// How policy files spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Strict => "strict",
+        }
+    }
+}
+
 /// One secret bound to the targets where it may be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Binding {
@@ -91,6 +115,8 @@ pub struct Binding {
     pub narrowed_rules: Vec<Rule>,
     /// Whether plaintext http is allowed for these targets (S3); false unless the policy says so.
     pub plaintext: bool,
+    /// How answers of its targets are searched for values; of several bindings the strictest counts.
+    pub scan: Scan,
     /// Where this binding was decided.
     pub origin: Origin,
 }

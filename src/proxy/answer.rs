@@ -37,6 +37,8 @@ pub(super) struct Reading {
     /// Takes the content coding off; none where there is none.
     pub(super) decoder: Option<Decoder>,
     pub(super) redaction: Option<RedactionStream>,
+    /// Why the body passes as it is, where it does.
+    pub(super) unsearched: Option<&'static str>,
     /// Whether either can change the length.
     pub(super) changes_length: bool,
 }
@@ -46,6 +48,7 @@ pub(super) struct Streamed {
     upstream: UpstreamBody,
     decoder: Option<Decoder>,
     redaction: Option<RedactionStream>,
+    is_searched: bool,
     changes_length: bool,
     /// Trailers that wait for held bytes to go first.
     trailers: Option<HeaderMap>,
@@ -59,7 +62,7 @@ impl Answer {
     }
 
     pub(super) fn streamed(upstream: UpstreamBody, reading: Reading, mut record: Record) -> Self {
-        let Reading { decoder, redaction, changes_length } = reading;
+        let Reading { decoder, redaction, unsearched, changes_length } = reading;
         if upstream.is_end_stream() {
             record.finish(redaction.as_ref(), None);
             return Self::Empty;
@@ -68,6 +71,7 @@ impl Answer {
             upstream,
             decoder,
             redaction,
+            is_searched: unsearched.is_none(),
             changes_length,
             trailers: None,
             is_over: false,
@@ -118,8 +122,8 @@ impl Streamed {
 
     fn redacted(&mut self, data: Bytes) -> Bytes {
         match &mut self.redaction {
-            None => data,
-            Some(redaction) => redaction.push(data),
+            Some(redaction) if self.is_searched => redaction.push(data),
+            _ => data,
         }
     }
 

@@ -7,13 +7,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, IF_RANGE, RANGE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, request};
 use hyper::body::Incoming;
 
-use super::answer::{Answer, Reading, redact_headers};
-use super::decode::{Decoder, Undecodable, codings};
+use super::answer::Answer;
 use super::head;
 use super::inject::{Injected, LONGEST_BODY, inject, is_in_body};
 use super::noted::{Noted, noted};
@@ -24,8 +22,9 @@ use super::request_body::{Opener, RequestBody, gate};
 use super::respond;
 use super::route::{Allowed, Security, decide};
 use super::rulebook::Site;
+use super::scan::{self, answer};
 use super::shared::Shared;
-use super::upstream::{Case, Offer, Outgoing, UpstreamBody, UpstreamError};
+use super::upstream::{Case, Offer, Outgoing, UpstreamError};
 use super::values;
 use super::websocket::{self, Socket};
 use crate::audit::{Decision, Verdict};
@@ -141,12 +140,7 @@ async fn judge(
         head::strip_overrides(&mut headers);
     }
     let injected = inject(&allowed, &parts.uri, &mut headers, body, &shared.book)?;
-    if site.redact {
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        // A child that chooses where an answer is cut can have a value in two halves, neither of which is one.
-        headers.remove(RANGE);
-        headers.remove(IF_RANGE);
-    }
+    scan::ask(site, &mut headers)?;
     let target = target(&allowed, &parts.uri, &injected)?;
     let offer = if parts.version == Version::HTTP_2 { Offer::Both } else { Offer::Http1 };
     let case = parts.extensions.remove::<Case>();
@@ -268,83 +262,6 @@ pub(super) fn tell_failure(shared: &Shared, authority: &Authority, error: &Upstr
         UpstreamError::Exchange(error) if error.is_user() => return,
         error => Notice::UpstreamFailed { authority, reason: error.chain() },
     });
-}
-
-/// Turns upstream's answer into the child's.
-fn answer(
-    shared: &Shared,
-    site: &Site,
-    response: Response<UpstreamBody>,
-    mut record: Record,
-) -> Result<Response<Answer>, Refused> {
-    let (mut parts, mut body) = response.into_parts();
-    record.answered(parts.status);
-    // The reason phrase is upstream's text and would pass beside the redactor; RFC 9112 §4 lets a proxy drop it.
-    parts.extensions.clear();
-    if let Some(refused) = head::transfer_coding(&parts.headers).then(|| Refused::transfer_coded(&site.authority)) {
-        record.finish(None, Some(refused.code));
-        return Err(refused);
-    }
-    head::strip_response(&mut parts.headers);
-    let has_body = !http_body::Body::is_end_stream(&body);
-    let mut redaction = site.redact.then(|| shared.redactor.stream());
-    let mut decoder = None;
-    if let Some(redaction) = &mut redaction {
-        decoder = match decoder_of(site, &parts.headers, has_body) {
-            Ok(decoder) => decoder,
-            Err(refused) => {
-                record.finish(None, Some(refused.code));
-                return Err(refused);
-            }
-        };
-        if decoder.is_some() {
-            head::strip_coding(&mut parts.headers);
-        }
-        redact_headers(redaction, &mut parts.headers);
-        // No part of an answer was asked for (see `judge`), and RFC 9110 §14.3 has a word for that: a download that
-        // would go on from its middle begins anew.
-        if parts.headers.contains_key(ACCEPT_RANGES) {
-            parts.headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
-        }
-    }
-    let changes_length = decoder.is_some() || (redaction.is_some() && shared.redaction_changes_length);
-    if changes_length && has_body {
-        parts.headers.remove(CONTENT_LENGTH);
-    }
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        let refused = Refused::unasked(&site.authority);
-        record.finish(None, Some(refused.code));
-        return Err(refused.named(&shared.redactor));
-    }
-    if has_body
-        && decoder.is_none()
-        && redaction.is_some()
-        && let Some(whole) = body.take_whole()
-        && let Some(mut redaction) = redaction.take()
-    {
-        let passed = redaction.push(whole);
-        let rest = redaction.finish();
-        let whole = if rest.is_empty() { passed } else { [passed, rest].concat().into() };
-        record.add(whole.len());
-        record.finish_behind(redaction);
-        return Ok(Response::from_parts(parts, Answer::whole(whole)));
-    }
-    Ok(Response::from_parts(parts, Answer::streamed(body, Reading { decoder, redaction, changes_length }, record)))
-}
-
-/// What takes the codings off a body, where there are any.
-fn decoder_of(site: &Site, headers: &HeaderMap, has_body: bool) -> Result<Option<Decoder>, Refused> {
-    if !has_body {
-        return Ok(None);
-    }
-    match codings(headers) {
-        Ok(codings) if codings.is_empty() => Ok(None),
-        Ok(codings) => {
-            let decoder = Decoder::new(&codings);
-            decoder.map(Some).map_err(|_: Undecodable| Refused::encoded(&site.authority, "one that needs more memory"))
-        }
-        Err(unknown) => Err(Refused::encoded(&site.authority, unknown.named)),
-    }
 }
 
 /// Records a refusal, tells the user once, and answers the child.

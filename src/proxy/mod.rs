@@ -2,8 +2,8 @@
 //!
 //! The way of a request: `listener` takes the connection, `explicit` or `transparent` learns for whom it is, `connect`
 //! looks at its first bytes, `serve` speaks HTTP with the child, `exchange` sends one request: `route` decides, `inject`
-//! puts values in, `record` writes the decision, `upstream` sends, `answer` streams back what `decode` reads and
-//! `redact` lets through.
+//! puts values in, `record` writes the decision, `upstream` sends, `scan` says how its answer is read, `answer` streams
+//! back what `decode` reads and `redact` lets through.
 //!
 //! **Invariants.** See S1 to S5 and L3, L4 in the manual; each file says which it holds. No task outlives the broker.
 
@@ -38,6 +38,7 @@ mod request_body;
 mod respond;
 mod route;
 mod rulebook;
+mod scan;
 mod serve;
 mod settings;
 mod shared;

@@ -24,6 +24,7 @@ pub(super) struct Record {
     first_byte: Option<Duration>,
     sent: Arc<AtomicU64>,
     received: u64,
+    unsearched: Option<&'static str>,
 }
 
 impl Record {
@@ -44,6 +45,7 @@ impl Record {
             first_byte: None,
             sent: Arc::default(),
             received: 0,
+            unsearched: None,
         })
     }
 
@@ -69,6 +71,11 @@ impl Record {
         self.received += length as u64;
     }
 
+    /// Notes that the body passes without being searched for values, and why.
+    pub(super) fn unsearched(&mut self, why: &'static str) {
+        self.unsearched = Some(why);
+    }
+
     /// Writes the end; a second time does nothing.
     pub(super) fn finish(&mut self, redaction: Option<&RedactionStream>, error: Option<&str>) {
         let Some(ticket) = self.ticket.take() else { return };
@@ -84,6 +91,7 @@ impl Record {
             request_bytes: self.sent.load(Ordering::Relaxed),
             response_bytes: self.received,
             redactions,
+            unsearched: self.unsearched.map(str::to_owned),
             error: error.map(str::to_owned),
         };
         // A log that breaks here refuses the next decision.

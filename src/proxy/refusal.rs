@@ -227,20 +227,40 @@ impl Refused {
         }
     }
 
-    /// The answer is compressed in spite of `Accept-Encoding: identity` and cannot be scanned.
-    pub(super) fn encoded(authority: &Authority, encoding: &str) -> Self {
+    /// The answer cannot be scanned: `how` it came. `secret` is the one whose binding wants it scanned.
+    pub(super) fn unscanned(secret: Option<&SecretName>, authority: &Authority, how: &str) -> Self {
         Self {
             code: "encoded_response",
             status: StatusCode::BAD_GATEWAY,
             error: "http_response_content_coding",
-            sentence: format!(
-                "`{}` answered with content-encoding `{}` although none was asked for, and it cannot be scanned",
-                authority.host,
-                encoding.escape_debug()
-            ),
-            hint: None,
+            sentence: format!("`{}` answered {how}, and that cannot be scanned for values", authority.host),
+            hint: secret.map(|name| scan_hint(name, "off", "to let such answers pass")),
         }
     }
+
+    /// A part of an answer is asked for where the binding of `secret` says `strict`.
+    pub(super) fn range(secret: Option<&SecretName>, authority: &Authority) -> Self {
+        Self::denied(
+            "range_not_scanned",
+            format!("a part of an answer of `{}` could hold half a value: ask for the whole", authority.host),
+            secret.map(|name| scan_hint(name, "on", "to get the whole in place of the part")),
+        )
+    }
+
+    /// The target gave a part where the binding of `secret` says `strict`.
+    pub(super) fn part(secret: Option<&SecretName>, authority: &Authority) -> Self {
+        Self {
+            code: "partial_response",
+            status: StatusCode::BAD_GATEWAY,
+            error: "http_protocol_error",
+            sentence: format!("`{}` gave a part of an answer, which could hold half a value", authority.host),
+            hint: secret.map(|name| scan_hint(name, "on", "to let it pass")),
+        }
+    }
+}
+
+fn scan_hint(secret: &SecretName, scan: &str, why: &str) -> String {
+    format!("{why}, write `scan = \"{scan}\"` below [secrets.{secret}] in your own policy file")
 }
 
 /// The host, with its port where that is not 443.

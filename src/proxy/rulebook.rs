@@ -12,7 +12,7 @@ use http::HeaderName;
 use memchr::memmem::Finder;
 
 use super::{ProxyError, Settings};
-use crate::policy::{Authority, Binding, Egress, Host, Rule, TokenEndpoint, Verdict};
+use crate::policy::{Authority, Binding, Egress, Host, Rule, Scan, TokenEndpoint, Verdict};
 use crate::secret::{Placeholder, Secret, SecretId, SecretName, Table};
 use crate::source::Deferred;
 pub(super) use slot::{Field, Place};
@@ -76,6 +76,8 @@ pub(super) struct Site {
     pub(super) terminate: bool,
     /// Whether answers are scanned for values.
     pub(super) redact: bool,
+    /// How strictly: the strictest of the bindings counts.
+    pub(super) scan: Scan,
 }
 
 impl Site {
@@ -87,6 +89,11 @@ impl Site {
     /// Whether its addresses may be private.
     pub(super) fn is_named(&self) -> bool {
         self.verdict == Verdict::Named
+    }
+
+    /// The secret whose binding says how answers are scanned.
+    pub(super) fn scanned_for(&self) -> Option<&SecretName> {
+        self.bound.iter().find(|bound| bound.binding.scan == self.scan).map(|bound| &bound.name)
     }
 }
 
@@ -174,6 +181,7 @@ impl Rulebook {
         Site {
             terminate: !allowed || (seen && reach != Reach::ChildLoopback),
             redact: seen && self.has_secrets && reach != Reach::ChildLoopback,
+            scan: bound.iter().map(|bound| bound.binding.scan).max().unwrap_or_default(),
             authority,
             verdict,
             reach,
@@ -291,6 +299,7 @@ pub(super) mod tests {
             rules: rules.iter().map(|rule| rule.parse().unwrap()).collect(),
             narrowed_rules: Vec::new(),
             plaintext: false,
+            scan: Scan::default(),
             origin: Origin::Flag { flag: "--test".into() },
         };
         let bindings =

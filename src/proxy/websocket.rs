@@ -91,7 +91,7 @@ impl Socket {
         head::strip_response(&mut headers);
         if site.redact && headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
             record.finish(None, Some("extension"));
-            return Err(Refused::encoded(&site.authority, "a WebSocket extension"));
+            return Err(Refused::unscanned(None, &site.authority, "with a WebSocket extension that was not asked for"));
         }
         let mut redaction = site.redact.then(|| shared.redactor.stream());
         if let Some(redaction) = &mut redaction {

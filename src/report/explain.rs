@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{level, listed, origin, plain};
 use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
-use crate::policy::{DefaultEgress, Isolation, Target};
+use crate::policy::{DefaultEgress, Isolation, Scan, Target};
 use crate::supervise::ports::Publish;
 
 /// Every decision of a run, in the order in which they matter: secrets, variables, files, network.
@@ -78,7 +78,12 @@ fn secrets(text: &mut String, plan: &Plan) {
         "brokered: the child holds a placeholder, the broker sends the value",
         brokered.map(|secret| {
             let hosts = listed(&secret.hosts, 8);
-            format!("{} -> {hosts}{}", secret.name, why(secret))
+            let scan = match secret.scan {
+                Scan::Off => "\n      answers that cannot be searched for values pass [scan = \"off\"]",
+                Scan::On => "",
+                Scan::Strict => "\n      requests for a part of an answer are refused [scan = \"strict\"]",
+            };
+            format!("{} -> {hosts}{}{scan}", secret.name, why(secret))
         }),
     );
     let hidden = plan.secrets.iter().filter(|secret| secret.hosts.is_empty());

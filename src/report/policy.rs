@@ -69,6 +69,7 @@ fn described(secret: &SecretPolicy) -> String {
     part("here at most to", secret.narrowed_targets.as_ref().map(|targets| listed(targets, 8)).unwrap_or_default());
     part("here only for", listed(&secret.narrowed_rules, 8));
     part("over", if secret.plaintext { "plaintext, too".into() } else { String::new() });
+    part("scan", secret.scan.map(|scan| scan.as_str().to_owned()).unwrap_or_default());
     parts.join(", ")
 }
 
@@ -93,7 +94,7 @@ mod tests {
     #[test]
     fn every_line_says_where_it_comes_from() {
         let text = "[egress]\ndefault = \"allowlist\"\nallow = [\"a.example\"]\n[secrets.KEY]\nhosts = [\"a.example\"]\n\
-                    rules = [\"GET /x\"]\nsource = { command = [\"/bin/pass\", \"show\"] }\n";
+                    rules = [\"GET /x\"]\nsource = { command = [\"/bin/pass\", \"show\"] }\nscan = \"strict\"\n";
         let file = PolicyText { path: "/c/config.toml".into(), text: text.into() };
         let merged = Layers::begin(Some(&file)).unwrap().end(None, Flags::default()).unwrap();
         let shown = policy(&merged, true);
@@ -101,7 +102,7 @@ mod tests {
             "egress.default     allowlist  # /c/config.toml:2",
             "egress.allow       a.example  # /c/config.toml:3",
             "isolation          sealed  # policies/defaults",
-            "secrets            KEY, from command /bin/pass, to a.example, only for GET /x  # /c/config.toml:4",
+            "secrets            KEY, from command /bin/pass, to a.example, only for GET /x, scan strict  # /c/config.toml:4",
         ] {
             assert!(shown.lines().any(|shown| shown == line), "{line} in\n{shown}");
         }

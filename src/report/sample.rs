@@ -1,7 +1,7 @@
 //! A plan with something of everything, for the tests of this room.
 
 use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
-use crate::policy::{Egress, Inspect, Isolation, OnStray, Origin, ServiceId, Sourced, Target};
+use crate::policy::{Egress, Inspect, Isolation, OnStray, Origin, Scan, ServiceId, Sourced, Target};
 use crate::secret::{Placeholder, SecretName};
 use crate::supervise::ports::Wanted;
 
@@ -14,6 +14,7 @@ pub(super) fn plan() -> Plan {
         placeholder: Placeholder::from_minted(format!("placeholder_of_{text}")),
         service: None,
         hosts: Vec::new(),
+        scan: Scan::default(),
         places: vec![place.into()],
         reason: reason.into(),
         origin,

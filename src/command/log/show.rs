@@ -22,6 +22,7 @@ pub(super) struct End {
     status: Option<u16>,
     duration: Option<u64>,
     redactions: u64,
+    unsearched: Option<Box<str>>,
     error: Option<Box<str>>,
 }
 
@@ -105,7 +106,8 @@ impl End {
     pub(super) fn of(event: &Event) -> Self {
         let redactions = event.redactions.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
         let error = event.error.clone().map(String::into_boxed_str);
-        Self { status: event.status, duration: event.duration_us, redactions, error }
+        let unsearched = event.unsearched.clone().map(String::into_boxed_str);
+        Self { status: event.status, duration: event.duration_us, redactions, unsearched, error }
     }
 }
 
@@ -186,6 +188,7 @@ pub(super) fn line(event: &Event, end: Option<&End>, zone: &TimeZone) -> String 
     match end {
         Some(end) => {
             notes.extend((end.redactions > 0).then(|| format!("{} redacted", end.redactions)));
+            notes.extend(end.unsearched.as_ref().map(|why| format!("not searched: {why}")));
             notes.extend(end.error.as_deref().map(str::to_owned));
         }
         None => notes.push("no end".to_owned()),

@@ -46,6 +46,7 @@ pub(super) const EVERYWHERE: &[&str] = &[
     "secrets.NAME.inject",
     "secrets.NAME.plaintext",
     "secrets.NAME.rules",
+    "secrets.NAME.scan",
     "secrets.NAME.service",
     "secrets.NAME.source",
     "isolation",

@@ -115,6 +115,7 @@ fn fill(known: &mut SecretPolicy, lower: SecretPolicy) {
     }
     known.source = known.source.take().or(lower.source);
     known.cache = known.cache.or(lower.cache);
+    known.scan = known.scan.or(lower.scan);
 }
 
 fn secret(table: SecretTable) -> SecretPolicy {
@@ -132,6 +133,7 @@ fn secret(table: SecretTable) -> SecretPolicy {
         narrowed_targets: None,
         narrowed_rules: Vec::new(),
         plaintext: table.plaintext.is_some_and(|plaintext| plaintext.value),
+        scan: table.scan.map(|scan| scan.value),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::project::ProjectLayer;
 use super::source_table::{Cache, SecretSource, StoreKind};
 use crate::policy::{
-    Attach, Binding, DefaultEgress, Egress, Entry, FileGlob, Origin, Rule, ServiceId, Slot, Target, catalogue,
+    Attach, Binding, DefaultEgress, Egress, Entry, FileGlob, Origin, Rule, Scan, ServiceId, Slot, Target, catalogue,
 };
 use crate::secret::{SecretName, WorkspaceName};
 
@@ -104,6 +104,8 @@ pub struct SecretPolicy {
     pub narrowed_rules: Vec<Rule>,
     /// Whether plaintext http is allowed.
     pub plaintext: bool,
+    /// How answers of its targets are searched for values, where that is said.
+    pub scan: Option<Scan>,
     /// The line that says so.
     pub origin: Origin,
 }
@@ -201,6 +203,7 @@ impl Merged {
             rules: Vec::new(),
             narrowed_rules: Vec::new(),
             plaintext: false,
+            scan: Scan::default(),
             origin: policy.origin.clone(),
         });
         let mut binding = match (own, entry) {
@@ -219,6 +222,7 @@ impl Merged {
         binding.rules.clone_from(&policy.rules);
         binding.narrowed_rules.clone_from(&policy.narrowed_rules);
         binding.plaintext = policy.plaintext;
+        binding.scan = policy.scan.unwrap_or_default();
         binding.origin = policy.origin.clone();
         (!binding.targets.is_empty()).then_some(binding)
     }
@@ -254,6 +258,7 @@ impl SecretPolicy {
             narrowed_targets: None,
             narrowed_rules: Vec::new(),
             plaintext: false,
+            scan: None,
             origin: name.origin,
         }
     }
@@ -279,6 +284,7 @@ fn by_catalogue(secret: &SecretName, entry: Entry<'_>, variable: &dyn Fn(&str) -
         rules: Vec::new(),
         narrowed_rules: Vec::new(),
         plaintext: false,
+        scan: Scan::default(),
         origin: entry.service.origin.clone(),
     }
 }

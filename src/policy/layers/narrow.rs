@@ -138,6 +138,7 @@ impl Narrowing<'_> {
         let entry = catalogue().variable(name.as_str());
         let bound_to = own.and_then(|own| own.service.as_ref()).or(entry.map(|entry| &entry.service.id)).cloned();
         let own_plaintext = own.is_some_and(|own| own.plaintext);
+        let own_scan = own.and_then(|own| own.scan).unwrap_or_default();
         let of_entry = || entry.map(|entry| entry.credential.targets.clone());
         let mut granted = granted(own).or_else(of_entry).unwrap_or_default();
         let only = only(&table);
@@ -162,6 +163,10 @@ impl Narrowing<'_> {
         if let Some(plaintext) = opens_plaintext {
             self.grant(plaintext, format!("send `{name}` over plaintext http"))?;
         }
+        if let Some(scan) = table.scan.as_ref().filter(|scan| scan.value < own_scan) {
+            let less = scan.value.as_str();
+            self.grant(scan, format!("search answers to requests with `{name}` less strictly: `scan = \"{less}\"`"))?;
+        }
         let is_granted = |host: &At<Target>| granted.iter().any(|target| target.both(&host.value).is_some());
         let new: Vec<&At<Target>> = table.hosts.iter().flatten().filter(|host| !is_granted(host)).collect();
         for host in &new {
@@ -176,6 +181,7 @@ impl Narrowing<'_> {
         if let Some(plaintext) = table.plaintext {
             policy.plaintext = plaintext.value;
         }
+        policy.scan = table.scan.map(|scan| scan.value).or(policy.scan);
         let hosts = table.hosts.map(values);
         if is_bound_anew {
             (policy.targets, policy.narrowed_targets) = (hosts, None);

@@ -6,7 +6,7 @@ use super::error::PolicyError;
 use super::file::{EVERYWHERE, choice, targets};
 use super::reader::{At, Item};
 use super::source_table::{Cache, SecretSource, cache, source};
-use crate::policy::{Attach, JsonPointer, Rule, ServiceId, Slot, Target, catalogue};
+use crate::policy::{Attach, JsonPointer, Rule, Scan, ServiceId, Slot, Target, catalogue};
 use crate::secret::SecretName;
 
 /// A table `[secrets.NAME]`.
@@ -18,6 +18,7 @@ pub(super) struct SecretTable {
     pub(super) inject: Option<At<Inject>>,
     pub(super) rules: Vec<At<Rule>>,
     pub(super) plaintext: Option<At<bool>>,
+    pub(super) scan: Option<At<Scan>>,
     pub(super) source: Option<At<SecretSource>>,
     pub(super) cache: Option<At<Cache>>,
 }
@@ -29,7 +30,8 @@ pub(super) struct Inject {
     pub(super) attach: Option<Attach>,
 }
 
-const SECRET: &[&str] = &["cache", "hosts", "inject", "plaintext", "rules", "service", "source"];
+const SECRET: &[&str] = &["cache", "hosts", "inject", "plaintext", "rules", "scan", "service", "source"];
+const SCANS: &[(&str, Scan)] = &[("strict", Scan::Strict), ("on", Scan::On), ("off", Scan::Off)];
 const INJECT: &[&str] = &["attach", "cookie", "form", "format", "header", "json", "query"];
 
 pub(super) fn read_secret(name: At<String>, item: &Item<'_>) -> Result<SecretTable, PolicyError> {
@@ -43,6 +45,7 @@ pub(super) fn read_secret(name: At<String>, item: &Item<'_>) -> Result<SecretTab
         inject: None,
         rules: vec![],
         plaintext: None,
+        scan: None,
         source: None,
         cache: None,
     };
@@ -53,6 +56,7 @@ pub(super) fn read_secret(name: At<String>, item: &Item<'_>) -> Result<SecretTab
             "inject" => secret.inject = Some(inject(&item)?),
             "plaintext" => secret.plaintext = Some(item.boolean()?),
             "rules" => secret.rules = rules(&item)?,
+            "scan" => secret.scan = Some(choice(&item, SCANS)?),
             "service" => secret.service = Some(service(&item)?),
             _ => secret.source = Some(source(&item)?),
         }

@@ -1,7 +1,7 @@
 //! Layers as tables: what a file says, what comes of it, and how each mistake is told.
 
 use super::*;
-use crate::policy::{Binding, DefaultEgress, Target, Verdict, catalogue};
+use crate::policy::{Binding, DefaultEgress, Scan, Target, Verdict, catalogue};
 use crate::secret::SecretName;
 
 fn text(path: &str, text: &str) -> PolicyText {
@@ -196,6 +196,8 @@ fn a_project_file_grants_nothing() {
         ("", "[secrets.MY_KEY]\nhosts = [\"evil.example\"]", "send `MY_KEY` to `evil.example`"),
         ("", "[secrets.OPENAI_API_KEY]\ninject = \"basic\"", "change how `OPENAI_API_KEY` is sent"),
         ("", "[secrets.OPENAI_API_KEY]\nplaintext = true", "over plaintext http"),
+        ("", "[secrets.OPENAI_API_KEY]\nscan = \"off\"", "less strictly"),
+        ("[secrets.OPENAI_API_KEY]\nscan = \"strict\"", "[secrets.OPENAI_API_KEY]\nscan = \"on\"", "less strictly"),
         ("[secrets.K]\nhosts = [\"a.example\"]", "[secrets.K]\nhosts = [\"*.example.com\"]", "send `K` to"),
     ] {
         let error = load(user, project).unwrap_err();
@@ -262,6 +264,7 @@ scrub = ["PLAIN"]
 hosts = ["a.example.com"]
 rules = ["/v1/**"]
 plaintext = false
+scan = "strict"
 [secrets.OPENAI_API_KEY]
 service = "openai"
 hosts = ["api.openai.com"]
@@ -271,7 +274,7 @@ hosts = ["api.openai.com"]
     assert_eq!(merged.on_stray.value, OnStray::Block);
     let key = bind(&merged, "K", &[]).unwrap();
     assert_eq!(targets(&key), ["a.example.com"]);
-    assert!(!key.plaintext);
+    assert!(!key.plaintext && key.scan == Scan::Strict);
     let path = |text| crate::policy::RequestPath::parse(text).unwrap();
     assert!(
         key.allows("GET", &path("/v1/x")) && !key.allows("POST", &path("/v1/x")) && !key.allows("GET", &path("/x"))
@@ -334,9 +337,9 @@ const LINES: [&[&str]; 4] = [
     ],
     &[
         "",
-        "[secrets.K]\nhosts = [\"*.x.example\"]\nplaintext = true",
-        "[secrets.K]\nhosts = [\"a.x.example\"]\nrules = [\"GET /v1/**\"]",
-        "[secrets.K]\nservice = \"stripe\"\nrules = [\"/v1/*\"]",
+        "[secrets.K]\nhosts = [\"*.x.example\"]\nplaintext = true\nscan = \"strict\"",
+        "[secrets.K]\nhosts = [\"a.x.example\"]\nrules = [\"GET /v1/**\"]\nscan = \"on\"",
+        "[secrets.K]\nservice = \"stripe\"\nrules = [\"/v1/*\"]\nscan = \"off\"",
         "[secrets.OPENAI_API_KEY]\nhosts = [\"api.openai.com\"]",
     ],
 ];
@@ -379,6 +382,7 @@ proptest::proptest! {
             let covers = |wide: &Target, target: &Target| wide.both(target).as_ref() == Some(target);
             let covered = |target: &Target| wide.targets.iter().any(|wide| covers(wide, target));
             proptest::prop_assert!(narrow.targets.iter().all(covered) && narrow.plaintext <= wide.plaintext);
+            proptest::prop_assert!(narrow.scan >= wide.scan);
             proptest::prop_assert_eq!(&narrow.slots, &wide.slots);
             for (method, path) in [("GET", "/v1/a"), ("POST", "/v1/a"), ("GET", "/x")] {
                 let path = crate::policy::RequestPath::parse(path).unwrap();

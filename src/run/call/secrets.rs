@@ -9,7 +9,9 @@ use super::CallOrder;
 use super::error::CallError;
 use super::message::placeholder;
 use crate::audit::Fetch;
-use crate::policy::{self, Binding, DefaultEgress, Egress, HostPattern, Merged, Origin, SecretSource, Slot, Target};
+use crate::policy::{
+    self, Binding, DefaultEgress, Egress, HostPattern, Merged, Origin, Scan, SecretSource, Slot, Target,
+};
 use crate::run::offers::stand_in;
 use crate::run::{Sources, held};
 use crate::secret::{Placeholder, Secret, SecretName, Table, WorkspaceName};
@@ -156,6 +158,7 @@ pub(super) fn inside(world: &World, order: &CallOrder) -> Result<Prepared, CallE
             rules: Vec::new(),
             narrowed_rules: Vec::new(),
             plaintext: true,
+            scan: Scan::default(),
             origin: Origin::Flag { flag: "call".into() },
         });
     }

@@ -6,7 +6,9 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
+use hyper::header::{
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RANGE,
+};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::mpsc;
 
@@ -56,6 +58,7 @@ pub(crate) async fn answer(request: Request<Incoming>, site: &Site) -> Response<
         "clock" => clock(argument.parse().unwrap()),
         "upload" => upload(request.into_body(), site).await,
         "compressed" => compressed(request.headers(), argument),
+        "range" => range(request.headers(), argument),
         "trailers" => trailers(),
         "status" => {
             receive(request.into_body(), site).await;
@@ -136,6 +139,26 @@ fn compressed(headers: &HeaderMap, names: &str) -> Response<Fed> {
     let mut response = Response::new(whole(bytes));
     response.headers_mut().insert(CONTENT_ENCODING, names.parse().unwrap());
     response.headers_mut().insert(ETAG, "\"strong\"".parse().unwrap());
+    response
+}
+
+/// Ten digits, or the two in the middle of them where a part is asked for (RFC 9110 §14); in a coding that nobody knows
+/// where one is named, and as one of several parts behind `parts/`.
+fn range(headers: &HeaderMap, argument: &str) -> Response<Fed> {
+    let is_asked = headers.contains_key(RANGE);
+    let mut response = text(StatusCode::OK, if is_asked { "45" } else { "0123456789" });
+    response.headers_mut().insert(ACCEPT_RANGES, "bytes".parse().unwrap());
+    let coding = argument.strip_prefix("parts/").unwrap_or(argument);
+    if is_asked || coding != argument {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        response.headers_mut().insert(CONTENT_RANGE, "bytes 4-5/10".parse().unwrap());
+    }
+    if coding != argument {
+        response.headers_mut().insert(CONTENT_TYPE, "multipart/byteranges; boundary=x".parse().unwrap());
+    }
+    if !coding.is_empty() {
+        response.headers_mut().insert(CONTENT_ENCODING, coding.parse().unwrap());
+    }
     response
 }
 
