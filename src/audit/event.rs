@@ -79,12 +79,32 @@ pub struct Outcome {
     pub request_bytes: u64,
     /// Body bytes sent to the child.
     pub response_bytes: u64,
-    /// How often each secret was redacted, by name.
-    pub redactions: BTreeMap<String, u64>,
+    /// How often each secret was redacted, by its name and by the form that it had: `raw`, `base64`.
+    pub redactions: BTreeMap<String, BTreeMap<String, u64>>,
     /// Why the body was not searched for values, where it was not.
     pub unsearched: Option<String>,
     /// What went wrong, without values: `upstream reset`, `cancelled`.
     pub error: Option<String>,
+}
+
+/// How often one secret was redacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Redactions {
+    /// By the form that it had.
+    ByForm(BTreeMap<String, u64>),
+    /// As records of earlier versions have it.
+    Whole(u64),
+}
+
+impl Redactions {
+    /// In all of its forms.
+    pub fn sum(&self) -> u64 {
+        match self {
+            Self::ByForm(forms) => forms.values().fold(0, |sum, count| sum.saturating_add(*count)),
+            Self::Whole(count) => *count,
+        }
+    }
 }
 
 /// A secret was fetched from its source.
@@ -172,7 +192,7 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_bytes: Option<u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub redactions: BTreeMap<String, u64>,
+    pub redactions: BTreeMap<String, Redactions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsearched: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -238,7 +258,7 @@ impl Outcome {
                 .redactions
                 .into_iter()
                 .take(LONGEST_LIST)
-                .map(|(name, count)| (cut(name), count))
+                .map(|(name, forms)| (cut(name), Redactions::ByForm(forms)))
                 .collect(),
             unsearched: self.unsearched.map(cut),
             error: self.error.map(cut),

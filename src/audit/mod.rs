@@ -26,7 +26,7 @@ mod verify;
 
 pub use digest::{Digest, digest};
 pub use error::AuditError;
-pub use event::{Decision, Event, Fetch, Kind, Outcome, Process, Start, Verdict};
+pub use event::{Decision, Event, Fetch, Kind, Outcome, Process, Redactions, Start, Verdict};
 pub use overview::{Overview, overview};
 pub use path::recorded_path;
 pub use read::{Reader, Record, State, state};

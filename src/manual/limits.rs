@@ -3,8 +3,9 @@
 //! * **Files count as they stand at the start.** A secret file that the host replaces or creates in the project while a
 //!   run goes on is not masked again: the watch that does so is not part of this version. Places under an overlay (the home,
 //!   and for every other top-level directory) are not concerned, since the masks lie above what the host writes.
-//! * **Redaction finds whole values**, as they are and in base64, percent-encoded, hexadecimal and JSON-escaped. A server
-//!   that returns a value reversed, hashed, cut or otherwise transformed is out of reach for good.
+//! * **Redaction finds whole values**, as they are, in base64, in hexadecimal digits of one case, and with any of their
+//!   characters escaped as in JSON, in a URL or a form, or in a page (numbers and the five names of XML). A server that
+//!   returns a value reversed, hashed, cut or otherwise transformed is out of reach for good; so is one that escapes twice.
 //!   Bound hosts are asked for uncompressed responses. One that comes in gzip, deflate, br or zstd (at most three in a row)
 //!   is decoded and goes on uncompressed, with a weak `ETag`; any other coding is refused with 502, and a body that is
 //!   broken, cut or a decompression bomb ends as an error. Base64 that is broken into lines hides a value from the search.
@@ -26,8 +27,7 @@
 //! * **When values are fetched.** What this machine keeps is taken at the start of a run and kept to its end: files and
 //!   variables that hold one must be found before the child starts. What a command or a server gives, and everything with a
 //!   `cache`, is fetched when a request needs it ([`crate::source::Deferred`]): copies of it in files and variables are not
-//!   looked for, and a response that is under way when it is fetched for the first time is not searched for it. Values that
-//!   were fetched stay in memory to the end of the run, because the redactor looks for all of them; after 64 different
+//!   looked for, and a response that is under way is searched for it from then on. Values that were fetched stay in memory to the end of the run, because the redactor looks for all of them; after 64 different
 //!   values of one secret its requests are refused. `explain` fetches nothing, so that it does not show which files hold a
 //!   stored value.
 //! * **The encrypted file without a passphrase** protects against other users and against copies that lack its identity, not

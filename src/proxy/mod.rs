@@ -60,7 +60,7 @@ pub use client::{BrokenOff, Client, Content, Message, Refusal, Reply};
 pub use error::ProxyError;
 pub use judge::{AddressRefusal, Kind as AddressKind, judge};
 pub use notice::Notice;
-pub use redact::{Redactor, Stream as RedactionStream};
+pub use redact::{FormKind, Redactor, Stream as RedactionStream};
 pub use settings::{Listeners, LoopbackSockets, Settings};
 pub use token::{Presented, Token, is_run_proxy};
 pub use totals::Totals;

@@ -79,10 +79,10 @@ impl Record {
     /// Writes the end; a second time does nothing.
     pub(super) fn finish(&mut self, redaction: Option<&RedactionStream>, error: Option<&str>) {
         let Some(ticket) = self.ticket.take() else { return };
-        let mut redactions = BTreeMap::new();
-        for (id, count) in redaction.into_iter().flat_map(RedactionStream::counts) {
+        let mut redactions: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        for (id, form, count) in redaction.into_iter().flat_map(RedactionStream::counts) {
             if let Some(held) = self.shared.secrets.get(id) {
-                redactions.insert(held.name.to_string(), count);
+                redactions.entry(held.name.to_string()).or_default().insert(form.as_str().to_owned(), count);
             }
         }
         let outcome = Outcome {

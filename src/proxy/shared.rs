@@ -47,10 +47,7 @@ impl Shared {
         explicit: Vec<SocketAddr>,
     ) -> Result<Self, ProxyError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let redaction_changes_length = settings
-            .secrets
-            .iter()
-            .any(|(_, held)| held.value().is_none_or(|value| value.len() != held.placeholder.as_str().len()));
+        let redaction_changes_length = settings.secrets.iter().any(|(_, held)| Redactor::may_change_length(held));
         let redactor = Redactor::new(&settings.secrets);
         let programs = Programs::new(settings.loopback.clone());
         Ok(Self {

@@ -2,9 +2,7 @@
 //!
 //! **Invariants.** A value is fetched only for a request that may use it and has its placeholder, or that is given it by
 //! default. Every fetch is in the log. Before a value is sent anywhere, the redactor looks for it.
-//!
-//! **Trade-off.** A response that is under way when a value is fetched for the first time is not searched for it: until
-//! then nothing had it from us.
+//! In responses that are under way, too.
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 //! **Trade-off.** The log is read twice: how requests ended is kept in a few bytes each, so that they can be shown in
 //! the order in which they were made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::filter::Filter;
 use super::list::state;
 use super::{LogError, local_time, path_of};
-use crate::audit::{AuditError, Event, Kind, Reader, Record, RunId, Verdict, overview};
+use crate::audit::{AuditError, Event, Kind, Reader, Record, Redactions, RunId, Verdict, overview};
 use crate::exit::Exit;
 use crate::report::plain;
 
@@ -21,7 +21,8 @@ use crate::report::plain;
 pub(super) struct End {
     status: Option<u16>,
     duration: Option<u64>,
-    redactions: u64,
+    /// How often each secret was redacted, and in which forms.
+    redactions: Option<Box<str>>,
     unsearched: Option<Box<str>>,
     error: Option<Box<str>>,
 }
@@ -104,7 +105,7 @@ fn ends(path: &Path) -> Result<HashMap<u64, End>, LogError> {
 
 impl End {
     pub(super) fn of(event: &Event) -> Self {
-        let redactions = event.redactions.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        let redactions = (!event.redactions.is_empty()).then(|| redacted(&event.redactions).into());
         let error = event.error.clone().map(String::into_boxed_str);
         let unsearched = event.unsearched.clone().map(String::into_boxed_str);
         Self { status: event.status, duration: event.duration_us, redactions, unsearched, error }
@@ -187,7 +188,7 @@ pub(super) fn line(event: &Event, end: Option<&End>, zone: &TimeZone) -> String 
     notes.extend(event.rule.as_ref().map(|rule| format!("by {rule}")));
     match end {
         Some(end) => {
-            notes.extend((end.redactions > 0).then(|| format!("{} redacted", end.redactions)));
+            notes.extend(end.redactions.as_deref().map(str::to_owned));
             notes.extend(end.unsearched.as_ref().map(|why| format!("not searched: {why}")));
             notes.extend(end.error.as_deref().map(str::to_owned));
         }
@@ -197,6 +198,19 @@ pub(super) fn line(event: &Event, end: Option<&End>, zone: &TimeZone) -> String 
         let _ = write!(line, "  ({})", plain(&notes.join(", ")));
     }
     line
+}
+
+/// `3 redacted: KEY (raw 2, base64 1)`.
+fn redacted(redactions: &BTreeMap<String, Redactions>) -> String {
+    let sum = redactions.values().map(Redactions::sum).fold(0, u64::saturating_add);
+    let each = redactions.iter().map(|(name, redactions)| match redactions {
+        Redactions::Whole(_) => name.clone(),
+        Redactions::ByForm(forms) => {
+            let forms: Vec<String> = forms.iter().map(|(form, count)| format!("{form} {count}")).collect();
+            format!("{name} ({})", forms.join(", "))
+        }
+    });
+    format!("{sum} redacted: {}", each.collect::<Vec<_>>().join(", "))
 }
 
 fn fetch_line(event: &Event, zone: &TimeZone) -> String {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::filter::{Filter, Pairs};
 use super::show::{duration, walk};
 use super::{LogError, json_line, path_of};
-use crate::audit::{Event, RunId, Verdict};
+use crate::audit::{Event, Redactions, RunId, Verdict};
 use crate::exit::Exit;
 use crate::report::plain;
 
@@ -55,7 +55,8 @@ impl Sums {
         if let Some(end) = end {
             self.sent = self.sent.saturating_add(end.request_bytes.unwrap_or_default());
             self.received = self.received.saturating_add(end.response_bytes.unwrap_or_default());
-            self.redactions = end.redactions.values().fold(self.redactions, |sum, count| sum.saturating_add(*count));
+            let redactions = end.redactions.values().map(Redactions::sum);
+            self.redactions = redactions.fold(self.redactions, u64::saturating_add);
         }
         if decision.time > self.last {
             self.last.clone_from(&decision.time);

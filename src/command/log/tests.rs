@@ -34,7 +34,7 @@ fn complete(runs: &Path, time: &str) -> RunId {
     let ticket = sink.decision(decision.clone()).unwrap();
     let outcome = Outcome {
         status: Some(200),
-        redactions: [("KEY".to_owned(), 2)].into(),
+        redactions: [("KEY".to_owned(), [("base64".to_owned(), 1), ("raw".to_owned(), 1)].into())].into(),
         first_byte: Some(Duration::from_millis(3)),
         ..Outcome::default()
     };
@@ -113,7 +113,8 @@ fn shows_requests_with_their_ends() {
     assert!(started.starts_with("started  ") && !started.contains('%'), "{started}");
     let lines: Vec<&str> = text.lines().rev().take(2).collect();
     let (refused, injected) = (lines[0], lines[1]);
-    for part in ["injected", " 200 ", "POST https://api.example/v1/messages  (KEY in header x-api-key, 2 redacted)"] {
+    let redacted = "POST https://api.example/v1/messages  (KEY in header x-api-key, 2 redacted: KEY (base64 1, raw 1))";
+    for part in ["injected", " 200 ", redacted] {
         assert!(injected.contains(part), "{injected}");
     }
     for part in ["refused", "https://evil\\u{202e}.example:8443/v1", "(cancelled)"] {

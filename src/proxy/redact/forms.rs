@@ -1,9 +1,46 @@
-//! In which forms a value may come back: as it is, escaped, in hexadecimal, and inside a text in base64.
+//! In which forms a value may come back.
+//!
+//! Some are sequences of bytes that can be listed: the value as it is, its hexadecimal digits, its looks inside a text in
+//! base64. The others, where any of its characters may be escaped, are far too many for that and are read by a
+//! [`View`](super::view::View).
 
 use std::sync::Arc;
 
-use super::{encoded, escaped};
+use zeroize::Zeroizing;
+
+use super::encoded;
 use crate::secret::{Held, Placeholder, Secret, SecretId, SecretName, is_distinctive};
+
+/// A way of writing a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FormKind {
+    /// As it is.
+    Raw,
+    /// Inside a text in base64, in either alphabet.
+    Base64,
+    /// Hexadecimal digits.
+    Hex,
+    /// In a JSON string, some of its characters escaped.
+    Json,
+    /// In a URL or a form, some of its bytes escaped.
+    Percent,
+    /// In a page, some of its characters as entities.
+    Html,
+}
+
+impl FormKind {
+    /// How the log spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Base64 => "base64",
+            Self::Hex => "hex",
+            Self::Json => "json",
+            Self::Percent => "percent",
+            Self::Html => "html",
+        }
+    }
+}
 
 /// One sequence of bytes to look for and what takes its place.
 pub(super) struct Form {
@@ -11,6 +48,7 @@ pub(super) struct Form {
     pub(super) secret: SecretId,
     /// What that secret is called.
     pub(super) name: SecretName,
+    pub(super) kind: FormKind,
     /// Holds the bytes to look for.
     pub(super) value: Arc<Secret>,
     /// What the child sees instead, in the same encoding.
@@ -28,6 +66,7 @@ impl Form {
         Self {
             secret: self.secret,
             name: self.name.clone(),
+            kind: self.kind,
             value: Arc::new(Secret::new(self.bytes().to_ascii_lowercase())),
             replacement: self.replacement.clone(),
         }
@@ -48,18 +87,48 @@ impl Sought {
         let (name, placeholder) = (held.name.clone(), held.placeholder.clone());
         is_distinctive(value.expose()).then(|| Self { secret, value: Arc::clone(value), name, placeholder })
     }
+
+    /// The value as it is.
+    pub(super) fn raw(&self) -> Form {
+        self.form(FormKind::Raw, Arc::clone(&self.value), self.placeholder.as_str().into())
+    }
+
+    /// All of its forms that can be listed.
+    pub(super) fn listed(&self) -> Vec<Form> {
+        let placeholder = self.placeholder.as_str().as_bytes();
+        let mut forms = vec![self.raw()];
+        for upper in [false, true] {
+            let look = Secret::new(hexadecimal(self.value.expose(), upper).to_vec());
+            forms.push(self.form(FormKind::Hex, Arc::new(look), hexadecimal(placeholder, upper).to_vec()));
+        }
+        for (look, replacement) in encoded::in_base64(&self.value, placeholder) {
+            forms.push(self.form(FormKind::Base64, Arc::new(look), replacement));
+        }
+        forms
+    }
+
+    fn form(&self, kind: FormKind, value: Arc<Secret>, replacement: Vec<u8>) -> Form {
+        Form { secret: self.secret, name: self.name.clone(), kind, value, replacement }
+    }
 }
 
-/// All forms of a value.
-pub(super) fn of(sought: &Sought) -> Vec<Form> {
-    let Sought { secret, value, name, placeholder } = sought;
-    let placeholder = placeholder.as_str().as_bytes();
-    let mut forms = Vec::new();
-    let mut add = |value, replacement| forms.push(Form { secret: *secret, name: name.clone(), value, replacement });
-    add(Arc::clone(value), placeholder.to_vec());
-    let encoded = encoded::in_base64(value, placeholder);
-    for (value, replacement) in escaped::looks(value, placeholder).into_iter().chain(encoded) {
-        add(Arc::new(value), replacement);
+/// Whether what takes the place of a form of `value` may have another length than the form.
+pub(super) fn may_change_length(value: &[u8], placeholder: &[u8]) -> bool {
+    // What has a short escape of its own in some writer's hands; a character of the placeholder has none.
+    let has_short_escape = |byte: &u8| !(b' '..0x7f).contains(byte) || b"\"\\/'&<>".contains(byte);
+    value.len() != placeholder.len() || value.iter().any(has_short_escape)
+}
+
+fn hexadecimal(bytes: &[u8], upper: bool) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * bytes.len()));
+    for byte in bytes {
+        text.extend(digits(*byte, upper));
     }
-    forms
+    text
+}
+
+/// The two hexadecimal digits of a byte.
+pub(super) fn digits(byte: u8, upper: bool) -> [u8; 2] {
+    let digits = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]
 }

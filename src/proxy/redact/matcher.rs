@@ -8,17 +8,18 @@
 //! **Invariants.** Matches are leftmost, and the longest of those that begin at one place. Work is bounded by the
 //! length of the text times a constant that depends on the values alone.
 
-use std::ops::Range;
-
 use zeroize::Zeroizing;
 
 use super::forms::Form;
+use super::step::{Hit, Step};
 
 /// How many bytes are sampled together.
 const GRAM: usize = 4;
 
-/// The filter has 2^16 bits, 8 KiB: one for each value of a 16-bit part of a gram's hash.
-const FILTER_WORDS: usize = 1 << (16 - 6);
+/// The filter has sixteen bits for each gram, but at least 2^16 (8 KiB) and at most 2^19, which fits the second cache.
+const BITS_A_GRAM: usize = 16;
+const LEAST_BITS: usize = 1 << 16;
+const MOST_BITS: usize = 1 << 19;
 
 /// All forms of a run, prepared for searching.
 #[derive(Default)]
@@ -28,6 +29,8 @@ pub(super) struct Matcher {
     /// L.
     shortest: usize,
     filter: Zeroizing<Vec<u64>>,
+    /// Which bits of a hash are a place in the filter.
+    mask: usize,
     /// Where each gram stands in the first L bytes of a form; sorted.
     places: Zeroizing<Vec<Place>>,
     begins: Zeroizing<Vec<bool>>,
@@ -36,45 +39,30 @@ pub(super) struct Matcher {
 /// A gram, and the form and offset where it stands.
 type Place = (u32, usize, usize);
 
-/// What comes first in a text.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A whole form.
-    Found {
-        /// Where it begins.
-        start: usize,
-        /// Where it ends.
-        end: usize,
-        /// Its index.
-        form: usize,
-    },
-    /// From here to the end of the text, the bytes are the beginning of a form.
-    Live(usize),
-    /// Nothing.
-    Clear,
-}
-
 impl Matcher {
     /// Prepares `forms`; each has at least [`GRAM`] bytes, or it is left out.
     pub(super) fn new(mut forms: Vec<Form>) -> Self {
         forms.retain(|form| form.bytes().len() >= GRAM);
         forms.sort_by(|one, other| one.bytes().cmp(other.bytes()));
         let Some(shortest) = forms.iter().map(|form| form.bytes().len()).min() else { return Self::default() };
-        let mut filter = Zeroizing::new(vec![0; FILTER_WORDS]);
+        let grams = forms.len() * (shortest - GRAM + 1);
+        let bits = (grams * BITS_A_GRAM).next_power_of_two().clamp(LEAST_BITS, MOST_BITS);
+        let mask = bits - 1;
+        let mut filter = Zeroizing::new(vec![0; bits >> 6]);
         let mut places = Zeroizing::new(Vec::new());
         let mut begins = Zeroizing::new(vec![false; 256]);
         for (index, form) in forms.iter().enumerate() {
             begins[usize::from(form.bytes()[0])] = true;
             for offset in 0..=shortest - GRAM {
                 let gram = gram_at(form.bytes(), offset);
-                for bit in filter_bits(gram) {
+                for bit in filter_bits(gram, mask) {
                     filter[bit >> 6] |= 1 << (bit & 63);
                 }
                 places.push((gram, index, offset));
             }
         }
         places.sort_unstable();
-        Self { forms, shortest, filter, places, begins }
+        Self { forms, shortest, filter, mask, places, begins }
     }
 
     /// Whether there is nothing to find.
@@ -87,21 +75,8 @@ impl Matcher {
         self.is_empty() || length < self.shortest
     }
 
-    /// The first form in `text` at `from` or behind it, with where it stands. Nothing follows `text`.
-    pub(super) fn first(&self, text: &[u8], from: usize) -> Option<(Range<usize>, &Form)> {
-        match self.next(text, from, true) {
-            Step::Found { start, end, form } => Some((start..end, self.form(form))),
-            Step::Live(_) | Step::Clear => None,
-        }
-    }
-
-    /// The form that a [`Step::Found`] means.
-    pub(super) fn form(&self, index: usize) -> &Form {
-        &self.forms[index]
-    }
-
     /// What comes first in `text` at `from` or behind it. `is_end`: nothing follows `text`, so nothing is live.
-    pub(super) fn next(&self, text: &[u8], from: usize, is_end: bool) -> Step {
+    pub(super) fn next(&self, text: &[u8], from: usize, is_end: bool) -> Step<'_> {
         if self.is_empty() {
             return Step::Clear;
         }
@@ -121,11 +96,11 @@ impl Matcher {
     }
 
     fn may_hold(&self, gram: u32) -> bool {
-        filter_bits(gram).into_iter().all(|bit| self.filter[bit >> 6] & 1 << (bit & 63) != 0)
+        filter_bits(gram, self.mask).into_iter().all(|bit| self.filter[bit >> 6] & 1 << (bit & 63) != 0)
     }
 
     /// Of the forms that have `gram` where it stands in `text`, the one that begins first, and of those the longest.
-    fn first_around(&self, text: &[u8], from: usize, sample: usize, gram: u32, is_end: bool) -> Step {
+    fn first_around(&self, text: &[u8], from: usize, sample: usize, gram: u32, is_end: bool) -> Step<'_> {
         let mut first = Step::Clear;
         let begin = self.places.partition_point(|place| place.0 < gram);
         for (_, form, offset) in self.places[begin..].iter().take_while(|place| place.0 == gram) {
@@ -133,7 +108,8 @@ impl Matcher {
             let value = self.forms[*form].bytes();
             let rest = &text[start..];
             let step = if rest.starts_with(value) {
-                Step::Found { start, end: start + value.len(), form: *form }
+                let form = &self.forms[*form];
+                Step::Found(Hit { start, end: start + value.len(), kind: form.kind, form })
             } else if !is_end && value.starts_with(rest) {
                 Step::Live(start)
             } else {
@@ -147,7 +123,7 @@ impl Matcher {
     }
 
     /// The first place in the last bytes of `text`, too few for a sample, that begins a form.
-    fn live_in_the_last(&self, text: &[u8], from: usize) -> Step {
+    fn live_in_the_last(&self, text: &[u8], from: usize) -> Step<'_> {
         let tail = from.max(text.len().saturating_sub(self.shortest - 1));
         let begins_a_form = |start: &usize| {
             let rest = &text[*start..];
@@ -161,21 +137,6 @@ impl Matcher {
     }
 }
 
-impl Step {
-    /// The order of preference: the leftmost; at one place what may become longer, then the longest.
-    fn comes_before(&self, other: &Self) -> bool {
-        self.rank() < other.rank()
-    }
-
-    fn rank(&self) -> (usize, usize) {
-        match self {
-            Self::Live(start) => (*start, 0),
-            Self::Found { start, end, .. } => (*start, usize::MAX - end),
-            Self::Clear => (usize::MAX, usize::MAX),
-        }
-    }
-}
-
 #[inline]
 fn gram_at(text: &[u8], place: usize) -> u32 {
     let mut gram = [0; GRAM];
@@ -185,8 +146,7 @@ fn gram_at(text: &[u8], place: usize) -> u32 {
 
 /// Two places in the filter, from two parts of one multiplicative hash (Fibonacci hashing).
 #[inline]
-fn filter_bits(gram: u32) -> [usize; 2] {
+fn filter_bits(gram: u32, mask: usize) -> [usize; 2] {
     let hash = u64::from(gram).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let [first, second, third, fourth, ..] = hash.to_be_bytes();
-    [u16::from_be_bytes([first, second]).into(), u16::from_be_bytes([third, fourth]).into()]
+    [44, 24].map(|shift| usize::try_from(hash >> shift & 0xf_ffff).unwrap_or_default() & mask)
 }

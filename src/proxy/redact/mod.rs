@@ -1,31 +1,38 @@
 //! Redaction: a value on its way to the child becomes its placeholder (S1).
 //!
 //! A [`Redactor`] is built once a run and learns the values that are fetched while it goes on; each response takes a
-//! [`Stream`] from it for its head, body and trailers. What was learnt is looked for to the end of the run, also when
-//! another value has taken its place.
+//! [`Stream`] from it for its head, body and trailers. What was learnt is looked for from that moment, in responses that
+//! are under way too, and to the end of the run, also when another value has taken its place.
 //!
-//! A value is looked for as it is, escaped for JSON or a URL, in hexadecimal, and inside base64. Where the letters' case may have been changed on the way (a field's
-//! name is lower case in HTTP/2) it is ignored.
+//! A value is looked for as it is, in hexadecimal, inside base64, and with any of its characters escaped for JSON, a URL or
+//! a page. Where the letters' case may have been changed on the way (a field's name is lower case in HTTP/2) it is ignored.
 //!
 //! **Invariants.** The longest secret at the leftmost place is replaced, then the search goes on behind it, whatever the
 //! chunks were. Only bytes that may still become a value are held back. A value itself is searched for where it lies;
 //! its encoded and folded forms are secrets too and wiped like it.
 
 mod encoded;
-mod escaped;
+mod escape;
 mod forms;
 mod matcher;
+mod search;
+mod step;
 mod stream;
+mod trie;
+mod view;
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
 use crate::secret::{Held, Secret, SecretId, SecretName, Table};
-use forms::{Form, Sought};
-use matcher::Matcher;
+use forms::Sought;
+use search::{Rests, Set};
+use step::Hit;
 
+pub use forms::FormKind;
 pub use stream::Stream;
 
 /// The most values of one secret: beyond them it is no credential that changes at times but one that is made anew for
@@ -40,6 +47,8 @@ pub struct Redactor {
 
 struct Known {
     matchers: RwLock<Arc<Matchers>>,
+    /// How often `matchers` was replaced.
+    version: AtomicU64,
     /// What `matchers` was made from.
     values: Mutex<Vec<Sought>>,
 }
@@ -50,8 +59,8 @@ pub(super) struct TooMany;
 
 /// The forms as they are, and for texts in lower case.
 struct Matchers {
-    exact: Matcher,
-    folded: Matcher,
+    exact: Set,
+    folded: Set,
 }
 
 impl Redactor {
@@ -59,21 +68,31 @@ impl Redactor {
     pub fn new(secrets: &Table) -> Self {
         let sought = secrets.iter().filter_map(|(id, held)| Sought::new(id, held, held.value()?));
         let values: Vec<Sought> = sought.collect();
-        let matchers = Matchers::of(values.iter().flat_map(forms::of).collect());
-        Self { known: Arc::new(Known { matchers: RwLock::new(Arc::new(matchers)), values: Mutex::new(values) }) }
+        Self::knowing(Matchers::of(&values), values)
     }
 
     #[cfg(test)]
-    fn of(forms: Vec<Form>) -> Self {
-        let matchers = RwLock::new(Arc::new(Matchers::of(forms)));
-        Self { known: Arc::new(Known { matchers, values: Mutex::default() }) }
+    fn of(forms: Vec<forms::Form>) -> Self {
+        let folded = Set::of(forms.iter().map(forms::Form::folded).collect());
+        Self::knowing(Matchers { exact: Set::of(forms), folded }, Vec::new())
+    }
+
+    fn knowing(matchers: Matchers, values: Vec<Sought>) -> Self {
+        let matchers = RwLock::new(Arc::new(matchers));
+        Self { known: Arc::new(Known { matchers, version: AtomicU64::default(), values: Mutex::new(values) }) }
+    }
+
+    /// Whether what takes the place of the value may be longer or shorter than it, in any of its forms.
+    pub(super) fn may_change_length(held: &Held) -> bool {
+        let placeholder = held.placeholder.as_str().as_bytes();
+        held.value().is_none_or(|value| forms::may_change_length(value.expose(), placeholder))
     }
 
     fn matchers(&self) -> Arc<Matchers> {
-        Arc::clone(&self.known.matchers.read().unwrap_or_else(PoisonError::into_inner))
+        self.known.matchers()
     }
 
-    /// Looks for `value` of the secret `held` from now on, too: in every response that begins after this.
+    /// Looks for `value` of the secret `held` from now on, too, in responses that are under way as well.
     pub(super) fn learn(&self, id: SecretId, held: &Held, value: &Arc<Secret>) -> Result<(), TooMany> {
         let Some(new) = Sought::new(id, held, value) else { return Ok(()) };
         let mut values = self.known.values.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,8 +104,9 @@ impl Redactor {
             return Err(TooMany);
         }
         values.push(new);
-        let matchers = Matchers::of(values.iter().flat_map(forms::of).collect());
-        *self.known.matchers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(matchers);
+        let matchers = Arc::new(Matchers::of(&values));
+        *self.known.matchers.write().unwrap_or_else(PoisonError::into_inner) = matchers;
+        self.known.version.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -107,13 +127,13 @@ impl Redactor {
             return None;
         }
         let folded = Zeroizing::new(text.to_ascii_lowercase());
-        matchers.folded.first(&folded, 0).map(|(_, form)| form.name.clone())
+        matchers.folded.search(&folded, Rests::default(), true).hit(0).map(|hit| hit.form.name.clone())
     }
 
     /// `text` for people and the log: each value in it, whatever the case of its letters, becomes `{NAME}`.
     pub fn named<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let matchers = self.matchers();
-        let replaced = matchers.replaced(text.as_bytes(), |form| format!("{{{}}}", form.name).into_bytes().into());
+        let replaced = matchers.replaced(text.as_bytes(), |hit| format!("{{{}}}", hit.form.name).into_bytes().into());
         match replaced {
             None => Cow::Borrowed(text),
             Some(replaced) => Cow::Owned(String::from_utf8_lossy(&replaced).into_owned()),
@@ -122,28 +142,34 @@ impl Redactor {
 
     /// For one response: counts what it replaces.
     pub fn stream(&self) -> Stream {
-        Stream::new(self.matchers())
+        Stream::new(&self.known)
+    }
+}
+
+impl Known {
+    fn matchers(&self) -> Arc<Matchers> {
+        Arc::clone(&self.matchers.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Matchers {
-    fn of(forms: Vec<Form>) -> Self {
-        let folded = Matcher::new(forms.iter().map(Form::folded).collect());
-        Self { exact: Matcher::new(forms), folded }
+    fn of(values: &[Sought]) -> Self {
+        Self { exact: Set::new(values, false), folded: Set::new(values, true) }
     }
 
     /// The whole of `text` with each value, whatever the case of its letters, replaced; `None` when it holds none.
-    fn replaced<'a>(&'a self, text: &[u8], mut replacement: impl FnMut(&'a Form) -> Cow<'a, [u8]>) -> Option<Vec<u8>> {
+    fn replaced<'a>(&'a self, text: &[u8], mut replacement: impl FnMut(&Hit<'a>) -> Cow<'a, [u8]>) -> Option<Vec<u8>> {
         if self.folded.needs_more_than(text.len()) {
             return None;
         }
         let folded = Zeroizing::new(text.to_ascii_lowercase());
+        let mut search = self.folded.search(&folded, Rests::default(), true);
         let mut replaced = Vec::new();
         let mut from = 0;
-        while let Some((place, form)) = self.folded.first(&folded, from) {
-            replaced.extend_from_slice(&text[from..place.start]);
-            replaced.extend_from_slice(&replacement(form));
-            from = place.end;
+        while let Some(hit) = search.hit(from) {
+            replaced.extend_from_slice(&text[from..hit.start]);
+            replaced.extend_from_slice(&replacement(&hit));
+            from = hit.end;
         }
         (from > 0).then(|| {
             replaced.extend_from_slice(&text[from..]);

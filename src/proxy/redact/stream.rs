@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::Matchers;
-use super::matcher::Step;
+use super::forms::FormKind;
+use super::search::Rests;
+use super::step::Step;
+use super::{Known, Matchers};
 use crate::secret::SecretId;
 
 /// How many of the bytes held back [`Stream::release`] gives.
@@ -17,25 +20,49 @@ const RELEASED: usize = 4;
 /// The body goes through [`Stream::push`] and [`Stream::finish`] in order. Bytes that hold no value pass as the very
 /// same [`Bytes`]; what is held back between two pushes is a slice of the chunk that it came in.
 pub struct Stream {
+    known: Arc<Known>,
     matchers: Arc<Matchers>,
+    /// Of `matchers`.
+    version: u64,
     held: Bytes,
+    /// Of the held bytes.
+    rests: Rests,
     /// How many of the held bytes were given already.
     given: usize,
-    counts: BTreeMap<SecretId, u64>,
+    counts: BTreeMap<(SecretId, FormKind), u64>,
 }
 
 impl Stream {
-    pub(super) fn new(matchers: Arc<Matchers>) -> Self {
-        Self { matchers, held: Bytes::new(), given: 0, counts: BTreeMap::new() }
+    pub(super) fn new(known: &Arc<Known>) -> Self {
+        let version = known.version.load(Ordering::Acquire);
+        let (known, matchers) = (Arc::clone(known), known.matchers());
+        Self {
+            known,
+            matchers,
+            version,
+            held: Bytes::new(),
+            rests: Rests::default(),
+            given: 0,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in what the run has learnt meanwhile.
+    fn renew(&mut self) {
+        let version = self.known.version.load(Ordering::Acquire);
+        if version != self.version {
+            (self.matchers, self.version) = (self.known.matchers(), version);
+        }
     }
 
     /// A field value with every secret replaced, whatever the case of its letters; `None` when it holds none. Apart from
     /// the body's bytes.
     pub fn headers(&mut self, value: &[u8]) -> Option<Vec<u8>> {
+        self.renew();
         let counts = &mut self.counts;
-        self.matchers.replaced(value, |form| {
-            *counts.entry(form.secret).or_default() += 1;
-            form.replacement.as_slice().into()
+        self.matchers.replaced(value, |hit| {
+            *counts.entry((hit.form.secret, hit.kind)).or_default() += 1;
+            hit.replacement(value)
         })
     }
 
@@ -71,9 +98,9 @@ impl Stream {
         self.held.len()
     }
 
-    /// How often each secret was replaced so far.
-    pub fn counts(&self) -> impl Iterator<Item = (SecretId, u64)> {
-        self.counts.iter().map(|(secret, count)| (*secret, *count))
+    /// How often each secret was replaced so far, by the form that it had.
+    pub fn counts(&self) -> impl Iterator<Item = (SecretId, FormKind, u64)> {
+        self.counts.iter().map(|((secret, kind), count)| (*secret, *kind, *count))
     }
 
     fn pass_with_held(&mut self, chunk: &[u8], is_end: bool) -> Bytes {
@@ -105,17 +132,21 @@ impl Stream {
     /// Writes `text` with its values replaced to `replaced`, up to the last value and without the first `given` bytes;
     /// gives where that value ends (0: there was none), and up to where the rest is clear to go on.
     fn replace(&mut self, text: &[u8], given: usize, is_end: bool, replaced: &mut BytesMut) -> (usize, usize) {
+        self.renew();
+        let mut search = self.matchers.exact.search(text, std::mem::take(&mut self.rests), is_end);
         let mut passed = 0;
         loop {
-            match self.matchers.exact.next(text, passed, is_end) {
+            match search.next(passed) {
                 Step::Clear => return (passed, text.len()),
-                Step::Live(start) => return (passed, start),
-                Step::Found { start, end, form } => {
-                    let form = self.matchers.exact.form(form);
-                    replaced.extend_from_slice(&text[passed.max(given)..start.max(given)]);
-                    replaced.extend_from_slice(&form.replacement);
-                    *self.counts.entry(form.secret).or_default() += 1;
-                    passed = end;
+                Step::Live(start) => {
+                    self.rests = search.rests(passed, start);
+                    return (passed, start);
+                }
+                Step::Found(hit) => {
+                    replaced.extend_from_slice(&text[passed.max(given)..hit.start.max(given)]);
+                    replaced.extend_from_slice(&hit.replacement(text));
+                    *self.counts.entry((hit.form.secret, hit.kind)).or_default() += 1;
+                    passed = hit.end;
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
+use base64::Engine as _;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -58,6 +59,7 @@ pub(crate) async fn answer(request: Request<Incoming>, site: &Site) -> Response<
         "clock" => clock(argument.parse().unwrap()),
         "upload" => upload(request.into_body(), site).await,
         "compressed" => compressed(request.headers(), argument),
+        "written" => text(StatusCode::OK, &written(request.headers())),
         "range" => range(request.headers(), argument),
         "trailers" => trailers(),
         "status" => {
@@ -140,6 +142,29 @@ fn compressed(headers: &HeaderMap, names: &str) -> Response<Fed> {
     response.headers_mut().insert(CONTENT_ENCODING, names.parse().unwrap());
     response.headers_mut().insert(ETAG, "\"strong\"".parse().unwrap());
     response
+}
+
+/// The credential as each writer has it, one a line.
+fn written(headers: &HeaderMap) -> String {
+    let header = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let key = header.trim_start_matches("Bearer ");
+    let each = |write: &dyn Fn(u8) -> String| key.bytes().map(write).collect::<String>();
+    let padded = |before: &str| base64::engine::general_purpose::STANDARD.encode(format!("{before}{key}"));
+    [
+        key.to_owned(),
+        each(&|byte| format!("\\u{byte:04x}")),
+        each(&|byte| if byte % 2 == 0 { format!("\\u{byte:04X}") } else { char::from(byte).into() }),
+        each(&|byte| format!("%{byte:02X}")),
+        each(&|byte| if byte % 3 == 0 { format!("%{byte:02x}") } else { char::from(byte).into() }),
+        each(&|byte| format!("&#{byte};")),
+        each(&|byte| format!("{byte:02x}")),
+        each(&|byte| format!("{byte:02X}")),
+        padded(""),
+        padded("x"),
+        padded("xy"),
+    ]
+    .map(|line| line + "\n")
+    .concat()
 }
 
 /// Ten digits, or the two in the middle of them where a part is asked for (RFC 9110 §14); in a coding that nobody knows

@@ -5,7 +5,7 @@ use std::io::Write as _;
 /// `bytes` in the codings that `names` lists, in their order; a coding that nobody knows leaves them as they are.
 pub(crate) fn coded(names: &str, bytes: Vec<u8>) -> Vec<u8> {
     names.split(',').fold(bytes, |bytes, name| match name.trim() {
-        "gzip" => {
+        "gzip" | "x-gzip" => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
             encoder.write_all(&bytes).unwrap();
             encoder.finish().unwrap()

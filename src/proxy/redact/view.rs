@@ -1,0 +1,239 @@
+//! Finds values of which any characters are escaped.
+//!
+//! Only what lies around an escape is read: an occurrence without one is found as the value itself. Of an occurrence, the
+//! characters before its first escape stand in the text as they are, so that escape and the two bytes before it tell
+//! whether any value can be there; a filter answers that for most of them. Where it says yes, the text is read from as far
+//! before the escape as a value is long, and on for as long as an escape is part of what may become a value.
+//!
+//! **Invariants.** Matches are leftmost, and the longest of those that begin at one place. Each byte is read at most twice,
+//! whatever the text is. An escape that the text ends within is held back, so that the next search begins before it.
+
+use zeroize::Zeroizing;
+
+use super::escape::{Escape, Meant, Unit};
+use super::forms::Form;
+use super::step::{Hit, Step};
+use super::trie::Trie;
+
+/// The filter has 2^16 bits.
+const FILTER_WORDS: usize = 1 << (16 - 6);
+
+/// The values of a run, looked for in one way of escaping.
+pub(super) struct View {
+    escape: Escape,
+    /// By the values' order.
+    forms: Vec<Form>,
+    trie: Trie,
+    /// What each byte is read as: letters in lower case where case is ignored, a space as `+` where that may stand for it.
+    read: Zeroizing<[u8; 256]>,
+    filter: Zeroizing<Vec<u64>>,
+}
+
+/// How far a reading has come.
+struct Reading<'view, 'text> {
+    view: &'view View,
+    text: &'text [u8],
+    /// Where it began.
+    begin: usize,
+    node: u32,
+    /// How many characters were read.
+    count: usize,
+    /// How many up to the last escape.
+    escaped: usize,
+    /// Where that escape ends.
+    plain: usize,
+    best: Option<Best>,
+}
+
+/// The best value so far.
+struct Best {
+    /// How many characters were read before it.
+    start: usize,
+    /// Where it ends in the text.
+    end: usize,
+    value: usize,
+}
+
+/// What a reading gives.
+enum Read<'a> {
+    Step(Step<'a>),
+    /// Nothing: behind the last escape and further on the search goes on.
+    Passed(usize, usize),
+}
+
+impl View {
+    /// Of the values `forms`, as they are; `folded`: in texts whose ASCII letters are all in lower case, escapes included.
+    pub(super) fn new(escape: Escape, forms: Vec<Form>, folded: bool) -> Self {
+        let has_space = forms.iter().any(|form| form.bytes().contains(&b' '));
+        let escape = if let Escape::Percent { .. } = escape { Escape::Percent { plus: has_space } } else { escape };
+        let mut read = Zeroizing::new([0; 256]);
+        for (as_byte, byte) in read.iter_mut().zip(0..=u8::MAX) {
+            let is_plus = escape == Escape::Percent { plus: true } && byte == b' ';
+            let folded = if folded { byte.to_ascii_lowercase() } else { byte };
+            *as_byte = if is_plus { b'+' } else { folded };
+        }
+        let values = forms.iter().map(|form| form.bytes().iter().map(|byte| read[usize::from(*byte)]).collect());
+        let values: Vec<Zeroizing<Vec<u8>>> = values.map(|value: Vec<u8>| value.into()).collect();
+        let mut filter = Zeroizing::new(vec![0_u64; FILTER_WORDS]);
+        for value in &values {
+            for end in 1..=value.len() {
+                let bit = filter_bit(&value[end.saturating_sub(3)..end], end < 3);
+                filter[bit >> 6] |= 1 << (bit & 63);
+            }
+        }
+        Self { escape, trie: Trie::new(&values), forms, read, filter }
+    }
+
+    /// What comes first in `text` at `from` or behind it, among what holds an escape. `is_end`: nothing follows `text`, so
+    /// nothing is live.
+    pub(super) fn next(&self, text: &[u8], from: usize, is_end: bool) -> Step<'_> {
+        let (mut plain, mut at) = (from, from);
+        while let Some(place) = self.escape.find(text, at) {
+            match self.escape.unit(text, place) {
+                Unit::Partial if !is_end => {}
+                Unit::Plain | Unit::Partial => {
+                    at = place + 1;
+                    continue;
+                }
+                Unit::Whole { length, meant } => {
+                    if !self.may_hold(&text[plain..place], meant) {
+                        (plain, at) = (place + length, place + length);
+                        continue;
+                    }
+                }
+            }
+            let begin = plain.max(place.saturating_sub(self.trie.longest().saturating_sub(1)));
+            match self.read(text, begin, place, is_end) {
+                Read::Step(step) => return step,
+                Read::Passed(behind, further) => (plain, at) = (behind, further),
+            }
+        }
+        Step::Clear
+    }
+
+    /// How many bytes of `text` from `at` on belong to an escape that begins before; `begin` is where one may begin.
+    pub(super) fn rest_of_escape(&self, text: &[u8], begin: usize, at: usize) -> usize {
+        let mut place = at;
+        while let Some(before) = self.escape.find_before(text, begin, place) {
+            place = before;
+        }
+        while place < at {
+            place += match self.escape.unit(text, place) {
+                Unit::Whole { length, .. } => length,
+                Unit::Plain | Unit::Partial => 1,
+            };
+        }
+        place.saturating_sub(at)
+    }
+
+    /// Whether a value may hold `meant` as the first of its escapes, where `before` stands before it.
+    fn may_hold(&self, before: &[u8], meant: Meant) -> bool {
+        let own = self.read[usize::from(meant.bytes()[0])];
+        let is_set = |bytes: &[u8], is_beginning| {
+            let bit = filter_bit(bytes, is_beginning);
+            self.filter[bit >> 6] & 1 << (bit & 63) != 0
+        };
+        let plain = |byte: &u8| self.read[usize::from(*byte)];
+        is_set(&[own], true)
+            || match before {
+                [.., second, first] => {
+                    is_set(&[plain(first), own], true) || is_set(&[plain(second), plain(first), own], false)
+                }
+                [first] => is_set(&[plain(first), own], true),
+                [] => false,
+            }
+    }
+
+    fn read<'a>(&'a self, text: &[u8], begin: usize, place: usize, is_end: bool) -> Read<'a> {
+        let mut reading = Reading { view: self, text, begin, node: 0, count: 0, escaped: 0, plain: begin, best: None };
+        let mut at = begin;
+        while at < text.len() {
+            let (length, is_escape) = match self.escape.unit(text, at) {
+                Unit::Whole { length, meant } => {
+                    for byte in meant.bytes() {
+                        reading.take(*byte, at + length);
+                    }
+                    (length, true)
+                }
+                Unit::Partial if !is_end => {
+                    let start = if self.trie.live(reading.node) > 0 { reading.start_of_live() } else { at };
+                    return Read::Step(Step::Live(start));
+                }
+                Unit::Plain | Unit::Partial => {
+                    reading.take(text[at], at + 1);
+                    (1, false)
+                }
+            };
+            at += length;
+            if is_escape {
+                (reading.escaped, reading.plain) = (reading.count, at);
+            }
+            match &reading.best {
+                Some(best) if reading.live() > best.start => return Read::Step(reading.found(best)),
+                None if at > place && reading.live() >= reading.escaped => return Read::Passed(reading.plain, at),
+                _ => {}
+            }
+        }
+        match &reading.best {
+            Some(best) if is_end => Read::Step(reading.found(best)),
+            None if is_end || reading.live() >= reading.escaped => Read::Passed(reading.plain, at),
+            _ => Read::Step(Step::Live(reading.start_of_live())),
+        }
+    }
+}
+
+impl<'view> Reading<'view, '_> {
+    /// Takes a character that ends at `end`.
+    #[inline]
+    fn take(&mut self, byte: u8, end: usize) {
+        let view = self.view;
+        self.node = view.trie.after(self.node, view.read[usize::from(byte)]);
+        self.count += 1;
+        if let Some(ending) = view.trie.ending(self.node) {
+            let start = self.count - ending.length;
+            if self.best.as_ref().is_none_or(|best| start <= best.start) {
+                self.best = Some(Best { start, end, value: ending.value });
+            }
+        }
+    }
+
+    /// How many characters were read before what may become a value.
+    fn live(&self) -> usize {
+        self.count - self.view.trie.live(self.node)
+    }
+
+    fn found(&self, best: &Best) -> Step<'view> {
+        let Best { start, end, value } = *best;
+        let view = self.view;
+        Step::Found(Hit { start: self.place_of(start), end, kind: view.escape.kind(), form: &view.forms[value] })
+    }
+
+    fn start_of_live(&self) -> usize {
+        self.place_of(self.live())
+    }
+
+    /// Where the character stands that `count` others were read before.
+    fn place_of(&self, count: usize) -> usize {
+        let (mut at, mut passed) = (self.begin, 0);
+        while at < self.text.len() {
+            let (length, characters) = match self.view.escape.unit(self.text, at) {
+                Unit::Whole { length, meant } => (length, meant.bytes().len()),
+                Unit::Plain | Unit::Partial => (1, 1),
+            };
+            if passed + characters > count {
+                break;
+            }
+            (at, passed) = (at + length, passed + characters);
+        }
+        at
+    }
+}
+
+/// Where the last one to three characters of a part of a value stand in the filter; `is_beginning`: it is a value's
+/// beginning.
+#[inline]
+fn filter_bit(bytes: &[u8], is_beginning: bool) -> usize {
+    let joined = bytes.iter().fold(u64::from(is_beginning) + 2, |joined, byte| joined << 8 | u64::from(*byte));
+    let [.., first, second] = (joined.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48).to_be_bytes();
+    u16::from_be_bytes([first, second]).into()
+}
