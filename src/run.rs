@@ -14,6 +14,7 @@ mod error;
 mod guarded;
 mod hashicorp;
 mod hooks;
+mod keep;
 mod offers;
 mod opener;
 mod packages;
@@ -22,6 +23,7 @@ mod profile;
 mod project;
 mod sealed;
 mod sources;
+mod spot;
 mod told;
 mod trust;
 mod usage;
@@ -59,8 +61,10 @@ pub use call::{
 };
 pub use error::RunError;
 pub use hooks::Hook;
+pub use keep::directory as kept_directory;
 pub use project::{Trusted, all_trusted, distrust, read as project_file, trust, trusted};
 pub use sources::{Replaced, Sources, dotenv, without_values};
+pub use spot::{Look, Spot, is_file};
 pub use usage::Usage;
 pub use workspace::{
     Chosen, Held, choose, directory as workspaces, held, path_of as workspace_path, read as read_own, workspace_here,
@@ -119,7 +123,7 @@ pub struct GuardChoices {
 struct Outcome {
     exit: Exit,
     totals: Totals,
-    home_changes: Vec<PathBuf>,
+    left: keep::Outcome,
     watched_changes: Vec<PathBuf>,
 }
 
@@ -137,7 +141,7 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
         masks = planned.plan.masks.len(),
         "planned"
     );
-    let workspace = planned.plan.workspace.clone();
+    let (run, workspace) = (planned.plan.run.clone(), planned.plan.workspace.clone());
     let supplies = Supplies { upstream: broking::certificates(&order.upstream_ca)?, deferred };
     // A port that is taken is to be heard of before anything starts.
     let bound = Bound::bind(&planned.plan.ports)?;
@@ -165,10 +169,15 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     };
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
     usage::used(world, workspace.as_ref(), &secrets);
-    let (discarded, changed) = (outcome.home_changes, outcome.watched_changes);
-    let totals = report::Totals { requests, hosts, refused, inert, secrets, discarded, changed };
+    let keep::Outcome { kept, discarded, discarded_more, failure } = outcome.left;
+    let changed = outcome.watched_changes;
+    let totals =
+        report::Totals { run, requests, hosts, refused, inert, secrets, kept, discarded, discarded_more, changed };
     drop(quiet);
     terminal.note(&report::summary(&totals));
+    if let Some(failure) = failure {
+        terminal.say(&report::not_kept(&failure));
+    }
     if let Some(job) = job {
         job.finish(terminal);
     }

@@ -14,6 +14,7 @@ mod egress;
 mod guarded;
 mod harness;
 mod jobs;
+mod kept;
 mod levels;
 mod lifecycle;
 mod places;

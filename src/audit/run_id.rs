@@ -33,6 +33,15 @@ impl RunId {
         )))
     }
 
+    /// When the run began, to the millisecond that the id tells.
+    pub fn started(&self) -> Option<Timestamp> {
+        let (date_time, _) = self.0.rsplit_once('-')?;
+        let (whole, milliseconds) = date_time.split_at_checked(date_time.len().checked_sub(3)?)?;
+        let time = jiff::civil::DateTime::strptime("%Y%m%d-%H%M%S", whole).ok()?;
+        let time = TimeZone::UTC.to_timestamp(time).ok()?;
+        time.checked_add(jiff::SignedDuration::from_millis(milliseconds.parse().ok()?)).ok()
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -78,6 +87,7 @@ mod tests {
         let id = mint("2026-11-03T10:15:30.4829Z");
         assert!(id.as_str().starts_with("20261103-101530482-"), "{id}");
         assert_eq!(id.as_str().parse::<RunId>().unwrap(), id);
+        assert_eq!(id.started(), Some("2026-11-03T10:15:30.482Z".parse().unwrap()));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `log` as the user writes it.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
 
 /// `log`.
 #[derive(Debug, Args)]
@@ -59,6 +61,27 @@ pub enum LogVerb {
     Verify {
         /// The run: its id or an unambiguous beginning of it; every run where it is left out
         run: Option<String>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put back what a run wrote to its private copy of your home
+    Restore {
+        /// The run: its id or an unambiguous beginning of it
+        run: String,
+        /// Only this file, or what lies in this directory
+        #[arg(value_hint = ValueHint::AnyPath)]
+        path: Option<PathBuf>,
+        /// Also what your tools obey, what you have changed since, and symlinks; what you have there stays beside it as
+        /// `.agentsecrets-conflict`
+        #[arg(long)]
+        force: bool,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// Ask nothing
+        #[arg(long, short)]
+        yes: bool,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,

@@ -1,4 +1,5 @@
-//! `log list`, `show`, `follow`, `stats`, `verify`: reads what runs and calls recorded, also while they go on.
+//! `log list`, `show`, `follow`, `stats`, `verify`: reads what runs and calls recorded, also while they go on; `restore`
+//! puts back what a run kept.
 //!
 //! **Invariants.** Nothing in a log is trusted: control characters never reach a terminal, a corrupt or huge file costs
 //! bounded memory, and no name that is not a run id becomes a path.
@@ -6,6 +7,7 @@
 mod filter;
 mod follow;
 mod list;
+mod restore;
 mod show;
 mod stats;
 mod verify;
@@ -15,10 +17,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use crate::audit::{AuditError, RunId};
+use crate::audit::{AuditError, KeptError, RunId};
 use crate::exit::Exit;
 
 pub(super) use filter::Filter;
+pub(super) use restore::{How, Order as RestoreOrder, restore};
 
 /// What is wanted of the logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +96,32 @@ pub enum LogError {
         /// The newest of them.
         last: RunId,
     },
+    /// What a run left.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    /// A run left nothing, or it is gone.
+    #[error("nothing that run `{run}` wrote to the home is kept")]
+    NothingKept {
+        /// The run.
+        run: RunId,
+    },
+    /// A run left no such file.
+    #[error("`{}`: run `{run}` left no such file", path.display())]
+    NotKept {
+        /// The file.
+        path: PathBuf,
+        /// The run.
+        run: RunId,
+    },
+    /// A child that wants something put back.
+    #[error("inside a run nothing can be put back into the home: the home is a copy there")]
+    Inside,
+    /// The user did not say yes, or nobody could be asked.
+    #[error("nothing is put back: nobody said yes")]
+    RestoreDeclined,
+    /// The terminal failed.
+    #[error("cannot ask on the terminal")]
+    Ask(#[source] io::Error),
     /// The answer could not be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -101,7 +130,17 @@ pub enum LogError {
 impl LogError {
     /// A command that helps.
     pub fn hint(&self) -> Option<String> {
-        matches!(self, Self::Unknown { .. } | Self::Ambiguous { .. }).then(|| "agentsecrets log list".to_owned())
+        match self {
+            Self::Unknown { .. } | Self::Ambiguous { .. } => Some("agentsecrets log list".to_owned()),
+            Self::NotKept { run, .. } => Some(format!("agentsecrets log show {run}")),
+            Self::NothingKept { .. } => Some(
+                "it is kept for 30 days, and 512 MiB of all runs; --writable DIR makes a place of the home outlive a run"
+                    .to_owned(),
+            ),
+            Self::RestoreDeclined => Some("agentsecrets log restore RUN --dry-run, then --yes".to_owned()),
+            Self::Inside => Some("agentsecrets log restore RUN, in a terminal of your own".to_owned()),
+            _ => None,
+        }
     }
 }
 

@@ -145,12 +145,12 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
         Verb::Call(options) => call::call(world, &options, terminal),
         Verb::Demo => Ok(demo::demo(world)?),
         Verb::Doctor(options) => doctor::doctor(world, &options),
-        Verb::Log(options) => read_log(world, options.verb),
+        Verb::Log(options) => read_log(world, options.verb, terminal),
         Verb::Policy(options) => policy::policy(world, &options.verb),
     }
 }
 
-fn read_log(world: &World, verb: LogVerb) -> Result<Exit, CommandError> {
+fn read_log(world: &World, verb: LogVerb, terminal: Terminal) -> Result<Exit, CommandError> {
     let filter = |options: FilterOptions, one: Option<String>| {
         log::Filter::new(FilterOptions { run: one.or(options.run), ..options }, Timestamp::now(), &TimeZone::system())
             .map_err(CommandError::Words)
@@ -161,6 +161,15 @@ fn read_log(world: &World, verb: LogVerb) -> Result<Exit, CommandError> {
         LogVerb::Follow { one, filter: options, json } => log::Request::Follow { filter: filter(options, one)?, json },
         LogVerb::Stats { filter: options, json } => log::Request::Stats { filter: filter(options, None)?, json },
         LogVerb::Verify { run, json } => log::Request::Verify { run, json },
+        LogVerb::Restore { run, path, force, dry_run, yes, json } => {
+            let how = match (dry_run, yes) {
+                (true, _) => log::How::Tell,
+                (false, true) => log::How::Do,
+                (false, false) => log::How::Ask,
+            };
+            let order = log::RestoreOrder { run, path, force, how, json };
+            return Ok(log::restore(world, &order, terminal, &mut io::stdout().lock())?);
+        }
     };
     Ok(log::log(&request, &world.state_directory.join("runs"), &mut io::stdout().lock())?)
 }

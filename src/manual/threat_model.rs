@@ -28,7 +28,9 @@
 //! * If a promised mechanism is missing, or a mask does not read back from inside as generated, nothing is started.
 //! * No packet leaves the seal: its network namespace has a loopback device and nothing else, every address is local to it,
 //!   and the parent holds the listeners.
-//! * What the child writes outside the project ends with the run; what the host would obey later (git hooks, editor tasks,
+//! * What the child writes outside the project ends with the run. Its changes of the home are kept in the state directory,
+//!   which it never sees, and go back by the user's word alone: not through a symlink, not into our own directories, and
+//!   by force alone where something obeys or hides what stands there ([`crate::command`], `log restore`). What the host would obey later (git hooks, editor tasks,
 //!   shell start-up files, our own configuration) is read-only or private.
 //! * What crosses the seal otherwise was named by the user: ports that are published, sockets of the host. By itself the
 //!   parent opens links of the web in the user's browser, where policy allows their host, and publishes on loopback the

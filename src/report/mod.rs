@@ -29,7 +29,7 @@ pub use notice::notice;
 pub use plain::plain;
 pub use policy::policy;
 pub use prompt::{confirm, prompt};
-pub use summary::{Totals, summary};
+pub use summary::{Totals, not_kept, summary};
 pub use terminal::Terminal;
 pub use trust::{standing, trust};
 
@@ -55,6 +55,11 @@ fn level(level: Isolation) -> &'static str {
 /// `1 file`, `2 files`.
 fn count(number: usize, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
+/// `1 file`, `2 files`.
+pub fn files(number: usize) -> String {
+    count(number, "file")
 }
 
 /// At most `most` of `items`, and how many more there are.

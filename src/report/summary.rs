@@ -1,14 +1,18 @@
 //! What a run did, in one line.
 
+use std::error::Error as _;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use super::{count, listed};
+use super::{count, listed, plain};
+use crate::audit::KeptError;
 use crate::secret::SecretName;
 
 /// The sums of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
+    /// The run's id.
+    pub run: String,
     /// Requests judged, refused ones included.
     pub requests: u64,
     /// Different hosts that something was sent to.
@@ -19,10 +23,23 @@ pub struct Totals {
     pub inert: u64,
     /// Secrets injected at least once.
     pub secrets: Vec<SecretName>,
-    /// Files of the home that the child changed and that did not outlive the run.
+    /// Files of the home that the child changed and that are kept apart.
+    pub kept: Vec<PathBuf>,
+    /// Files outside writable places that the child changed and that did not outlive the run.
     pub discarded: Vec<PathBuf>,
+    /// Whether there were more of those.
+    pub discarded_more: bool,
     /// Files that the child changed and that a program of the host's would run or obey.
     pub changed: Vec<PathBuf>,
+}
+
+/// The flag that makes a place outlive the run.
+const WRITABLE: &str = " (keep such places with --writable DIR)";
+
+/// Why changes of the home were not kept.
+pub fn not_kept(error: &KeptError) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("agentsecrets: warning: nothing of your home was kept: {}\n", plain(&format!("{error}{cause}")))
 }
 
 /// One line: requests, hosts, refusals, secrets, and what was lost.
@@ -41,9 +58,18 @@ pub fn summary(totals: &Totals) -> String {
     if !totals.secrets.is_empty() {
         parts.push(format!("used {}", listed(&totals.secrets, 5)));
     }
-    if !totals.discarded.is_empty() {
-        let files = listed(totals.discarded.iter().map(|path| path.display()), 3);
-        parts.push(format!("discarded changes to {files} (keep such places with --writable DIR)"));
+    let has_discarded = !totals.discarded.is_empty() || totals.discarded_more;
+    if !totals.kept.is_empty() {
+        let files = listed(totals.kept.iter().map(|path| path.display()), 3);
+        let (number, run) = (count(totals.kept.len(), "changed file"), &totals.run);
+        let flag = if has_discarded { "" } else { WRITABLE };
+        parts.push(format!("kept {number} of your home ({files}): agentsecrets log restore {run}{flag}"));
+    }
+    if has_discarded {
+        let mut files = vec![listed(totals.discarded.iter().map(|path| path.display()), 3)];
+        files.extend(totals.discarded_more.then(|| "more than are looked at".to_owned()));
+        files.retain(|files| !files.is_empty());
+        parts.push(format!("discarded changes to {}{WRITABLE}", files.join(" and ")));
     }
     let mut text = format!("agentsecrets: {}\n", parts.join("; "));
     if !totals.changed.is_empty() {
@@ -67,13 +93,18 @@ mod tests {
             refused: 2,
             inert: 1,
             secrets: vec![SecretName::new("STRIPE_KEY").unwrap()],
-            discarded: ["/home/a/.x\n", "/home/a/.y", "/home/a/.z", "/home/a/.w"].map(PathBuf::from).to_vec(),
+            run: "RUN".into(),
+            kept: ["/home/a/.x\n", "/home/a/.y", "/home/a/.z", "/home/a/.w"].map(PathBuf::from).to_vec(),
+            discarded: vec!["/etc/hosts".into()],
+            discarded_more: true,
             changed: vec!["/p/.git/config".into()],
         };
         assert_eq!(
             summary(&totals),
             "agentsecrets: 12 requests to 1 host; 2 refused; 1 with a placeholder that stayed one; used STRIPE_KEY; \
-             discarded changes to /home/a/.x\\n, /home/a/.y, /home/a/.z and 1 more (keep such places with --writable DIR)\n\
+             kept 4 changed files of your home (/home/a/.x\\n, /home/a/.y, /home/a/.z and 1 more): agentsecrets log \
+             restore RUN; discarded changes to /etc/hosts and more than are looked at (keep such places with --writable \
+             DIR)\n\
              agentsecrets: warning: changed /p/.git/config: your own tools obey that, look at it first\n"
         );
     }

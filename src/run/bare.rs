@@ -13,7 +13,7 @@ use super::hooks::{self, Hook};
 use super::told::{Heard, Told};
 use super::trust::{self, Certificates};
 use super::watch::{Child, watch};
-use super::{Order, Outcome, RunError, ci};
+use super::{Order, Outcome, RunError, ci, keep};
 use crate::exit::Exit;
 use crate::plan::Planned;
 use crate::policy;
@@ -73,7 +73,7 @@ pub(super) fn run(
     let exit = ended.as_ref().map_or_else(RunError::exit, |exit| *exit);
     log.close(Some(exit.code()))?;
     ended?;
-    Ok(Outcome { exit, totals, home_changes: Vec::new(), watched_changes: Vec::new() })
+    Ok(Outcome { exit, totals, left: keep::Outcome::default(), watched_changes: Vec::new() })
 }
 
 /// The run's certificates as files of a private temporary directory; public keys only.

@@ -1,9 +1,9 @@
 //! What becomes of a command: stopped, or ended with a status.
 
-use std::path::PathBuf;
+use super::left::Left;
 
 /// What became of the command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Change {
     /// This signal stopped it; [`Stage::resume`](super::Stage::resume) continues it.
     Stopped(i32),
@@ -12,14 +12,12 @@ pub enum Change {
 }
 
 /// How the command ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Ended {
     /// Its status.
     pub status: Status,
-    /// Files outside the writable trees that the command made or changed, and that end with the run.
-    pub home_changes: Vec<PathBuf>,
-    /// Whether there were more than the list holds.
-    pub more_changes: bool,
+    /// What it wrote outside the writable trees, where a seal has layers for that.
+    pub left: Option<Left>,
 }
 
 /// The status of the command.

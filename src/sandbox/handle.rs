@@ -19,6 +19,7 @@ use super::channel;
 use super::error::{ExecError, SandboxError};
 use super::failure::Failure;
 use super::guard::{GuardFacts, GuardProfile, end_orphans};
+use super::left::Left;
 use super::mend::mend;
 use super::message::{Answer, DoorList, Facts, Order, Wanted};
 use super::port_table::PortTable;
@@ -217,8 +218,9 @@ impl Stage {
     pub fn wait(&mut self) -> Result<Change, SandboxError> {
         match self.receive()? {
             (Answer::Stopped { signal }, _) => Ok(Change::Stopped(signal)),
-            (Answer::Ended { status, changes, more_changes }, _) => {
-                Ok(Change::Ended(Ended { status: Status::of(status), home_changes: changes, more_changes }))
+            (Answer::Ended { status, left }, descriptors) => {
+                let left = descriptors.into_iter().next().map(|staging| Left::new(staging, left));
+                Ok(Change::Ended(Ended { status: Status::of(status), left }))
             }
             _ => Err(SandboxError::Unexpected),
         }

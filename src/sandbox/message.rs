@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::guard::{GuardFacts, GuardProfile};
+use super::left::LeftLayer;
 use super::profile::{Place, Profile};
 use super::wire::{wire_enum, wire_struct};
 
@@ -42,8 +43,9 @@ pub(super) enum Answer {
     NotStarted { errno: i32 },
     /// The command was stopped by this signal.
     Stopped { signal: i32 },
-    /// The command ended; every process inside is gone.
-    Ended { status: i32, changes: Vec<PathBuf>, more_changes: bool },
+    /// The command ended; every process inside is being killed. Where there are layers, the file system that they are in
+    /// comes along.
+    Ended { status: i32, left: Vec<LeftLayer> },
 }
 
 /// What the parent wants of the init over the loopback socket; the answer is an error number, or 0 and the descriptor.
@@ -105,7 +107,7 @@ wire_enum!(Answer {
     2 => Failed(failure),
     3 => Started(),
     4 => NotStarted(errno),
-    5 => Ended(status, changes, more_changes),
+    5 => Ended(status, left),
     6 => Guarded(facts),
     7 => Stopped(signal),
 });

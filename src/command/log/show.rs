@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::filter::Filter;
 use super::list::state;
-use super::{LogError, local_time, path_of};
+use super::{LogError, local_time, path_of, restore};
 use crate::audit::{AuditError, Event, Kind, Reader, Record, Redactions, RunId, Verdict, overview};
 use crate::exit::Exit;
 use crate::report::plain;
@@ -48,6 +48,9 @@ pub(super) fn show(
         if odd > 0 && !json {
             writeln!(output, "\n{odd} lines are no records: see `agentsecrets log verify {run}`")
                 .map_err(LogError::Output)?;
+        }
+        if filter.run.is_some() || filter.is_open() {
+            restore::show(runs, run, filter.run.is_some(), json, output)?;
         }
     }
     if shown == 0 && !json {

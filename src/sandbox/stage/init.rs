@@ -24,7 +24,7 @@ use super::super::mechanism::Mechanism;
 use super::super::message::{Answer, Facts, Order, Wanted};
 use super::super::profile::Place;
 use super::build::{Built, build};
-use super::changes::{Changes, Layers};
+use super::changes::Layers;
 use super::descriptors;
 use super::read_files::{self, ReadFile};
 use super::site::Site;
@@ -191,8 +191,7 @@ impl Seal<'_> {
             let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
         }
         self.files.iter().for_each(ReadFile::pass_position_on);
-        let Changes { paths, more } = self.layers.changes();
-        let ended = Answer::Ended { status, changes: paths, more_changes: more };
-        channel::send(&self.start.control, &ended, channel::NONE)
+        let ended = Answer::Ended { status, left: self.layers.listed() };
+        channel::send(&self.start.control, &ended, &[self.layers.staging()])
     }
 }
