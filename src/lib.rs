@@ -8,6 +8,7 @@
 //!
 //! Each room has one job and says so in its first line; `tests/architecture.rs` holds who may import whom.
 
+pub mod attack;
 pub mod audit;
 pub mod cli;
 pub mod command;
@@ -16,6 +17,7 @@ pub mod manual;
 pub mod mask;
 pub mod plan;
 pub mod policy;
+pub mod prove;
 pub mod proxy;
 pub mod report;
 pub mod run;

@@ -20,6 +20,7 @@ mod lifecycle;
 mod places;
 mod policy;
 mod ports;
+mod prove;
 mod scan;
 mod stores;
 mod streams;

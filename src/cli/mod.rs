@@ -6,6 +6,7 @@ mod call;
 mod log;
 mod options;
 mod policy;
+mod prove;
 mod secrets;
 mod trust;
 mod workspace;
@@ -18,6 +19,7 @@ pub use call::{CallOptions, PlaceOptions};
 pub use log::{FilterOptions, LogOptions, LogVerb};
 pub use options::{EgressChoice, GuardOptions, Hook, Isolation, Loopback, PlanOptions};
 pub use policy::{PolicyOptions, PolicyVerb};
+pub use prove::ProveOptions;
 pub use secrets::{BindingOptions, ImportOptions, SecretsOptions, SecretsVerb, SetOptions, StoreChoice};
 pub use trust::TrustOptions;
 pub use workspace::{AllowlistVerb, InitOptions, LeaveChoice, WorkspaceOptions, WorkspaceVerb};
@@ -52,6 +54,8 @@ pub enum Verb {
     Demo,
     /// Say which level of isolation this machine can give, and what would mend it
     Doctor(DoctorOptions),
+    /// Attack runs on this machine with planted canaries, and show what held
+    Prove(ProveOptions),
     /// Read what runs did: every request with key name, endpoint, status and duration
     Log(LogOptions),
     /// Show what holds here and what is known without configuration, and try requests against it

@@ -10,6 +10,7 @@ mod open;
 mod output;
 mod own;
 mod policy;
+mod prove;
 mod run;
 mod secrets;
 mod trust;
@@ -19,6 +20,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::ExitCode;
 
+use crate::attack::ATTACK_VERB;
 use crate::cli::{self, FilterOptions, LogVerb, Verb};
 use crate::exit::Exit;
 use crate::report::{self, Terminal};
@@ -46,6 +48,9 @@ pub enum CommandError {
     /// The demo.
     #[error(transparent)]
     Demo(#[from] demo::DemoError),
+    /// The proof.
+    #[error(transparent)]
+    Prove(#[from] crate::prove::ProveError),
     /// Reading logs.
     #[error(transparent)]
     Log(#[from] log::LogError),
@@ -104,6 +109,12 @@ pub fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|verb| verb == GUARD_VERB) {
         return crate::sandbox::guard_main();
     }
+    if arguments.get(1).is_some_and(|verb| verb == ATTACK_VERB) {
+        return crate::attack::main(&arguments);
+    }
+    if arguments.get(1).is_some_and(|verb| verb == crate::prove::KEEPER_VERB) {
+        return crate::prove::keep(&arguments);
+    }
     if arguments.get(1).is_some_and(|verb| verb == KEEPER_VERB) {
         return crate::supervise::keep_terminal();
     }
@@ -145,6 +156,7 @@ fn perform(arguments: Vec<OsString>, world: &World, terminal: Terminal) -> Resul
         Verb::Call(options) => call::call(world, &options, terminal),
         Verb::Demo => Ok(demo::demo(world)?),
         Verb::Doctor(options) => doctor::doctor(world, &options),
+        Verb::Prove(options) => prove::prove(world, &options),
         Verb::Log(options) => read_log(world, options.verb, terminal),
         Verb::Policy(options) => policy::policy(world, &options.verb),
     }

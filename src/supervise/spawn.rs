@@ -2,11 +2,13 @@
 //! the command itself; and the user's own opener of links.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{setsockopt, sockopt::SndBuf};
@@ -124,6 +126,34 @@ fn start_stage(left_out: &LeftOut, streams: &Streams) -> io::Result<Stage> {
     streams.give(&mut command)?;
     let child = command.spawn()?;
     Ok(Stage::new(child, control, loopback))
+}
+
+/// Starts this program anew, as one that attacks: it dies with us and gets this environment alone. What it says goes to `output`, or, where there is none, can be read.
+#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
+pub fn attacker(
+    arguments: &[OsString],
+    environment: &[(OsString, OsString)],
+    folder: &Path,
+    output: Option<File>,
+) -> io::Result<Child> {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(arguments).env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    command.current_dir(folder).stdin(Stdio::null());
+    match output {
+        Some(file) => command.stdout(file.try_clone()?).stderr(file),
+        None => command.stdout(Stdio::piped()).stderr(Stdio::null()),
+    };
+    crate::sys::start_clean(&mut command, true);
+    command.spawn()
+}
+
+/// Starts this program anew, as what removes canaries when we are gone: its standard input ends with us.
+#[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
+pub fn keeper_of_canaries(arguments: &[OsString]) -> io::Result<Child> {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(arguments).env_clear().current_dir("/");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.spawn()
 }
 
 /// Starts the user's opener of links, with nothing of ours: from `/`, without standard streams, in a process group that no

@@ -5,6 +5,7 @@
 //! No decision is taken here: callers in `sandbox` and `supervise` decide.
 #![expect(unsafe_code, reason = "system calls without a safe wrapper; the rest of the crate denies unsafe code")]
 
+pub mod attempt;
 pub mod capability;
 pub mod descriptor;
 mod disposition;

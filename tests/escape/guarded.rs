@@ -1,13 +1,14 @@
 //! The second host table: what the level `guarded` stops, and what it does not, each tried. An attack that is said to win
 //! must win: the table is what a user is told. Then the guard's own mechanisms, each left out once.
 
+use agentsecrets::attack::Control;
 use agentsecrets::sandbox::Mechanism;
 
 use crate::mechanisms::{Row, root, row};
 use crate::suite::{Ground, Programs, wins};
 use crate::support::Run;
 use crate::support::place::users;
-use crate::trials::{self, Evidence, Trial};
+use crate::trials;
 
 /// What becomes of an attack.
 enum Stand {
@@ -103,20 +104,6 @@ const TABLE: &[(&str, Stand)] = &[
     ("outlive-as-daemon", Stopped),
 ];
 
-/// Attacks that only this level has to fear.
-pub(crate) const TRIALS: &[Trial] = &[
-    Trial::new("tcp-fast-open", Evidence::Arrived),
-    Trial::new("tcp-multipath", Evidence::Arrived).needs("mptcp", has_multipath),
-    Trial::new("tcp-port-of-the-broker", Evidence::Said).by_table(),
-    Trial::new("truncate-outside", Evidence::Said),
-    Trial::new("signal-parent", Evidence::Said),
-    Trial::new("outlive-as-daemon", Evidence::Outlived).ordinary(),
-];
-
-fn has_multipath() -> bool {
-    std::fs::read_to_string("/proc/sys/net/mptcp/enabled").is_ok_and(|text| text.trim() == "1")
-}
-
 const MECHANISMS: &[Row] = &[
     row("landlock", &["landlock", "dumpable"], "parent-descriptors"),
     row("dumpable", &["dumpable", "landlock"], "parent-descriptors"),
@@ -201,11 +188,11 @@ pub(crate) fn run(
 ) {
     for (attack, stand) in TABLE.iter().filter(|(attack, _)| picked(attack) || picked("guarded")) {
         let trial = trials::of(attack);
-        if !trial.is_possible() {
+        if !trials::is_possible(trial) {
             continue;
         }
-        for user in users().iter().filter(|user| trial.is_for(**user)) {
-            let own = TRIALS.iter().any(|own| own.attack == *attack && own.has_control());
+        for user in users().iter().filter(|user| trials::is_for(trial, **user)) {
+            let own = trial.guarded_only && trial.control == Control::Outside;
             let control = if own { wins(programs, trial, *user, &Ground::Outside) } else { Ok((true, String::new())) };
             let result = match (control, wins(programs, trial, *user, &Ground::Guarded), stand) {
                 (Ok((false, said)), ..) => Err(format!("the control lost: {said}")),

@@ -5,7 +5,7 @@
 //! it in is left out: every directory of the machine has a layer of its own over it, and the namespaces end with the
 //! process.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io::{Read, Write};
 use std::mem;
@@ -42,6 +42,10 @@ pub(crate) const OTHER_PORT: u16 = 7777;
 pub(crate) const HOST_PORT: u16 = 5432;
 /// The name of the host's abstract socket.
 pub(crate) const ABSTRACT: &str = "a-service-of-the-host";
+/// What the host's canaries in shared places are called.
+pub(crate) const CANARY: &str = ".escape-host";
+/// The description of the host's key.
+pub(crate) const KEY: &CStr = c"escape";
 /// The host's System V shared memory segment.
 pub(crate) const SEGMENT: i32 = 0x6167_7374;
 
@@ -189,7 +193,7 @@ fn listen(folder: &Path) {
         }
     }
     for path in
-        [folder.join("outside.sock"), PathBuf::from("/tmp/.escape-host.sock"), PathBuf::from("/run/escape-host.sock")]
+        [folder.join("outside.sock"), PathBuf::from("/tmp/.escape-host.sock"), PathBuf::from("/run/.escape-host.sock")]
     {
         serve_unix_at(&path);
     }
@@ -295,7 +299,7 @@ fn answer(query: &[u8]) -> Vec<u8> {
 
 /// The secret's line in each shared place of the host.
 pub(crate) fn plant_canaries(line: &str) {
-    for path in ["/tmp/.escape-host-canary", "/run/escape-host-canary", "/dev/shm/escape-host-canary"] {
+    for path in ["/tmp/.escape-host", "/run/.escape-host", "/dev/shm/.escape-host"] {
         // An ordinary user has no place in /run; the attack there is root's.
         if fs::write(path, line).is_ok() {
             fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -328,7 +332,7 @@ pub(crate) fn has_job(mark: &str) -> bool {
 /// A key in the session keyring that everything started from here inherits (keyrings(7)).
 fn session_key() {
     const SESSION: libc::c_long = -3;
-    let (kind, name, value) = (c"user", c"escape", b"key of the host");
+    let (kind, name, value) = (c"user", KEY, b"key of the host");
     // SAFETY: keyctl(KEYCTL_JOIN_SESSION_KEYRING) with no name takes no memory.
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, 1, 0) };
     assert!(joined >= 0, "join: {}", std::io::Error::last_os_error());

@@ -1,11 +1,12 @@
 //! The table of mechanisms: each of the seal's is left out once, alone or with those that would stand in for it, and the
 //! attack beside it must then win. A mechanism without a row says why no attack can show it.
 
+use agentsecrets::attack::{Control, TRIALS};
 use agentsecrets::sandbox::Mechanism;
 
 use crate::suite::{Ground, Programs, wins};
 use crate::support::place::{User, users};
-use crate::trials::{self, Control, TRIALS};
+use crate::trials;
 
 /// A mechanism and the attack that wins without it.
 pub(crate) struct Row {
@@ -19,7 +20,7 @@ pub(crate) struct Row {
 impl Row {
     /// Who attacks; `None` where this machine has no such user, or lacks what the attack needs.
     pub(crate) fn user(&self) -> Option<User> {
-        if !trials::of(self.attack).is_possible() {
+        if !trials::is_possible(trials::of(self.attack)) {
             return None;
         }
         users().iter().copied().find(|user| (user.effective() == 0) == self.as_root)
@@ -128,7 +129,7 @@ pub(crate) fn check_table(note: &mut impl FnMut(&str, Result<String, String>)) {
     for name in named.filter(|name| Mechanism::parse(name).is_none()) {
         note(name, Err("the seal has no such mechanism".into()));
     }
-    for trial in TRIALS.iter().filter(|trial| trial.control == Control::Table) {
+    for trial in TRIALS.iter().filter(|trial| trial.control == Control::Table && !trial.guarded_only) {
         if !TABLE.iter().any(|row| row.attack == trial.attack) {
             note(trial.attack, Err("it has neither a control outside nor a row in the table".into()));
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use agentsecrets::attack::{ATTACK_VERB, Aim, Control, Evidence, ROWS, Start, TRIALS, Trial};
 use agentsecrets::sys::terminal::size;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::mount::{MntFlags, umount2};
@@ -19,11 +20,12 @@ use nix::unistd::{Pid, gethostname, sethostname};
 use crate::guarded;
 use crate::host;
 use crate::mechanisms;
+use crate::prove;
 use crate::support::deadline::PATIENCE;
 use crate::support::place::{self, User, users};
 use crate::support::remains::Remains;
 use crate::support::{Finished, Run, fresh_key};
-use crate::trials::{Control, Evidence, TRIALS, Trial};
+use crate::trials;
 
 /// Under what the attacker is started.
 pub(crate) enum Ground {
@@ -41,7 +43,6 @@ pub(crate) enum Ground {
 
 /// The programs of the suite, at places that every user can execute.
 pub(crate) struct Programs {
-    attacker: PathBuf,
     outside: PathBuf,
     pub(crate) without: PathBuf,
 }
@@ -50,19 +51,15 @@ pub(crate) struct Programs {
 /// stays its parent.
 const OUTSIDE: &str = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done; shift\nenv -u INTERNAL_TOKEN \"$@\"\n";
 
-/// The height that an attacker gives the host's terminal.
-pub(crate) const ROWS: u16 = 4321;
-
 /// Runs what has one of `words` in its name, or all.
 pub(crate) fn run(words: &[&str]) -> ExitCode {
     place::root();
     let without = place::example("agentsecrets-without", &["leave-out"]);
-    let attacker = place::published(&std::env::current_exe().unwrap());
     let folder = host::enter();
     let outside = folder.path().join("outside");
     fs::write(&outside, OUTSIDE).unwrap();
     fs::set_permissions(&outside, Permissions::from_mode(0o755)).unwrap();
-    let programs = Programs { attacker, outside, without };
+    let programs = Programs { outside, without };
     let picked = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
 
     let (mut passed, mut failed) = (0, 0);
@@ -76,8 +73,9 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
             println!("FAILED  {name}: {said}");
         }
     };
-    for trial in TRIALS.iter().filter(|trial| picked(trial.attack) && trial.is_possible()) {
-        for user in users().iter().filter(|user| trial.is_for(**user)) {
+    for trial in TRIALS.iter().filter(|trial| !trial.guarded_only && picked(trial.attack) && trials::is_possible(trial))
+    {
+        for user in users().iter().filter(|user| trials::is_for(trial, **user)) {
             note(&format!("{} as {user:?}", trial.attack), examine(&programs, trial, *user));
         }
     }
@@ -87,6 +85,9 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
         note(&format!("without {}", row.mechanism), row.examine(&programs, user, &Ground::Without(row.left_out)));
     }
     guarded::run(&programs, picked, &mut note);
+    if picked("prove") {
+        prove::run(&programs, &mut note);
+    }
     println!("\n{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -110,7 +111,10 @@ pub(crate) fn wins(programs: &Programs, trial: &Trial, user: User, ground: &Grou
 fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (bool, String) {
     let mark = fresh_key("mark");
     let name_before = gethostname().unwrap();
-    let mut run = staged(user, ground).flags(trial.flags);
+    let (mut run, mut aim) = staged(user, ground);
+    if trial.start == Start::Allowlist {
+        run = run.flags(["--egress", "allowlist"]);
+    }
     let mut program = match ground {
         Ground::Outside => programs.outside.clone(),
         Ground::Inside | Ground::Guarded => place::agentsecrets().to_owned(),
@@ -122,17 +126,16 @@ fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (b
     if matches!(ground, Ground::Guarded | Ground::GuardedWithout(_)) {
         run = run.flags(["--isolation", "guarded", "--allow-readable-dotenv"]);
     }
-    if trial.own_copy {
+    if trial.start == Start::OwnCopy {
         let copy = run.world().project().join("agentsecrets");
         fs::copy(&program, &copy).unwrap();
         program = copy;
     }
-    let terminal = trial.at_terminal.then(|| terminal(user));
-    let mut wrapper = trial.wrapper.to_owned();
+    let terminal = (trial.start == Start::Terminal).then(|| terminal(user));
+    let mut wrapper = trials::wrapper(trial.start);
     if let Some((_, _, path)) = &terminal {
         let facts = fs::metadata(path).unwrap();
-        run = run.variable("HOST_TERMINAL", path);
-        run = run.variable("HOST_TERMINAL_INODE", format!("{} {}", facts.dev(), facts.ino()));
+        aim.terminal = Some((path.clone(), facts.dev(), facts.ino()));
         wrapper = format!("exec setsid --ctty --wait {{}} \"$@\" <{}", path.display());
     }
     run = if wrapper.is_empty() {
@@ -140,7 +143,10 @@ fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (b
     } else {
         run.stand_in(&wrapper.replace("{}", program.to_str().unwrap()))
     };
-    let run = run.unobserved().args([programs.attacker.to_str().unwrap(), "attack", trial.attack, &mark]);
+    let place = run.world().project().join("aim.json");
+    aim.write(&place).unwrap();
+    let attacker = place::agentsecrets().to_str().unwrap();
+    let run = run.unobserved().args([attacker, ATTACK_VERB, place.to_str().unwrap(), "one", trial.attack, &mark]);
     if matches!(trial.evidence, Evidence::Outlived) {
         return outlived(run);
     }
@@ -182,12 +188,9 @@ fn holds(path: &Path, mark: &str) -> bool {
 }
 
 /// A world with a secret in each place that is masked or hidden, and a socket in each that is not the seal's own.
-fn staged(user: User, ground: &Ground) -> Run {
+fn staged(user: User, ground: &Ground) -> (Run, Aim) {
     let key = fresh_key("");
-    let backwards: String = key.chars().rev().collect();
-    let mut run =
-        Run::new().user(user).variable("TARGET_BACKWARDS", backwards).variable("HOST_SOCKETS", host::sockets());
-    run = run.variable("INTERNAL_TOKEN", &key);
+    let mut run = Run::new().user(user).variable("INTERNAL_TOKEN", &key);
     run = run.variable("DISPLAY", ":0").variable("BROWSER", host::browser());
     if matches!(ground, Ground::Inside) {
         run = run.declare("INTERNAL_TOKEN", &key);
@@ -212,7 +215,27 @@ fn staged(user: User, ground: &Ground) -> Run {
         "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         world.home().join(".cache/bin").display()
     );
-    run.variable("PATH", path)
+    let aim = Aim {
+        backwards: key.chars().rev().collect(),
+        root: run.world().root().to_owned(),
+        home: run.world().home(),
+        state: run.world().state(),
+        config: run.world().config(),
+        sockets: host::sockets().to_owned(),
+        internet: host::PUBLIC,
+        internet_v6: host::PUBLIC_V6,
+        link_local: std::net::SocketAddrV6::new(host::LINK_LOCAL, host::OTHER_PORT, 0, 1),
+        lan: host::LAN,
+        metadata: host::METADATA,
+        other_port: host::OTHER_PORT,
+        host_port: host::HOST_PORT,
+        abstract_name: host::ABSTRACT.to_owned(),
+        canary: host::CANARY.to_owned(),
+        segment: host::SEGMENT,
+        key: host::KEY.to_str().unwrap().to_owned(),
+        terminal: None,
+    };
+    (run.variable("PATH", path), aim)
 }
 
 /// A pseudo-terminal for the run's stdin; the master is kept open, the slave is read afterwards.

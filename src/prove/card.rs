@@ -1,0 +1,224 @@
+//! The report card: one screen for a person, an array for a program. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::Report;
+use super::judge::{Row, Seen, Verdict};
+use crate::attack::Group;
+
+/// The card is written for a screen this wide.
+const WIDTH: usize = 80;
+/// Where the names of attacks begin.
+const INDENT: usize = 2;
+
+/// Every attack as an object: `attack`, `group`, `control`, `inside`, `won`. `won` is null where nothing was proven.
+pub fn as_json(report: &Report) -> String {
+    let text = |seen: &Seen| match seen {
+        Seen::Won(said) => format!("won: {said}"),
+        Seen::Lost(said) => format!("lost: {said}"),
+        Seen::Impossible(reason) => format!("not possible here: {reason}"),
+    };
+    let object = |row: &Row| {
+        let won = match row.verdict() {
+            Verdict::Held => Value::Bool(false),
+            Verdict::Escaped => Value::Bool(true),
+            Verdict::NoControl | Verdict::NotPossible => Value::Null,
+        };
+        json!({
+            "attack": row.attack,
+            "group": row.group.name(),
+            "control": text(&row.control),
+            "inside": row.inside.as_ref().map(text),
+            "won": won,
+        })
+    };
+    format!("{}\n", Value::Array(report.rows.iter().map(object).collect()))
+}
+
+/// The card. `is_whole` gives every attack a line of its own; `has_colour` paints what is wrong.
+pub fn as_text(report: &Report, is_whole: bool, has_colour: bool) -> String {
+    let mut text = format!(
+        "agentsecrets prove: {} attacks by uid {} on runs with --isolation {}\n",
+        report.rows.len(),
+        report.uid,
+        report.level.name()
+    );
+    text.push_str("Each is tried outside, where it must win, and inside a run, where it must not.\n\n");
+    for group in Group::ALL {
+        let rows: Vec<&Row> = report.rows.iter().filter(|row| row.group == group).collect();
+        if !rows.is_empty() {
+            add_group(&mut text, group, &rows, is_whole);
+        }
+    }
+    add_exceptions(&mut text, report, has_colour);
+    add_verdict(&mut text, report, has_colour);
+    text
+}
+
+fn add_group(text: &mut String, group: Group, rows: &[&Row], is_whole: bool) {
+    let count = |verdict| rows.iter().filter(|row| row.verdict() == verdict).count();
+    let (held, escaped) = (count(Verdict::Held), count(Verdict::Escaped));
+    let controls = rows.iter().filter(|row| matches!(row.control, Seen::Won(_))).count();
+    let skipped = count(Verdict::NotPossible);
+    let mut title = format!("{}: {controls} won outside, {held} stopped inside", group.name());
+    // Writing to a text cannot fail.
+    let _ = if escaped > 0 { write!(title, ", {escaped} WON INSIDE") } else { Ok(()) };
+    let _ = if skipped > 0 { write!(title, ", {skipped} not possible here") } else { Ok(()) };
+    title.push_str(if held > 0 { ":" } else { "" });
+    text.push_str(&title);
+    if is_whole {
+        text.push('\n');
+        for row in rows {
+            let inside = row.inside.as_ref().map_or_else(|| "not tried".into(), line);
+            let _ = writeln!(
+                text,
+                "{:INDENT$}{}\n{:6}outside  {}\n{:6}inside   {inside}",
+                "",
+                row.attack,
+                "",
+                line(&row.control),
+                ""
+            );
+        }
+        return;
+    }
+    let names = rows.iter().filter(|row| row.verdict() == Verdict::Held).map(|row| row.attack);
+    add_names(text, title.len(), names);
+}
+
+/// Names side by side from this column on, in as many lines as they need.
+fn add_names<'a>(text: &mut String, mut column: usize, names: impl Iterator<Item = &'a str>) {
+    for name in names {
+        if column + 1 + name.len() > WIDTH {
+            text.push('\n');
+            column = 0;
+        }
+        let gap = if column == 0 { INDENT } else { 1 };
+        text.push_str(&" ".repeat(gap));
+        text.push_str(name);
+        column += gap + name.len();
+    }
+    text.push('\n');
+}
+
+fn line(seen: &Seen) -> String {
+    let (word, said) = match seen {
+        Seen::Won(said) => ("won: ", said),
+        Seen::Lost(said) => ("lost: ", said),
+        Seen::Impossible(said) => ("not possible here: ", said),
+    };
+    let shown: String = said.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    format!("{word}{shown}")
+}
+
+/// What won, what proves nothing and what was not possible, in full.
+fn add_exceptions(text: &mut String, report: &Report, has_colour: bool) {
+    let of = |verdict| report.rows.iter().filter(move |row| row.verdict() == verdict);
+    for (verdict, title) in [(Verdict::Escaped, "WON INSIDE"), (Verdict::NoControl, "CONTROL FAILED")] {
+        for row in of(verdict) {
+            let inside = row.inside.as_ref().map_or_else(|| "not tried".into(), line);
+            let title = painted(title, "1;31", has_colour);
+            let _ =
+                writeln!(text, "\n{title}  {}\n    outside  {}\n    inside   {inside}", row.attack, line(&row.control));
+        }
+    }
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for row in of(Verdict::NotPossible) {
+        if let Seen::Impossible(reason) = &row.control {
+            reasons.entry(reason).or_default().push(row.attack);
+        }
+    }
+    if !reasons.is_empty() {
+        text.push_str("\nnot possible here, and so not proven:\n");
+    }
+    for (reason, attacks) in reasons {
+        let line = format!("{:INDENT$}{}: {reason}", "", attacks.join(" "));
+        if line.len() <= WIDTH {
+            text.push_str(&line);
+            text.push('\n');
+        } else {
+            let title = format!("{:INDENT$}{reason}:", "");
+            text.push_str(&title);
+            add_names(text, title.len(), attacks.into_iter());
+        }
+    }
+}
+
+fn add_verdict(text: &mut String, report: &Report, has_colour: bool) {
+    let count = |verdict| report.rows.iter().filter(|row| row.verdict() == verdict).count();
+    let (held, escaped, broken) = (count(Verdict::Held), count(Verdict::Escaped), count(Verdict::NoControl));
+    let skipped = count(Verdict::NotPossible);
+    let (word, code) = if report.is_good() { ("PROVEN", "1;32") } else { ("NOT PROVEN", "1;31") };
+    let _ = writeln!(
+        text,
+        "\n{}  {held} attacks won outside and were stopped inside\n{:width$}  {escaped} won inside, {broken} controls failed, {skipped} not possible here",
+        painted(word, code, has_colour),
+        "",
+        width = word.len()
+    );
+}
+
+fn painted(text: &str, code: &str, has_colour: bool) -> String {
+    if has_colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    fn report() -> Report {
+        let row = |attack, group, control: &str, inside: Option<&str>| {
+            let seen = |text: &str| match text.split_once(' ') {
+                Some(("won", said)) => Seen::Won(said.into()),
+                Some(("lost", said)) => Seen::Lost(said.into()),
+                _ => Seen::Impossible(text.into()),
+            };
+            Row { attack, group, control: seen(control), inside: inside.map(seen) }
+        };
+        let rows = vec![
+            row("read-dotenv", Group::Files, "won the value", Some("lost masked")),
+            row("x32", Group::Kernel, "none", None),
+            row("keyring", Group::Kernel, "won a key", Some("won a\u{1b}[31m key")),
+            row("bpf", Group::Kernel, "lost nothing there", Some("lost refused")),
+        ];
+        Report { level: Level::Sealed, uid: 7, rows }
+    }
+
+    #[test]
+    fn losers_are_shown_in_full_and_skips_are_not_counted() {
+        let text = as_text(&report(), false, false);
+        for line in [
+            "files: 1 won outside, 1 stopped inside: read-dotenv",
+            "kernel: 1 won outside, 0 stopped inside, 1 WON INSIDE, 1 not possible here",
+            "WON INSIDE  keyring",
+            "    inside   won: a [31m key",
+            "CONTROL FAILED  bpf",
+            "  x32: none",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line}\n{text}");
+        }
+        assert!(text.contains("NOT PROVEN  1 attacks won outside"));
+        assert!(!report().is_good());
+        assert!(!text.contains('\u{1b}') && as_text(&report(), false, true).contains("\u{1b}[1;31m"));
+    }
+
+    #[test]
+    fn every_object_has_its_five_keys() {
+        let all: Vec<serde_json::Map<String, Value>> = serde_json::from_str(&as_json(&report())).unwrap();
+        let keys = ["attack", "group", "control", "inside", "won"];
+        assert!(all.iter().all(|object| object.keys().eq(keys)));
+        let won: Vec<&Value> = all.iter().map(|object| &object["won"]).collect();
+        assert_eq!(won, [&Value::Bool(false), &Value::Null, &Value::Bool(true), &Value::Null]);
+    }
+
+    #[test]
+    fn names_stay_within_the_screen() {
+        let mut text = String::new();
+        add_names(&mut text, 70, std::iter::repeat_n("an-attack-with-a-name", 20));
+        assert!(text.lines().all(|line| line.len() <= WIDTH && (line.is_empty() || line.starts_with("  an-attack"))));
+    }
+}

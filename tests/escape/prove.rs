@@ -1,0 +1,32 @@
+//! The command `prove` against a program that lacks something: it must say so.
+
+use serde_json::{Map, Value};
+
+use crate::suite::Programs;
+use crate::support::Run;
+
+/// What is left out, and the attacks that must win then.
+const TABLE: &[(&str, &[&str])] = &[
+    ("mask-binds", &["read-dotenv", "read-dotenv-deep"]),
+    ("hidden-places", &["read-credentials", "read-credentials-in-directory"]),
+    ("network-namespace", &["tcp-other-port", "host-loopback", "udp-other-port", "unix-abstract"]),
+    ("guard-binds", &["write-git-hook", "write-git-configuration"]),
+    ("filter-keyrings", &["keyring"]),
+    ("own-terminal", &["resize-terminal-by-descriptor"]),
+];
+
+/// Tries all of it.
+pub(crate) fn run(programs: &Programs, note: &mut impl FnMut(&str, Result<String, String>)) {
+    for (left_out, attacks) in TABLE {
+        let run = Run::new().verb(["prove", "--json"]).program(&programs.without);
+        let finished = run.variable("AGENTSECRETS_LEAVE_OUT", left_out).run();
+        let rows: Vec<Map<String, Value>> = serde_json::from_str(&finished.stdout()).unwrap_or_default();
+        let has_won = |attack: &str| rows.iter().any(|row| row["attack"] == attack && row["won"] == Value::Bool(true));
+        let outcome = match attacks.iter().find(|attack| !has_won(attack)) {
+            None if finished.code() == 1 => Ok(format!("status 1, and {} won", attacks.join(" "))),
+            None => Err(format!("status {}", finished.code())),
+            Some(attack) => Err(format!("{attack} did not win: {}", finished.stderr())),
+        };
+        note(&format!("prove without {left_out}"), outcome);
+    }
+}
