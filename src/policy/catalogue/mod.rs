@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 pub use key::KeyPattern;
 pub use recognise::{Found, ValueKind};
-pub use service::{Alias, Credential, Service};
+pub use service::{Alias, Credential, Service, server};
 
 use super::builtin::{self, BuiltinError};
 use super::{Origin, ServiceId, TokenEndpoint};
@@ -55,7 +55,7 @@ macro_rules! services {
 }
 
 const EMBEDDED: &[(&str, &str)] = services! {
-    "anthropic" "gemini" "github" "gitlab" "groq" "hugging-face" "mistral" "npm" "openai" "openrouter" "pypi" "qwen" "stripe"
+    "anthropic" "crates-io" "gemini" "github" "gitlab" "groq" "hugging-face" "mistral" "npm" "openai" "openrouter" "pypi" "qwen" "stripe"
 };
 
 impl Catalogue {

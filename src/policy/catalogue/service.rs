@@ -107,8 +107,9 @@ impl Credential {
     }
 }
 
-/// The server that a base URL, or a host name alone, points to.
-fn server(url: &str) -> Option<Target> {
+/// The server that a base URL, or a host name alone, points to. Only over https, and never on loopback, which is the
+/// child's own.
+pub fn server(url: &str) -> Option<Target> {
     let rest = match url.trim().split_once("://") {
         Some((scheme, rest)) => scheme.eq_ignore_ascii_case("https").then_some(rest)?,
         None => url.trim(),

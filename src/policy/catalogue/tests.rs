@@ -19,10 +19,11 @@ fn kind(value: &str) -> String {
 }
 
 #[test]
-fn thirteen_services_are_complete() {
+fn every_service_is_complete() {
     let ids: Vec<_> = catalogue().services().iter().map(|service| service.id.0.as_str()).collect();
     let expected = [
         "anthropic",
+        "crates-io",
         "gemini",
         "github",
         "gitlab",
