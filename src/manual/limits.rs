@@ -25,6 +25,13 @@
 //!   key in `.env`): replacing them wherever they occur would break ordinary text. `explain` says so.
 //! * **A key that was used can be misused.** The child may send any request that the rules allow with the secrets that are
 //!   bound; narrow them with `rules` in the policy.
+//! * **Credential files say where their secrets go** only in the home, by their own name and where this run may not write
+//!   ([`crate::mask::Found::may_grant`]). A place that an earlier run could write, with `--writable` or as its project, is
+//!   taken for the user's own. Other registries of cargo, `~/.vault-token` and everything whose host stands in another file
+//!   are hidden and unbound; so is a user of `kubectl` whose cluster has a certificate authority of its own, since neither
+//!   the tool nor the broker would trust the other's. Files in HCL (`.tfvars`, `.terraformrc`) and state of Terraform are hidden
+//!   whole; so is YAML with aliases, tags or several documents, and a file in which a comment's mark follows a secret
+//!   that programs read in different ways.
 //! * **Opaque tunnels.** Targets without a bound secret are not decrypted, so that clients which pin certificates keep
 //!   working. No secret can be injected there; what the child sends of its own is its own. Only how it begins is judged: TLS
 //!   for another name is refused, a plaintext HTTP request is read. TLS that begins later (STARTTLS) is not looked at.

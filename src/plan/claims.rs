@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::form;
 use super::{PlanError, SecretPlan};
-use crate::policy::{Binding, Form, Merged};
+use crate::policy;
+use crate::policy::{Binding, Form, Merged, Origin, Slot, Target};
 use crate::scrub::Cause;
 use crate::secret::{Placeholder, Secret, SecretId, SecretName, Shape, Table, is_distinctive, referred};
 
@@ -26,6 +27,8 @@ pub(super) struct Claim {
     pub(super) place: String,
     /// Never injected, whatever its name says: a refresh token, an old key in a comment.
     pub(super) hide_only: bool,
+    /// Where the file that holds it says that it goes.
+    pub(super) told: Vec<Target>,
 }
 
 /// All sightings, in the order of precedence.
@@ -57,7 +60,7 @@ impl Claims {
         policy: &Merged,
         variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Settled, PlanError> {
-        let bind = |claim: &Claim| policy.bind(&claim.name, claim.cause.entry, variable);
+        let bind = |claim: &Claim| policy.bind_told(&claim.name, claim.cause.entry, &claim.told, variable);
         let bound = |claim: &Claim| if claim.hide_only { None } else { bind(claim) };
         let mut claims: Vec<(Claim, Option<Binding>)> =
             self.0.into_iter().map(|claim| (bound(&claim), claim)).map(|(binding, claim)| (claim, binding)).collect();
@@ -82,6 +85,9 @@ impl Settled {
         if let Some(known) = known.and_then(|id| self.details.get_mut(&id)) {
             if !known.places.contains(&claim.place) {
                 known.places.push(claim.place);
+            }
+            if let Some((known, other)) = known.binding.as_mut().zip(binding) {
+                join(known, other);
             }
             return Ok(());
         }
@@ -116,6 +122,13 @@ impl Settled {
         self.details.get(&id).is_some_and(|detail| detail.binding.is_some())
     }
 
+    /// Whose a bound secret is: the service, or the first host where that is nobody's that is known.
+    pub(super) fn owner(&self, id: SecretId) -> Option<String> {
+        let binding = self.details.get(&id)?.binding.as_ref()?;
+        let service = binding.service.as_ref().and_then(|id| policy::catalogue().service(id));
+        service.map(|service| service.title.clone()).or_else(|| binding.targets.first().map(ToString::to_string))
+    }
+
     pub(super) fn cause(&self, id: SecretId) -> Option<&Cause> {
         self.details.get(&id).map(|detail| &detail.cause)
     }
@@ -141,6 +154,18 @@ impl Settled {
         };
         self.table.iter().filter_map(plan).collect()
     }
+}
+
+/// One value for two servers, as each of its places says: it goes to both, unless a policy has decided where it goes.
+fn join(known: &mut Binding, other: Binding) {
+    let is_builtin = |binding: &Binding| matches!(binding.origin, Origin::Builtin { .. });
+    if !is_builtin(known) || !is_builtin(&other) || known.targets == other.targets {
+        return;
+    }
+    let new: Vec<Target> = other.targets.into_iter().filter(|target| !known.targets.contains(target)).collect();
+    known.targets.extend(new);
+    let new: Vec<Slot> = other.slots.into_iter().filter(|slot| !known.slots.contains(slot)).collect();
+    known.slots.extend(new);
 }
 
 /// The form of a claim's placeholder: what its clients check, else one that tells nothing.

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 
 use super::claims::Settled;
+use super::coded;
 use super::form::FAR_SECONDS;
+use super::hosts::Hosts;
 use super::wants::{Want, Wants, wants};
 use crate::mask::{Found, Place, Site};
-use crate::policy::{self, Field, Judge, Merged, Note, Render};
-use crate::scrub::{self, Cause, Judgement};
+use crate::policy::{self, Coding, Field, Judge, Merged, Note, Render, Target};
+use crate::scrub::{self, Cause, Judgement, Stretch};
 use crate::secret::Held;
 
 /// What stands before the name of a variable that would win over the run's own.
@@ -17,37 +19,94 @@ pub(super) const OVERRULED: &str = "AGENTSECRETS_OVERRULED_";
 const LEAST_ENDING: usize = 16;
 
 /// Judges a site of a structured file. Outside the named fields the form of a value speaks alone.
-pub(super) fn wants_of(site: &Site<'_>, found: &Found, fields: &[Field], policy: &Merged) -> Wants {
+pub(super) fn wants_of(site: &Site<'_>, found: &Found, fields: &[Field], hosts: &Hosts, policy: &Merged) -> Wants {
     if matches!(site.place, Place::Number | Place::Switch) || site.text.is_empty() {
         return Wants::Nothing;
     }
     let field = fields.iter().find(|field| site.place == Place::Value && covers(&field.at, site.pointer));
-    match field {
-        Some(field) if field.judge == Judge::Always => Wants::Secrets(vec![whole(site, found, field)]),
-        Some(field) if field.judge == Judge::ByName => wants(site, policy),
-        _ => {
-            let stretches = scrub::in_value(site.text).into_iter();
-            let name = |range: Option<std::ops::Range<usize>>| range.map_or(site.key, |range| &site.text[range]);
-            let found: Vec<Want> =
-                stretches.map(|stretch| Want::new(stretch.range, name(stretch.name), stretch.cause)).collect();
-            if found.is_empty() { Wants::Nothing } else { Wants::Secrets(found) }
+    let told = field.map(|field| hosts.told(field, site.pointer)).unwrap_or_default();
+    let wants = match field.map(|field| (field.judge, field)) {
+        Some((Judge::Always, _)) if refers(site) => Wants::Nothing,
+        Some((Judge::Always, field)) => Wants::Secrets(vec![whole(site, found, field, told)]),
+        Some((Judge::ByName, _)) => with_hosts(wants(site, policy), found, &told),
+        Some((Judge::Random, _)) => match wants(site, policy) {
+            Wants::Nothing => some(scrub::in_free_text(site.text), site),
+            known => with_hosts(known, found, &told),
+        },
+        None if site.place == Place::Text => wants(site, policy),
+        _ => some(scrub::in_value(site.text), site),
+    };
+    in_urls(site, wants, hosts)
+}
+
+/// These stretches, if there are any.
+fn some(stretches: Vec<Stretch>, site: &Site<'_>) -> Wants {
+    let name = |range: Option<std::ops::Range<usize>>| range.map_or(site.key, |range| &site.text[range]);
+    let want = |stretch: Stretch| Want::new(stretch.range, name(stretch.name), stretch.cause);
+    let found: Vec<Want> = stretches.into_iter().map(want).collect();
+    if found.is_empty() { Wants::Nothing } else { Wants::Secrets(found) }
+}
+
+/// Whether a value is one reference to a variable, as `${NPM_TOKEN}`: what that resolves to is a placeholder already.
+fn refers(site: &Site<'_>) -> bool {
+    let name = site.text.strip_prefix(b"${").and_then(|rest| rest.strip_suffix(b"}")).map(<[u8]>::trim_ascii);
+    let is_name =
+        |name: &[u8]| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    site.is_interpolated() && name.is_some_and(|name| is_name(name.strip_suffix(b"?").unwrap_or(name)))
+}
+
+fn whole(site: &Site<'_>, found: &Found, field: &Field, told: Vec<Target>) -> Want {
+    let named = field.credential.as_deref().and_then(|name| name.split_once('/'));
+    let entry = named.and_then(|(service, credential)| policy::catalogue().entry(service, credential));
+    let (range, coded) = coded::secret(site.text, field.coding);
+    let value = coded.as_ref().map_or(&site.text[range.clone()], |coded| &coded.value);
+    let by_form = policy::catalogue().recognise("", value).filter(|_| entry.is_none());
+    let name = match entry.and_then(|entry| entry.credential.variables.first()) {
+        Some(variable) if told.is_empty() => variable.clone().into_bytes(),
+        _ => named_by_file(found, &told, site.key),
+    };
+    let reason = match (entry.or(by_form), told.first()) {
+        (_, Some(host)) => format!("is a login to {host} by this file"),
+        (Some(entry), None) => format!("is a login to {}", entry.service.title),
+        (None, None) => "is a secret field of this file".into(),
+    };
+    let hide_only = entry.is_none() && field.host.is_none() && field.coding == Coding::Plain;
+    let cause = Cause { entry: entry.or(by_form.filter(|_| !hide_only)), reason, origin: found.origin.clone() };
+    let want = Want::new(range, &name, cause);
+    Want { form: field.form, hide_only, coded, told, ..want }
+}
+
+/// What a secret is called that has no name but its key: by its file and, where that tells several apart, by its host.
+fn named_by_file(found: &Found, told: &[Target], key: &[u8]) -> Vec<u8> {
+    let host = told.first().map(ToString::to_string);
+    let file = found.id.as_deref().unwrap_or("file");
+    let parts = [Some(file.as_bytes()), host.as_deref().map(str::as_bytes), Some(key)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(&b"."[..])
+}
+
+/// The same secrets with the hosts that the file names for them.
+fn with_hosts(wants: Wants, found: &Found, told: &[Target]) -> Wants {
+    match wants {
+        Wants::Secrets(wants) if !told.is_empty() => {
+            let named = |want: Want| Want { name: named_by_file(found, told, &want.name), told: told.to_vec(), ..want };
+            Wants::Secrets(wants.into_iter().map(named).collect())
         }
+        other => other,
     }
 }
 
-fn whole(site: &Site<'_>, found: &Found, field: &Field) -> Want {
-    let named = field.credential.as_deref().and_then(|name| name.split_once('/'));
-    let entry = named.and_then(|(service, credential)| policy::catalogue().entry(service, credential));
-    let name = match entry.and_then(|entry| entry.credential.variables.first()) {
-        Some(variable) => variable.clone().into_bytes(),
-        None => [found.id.as_deref().unwrap_or("file").as_bytes(), b".", site.key].concat(),
+/// Secrets in the userinfo of a URL are for its host, and percent signs in them are read.
+fn in_urls(site: &Site<'_>, wants: Wants, hosts: &Hosts) -> Wants {
+    let Wants::Secrets(wants) = wants else { return wants };
+    let of_url = |want: Want| {
+        if want.coded.is_some() || site.text.get(want.range.end) != Some(&b'@') {
+            return want;
+        }
+        let told = if want.told.is_empty() { hosts.of_url(site.text, &want.range) } else { want.told };
+        let coded = if told.is_empty() { None } else { coded::percent(&site.text[want.range.clone()]) };
+        Want { coded, told, ..want }
     };
-    let reason = match entry {
-        Some(entry) => format!("is a login to {}", entry.service.title),
-        None => "is a secret field of this file".into(),
-    };
-    let want = Want::new(0..site.text.len(), &name, Cause { entry, reason, origin: found.origin.clone() });
-    Want { form: field.form, hide_only: entry.is_none(), ..want }
+    Wants::Secrets(wants.into_iter().map(of_url).collect())
 }
 
 /// What stands at a site that tells a client how to run, where that must read otherwise in a run.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use jiff::Timestamp;
 
 use super::claims::{Claims, Settled};
-use super::rendered::Rendered;
+use super::rendered::{Outcome, Rendered};
 use super::{MaskContent, MaskPlan, PlanError};
 use crate::mask::{self, Content, Found, MaskError, Realm};
 use crate::policy::Merged;
@@ -40,13 +40,15 @@ pub(super) fn variable(judged: &[Judged<'_>], name: &str) -> Option<OsString> {
 pub(super) fn plan(judged: &[Judged<'_>], settled: &Settled, now: Timestamp) -> Result<Files, PlanError> {
     let mut files = Files::default();
     for file in judged {
-        let Some((content, keys)) = file.decide(settled, now, &mut files.warnings) else { continue };
+        let Some(shown) = file.decide(settled, now, &mut files.warnings) else { continue };
         files.warnings.extend(check_links(file.found)?);
         let paths = std::iter::once(&file.found.path).chain(&file.found.aliases);
         files.masks.extend(paths.map(|path| MaskPlan {
             path: path.clone(),
-            content: content.clone(),
-            keys: keys.clone(),
+            content: shown.content.clone(),
+            keys: shown.keys.clone(),
+            owners: shown.owners.clone(),
+            hidden_because: shown.hidden_because.clone(),
             reason: file.found.reason.clone(),
             origin: file.found.origin.clone(),
         }));
@@ -54,37 +56,55 @@ pub(super) fn plan(judged: &[Judged<'_>], settled: &Settled, now: Timestamp) -> 
     Ok(files)
 }
 
+/// What the child sees in the place of a file.
+struct Shown {
+    content: MaskContent,
+    keys: Vec<String>,
+    owners: Vec<String>,
+    hidden_because: Option<String>,
+}
+
+impl Shown {
+    fn hidden(content: MaskContent) -> Self {
+        Self { content, keys: Vec::new(), owners: Vec::new(), hidden_because: None }
+    }
+
+    fn hidden_because(reason: String) -> Self {
+        Self { hidden_because: Some(reason), ..Self::hidden(MaskContent::EmptyFile) }
+    }
+}
+
 impl Judged<'_> {
     /// What the child sees there; `None` where the file shows no secret as it is.
-    fn decide(
-        &self,
-        settled: &Settled,
-        now: Timestamp,
-        warnings: &mut Vec<String>,
-    ) -> Option<(MaskContent, Vec<String>)> {
-        let shown = self.found.path.display();
+    fn decide(&self, settled: &Settled, now: Timestamp, warnings: &mut Vec<String>) -> Option<Shown> {
+        let name = self.found.path.display();
         match (&self.found.content, &self.rendered) {
-            (Content::Directory, _) => Some((MaskContent::EmptyDirectory, Vec::new())),
+            (Content::Directory, _) => Some(Shown::hidden(MaskContent::EmptyDirectory)),
             (Content::Bytes(bytes), Some(rendered)) => match rendered.write(settled, now) {
                 Ok(outcome) => {
                     if outcome.has_expired {
-                        warnings.push(format!("`{shown}`: the login in it has expired; log in once outside of a run"));
+                        warnings.push(format!("`{name}`: the login in it has expired; log in once outside of a run"));
                     }
-                    warnings.extend(outcome.notes.iter().map(|note| format!("`{shown}`: {note}")));
-                    let is_changed = outcome.bytes != **bytes;
-                    is_changed.then_some((MaskContent::File { bytes: outcome.bytes }, outcome.keys))
+                    warnings.extend(outcome.notes.iter().map(|note| format!("`{name}`: {note}")));
+                    let Outcome { bytes: shown, keys, owners, .. } = outcome;
+                    let content = MaskContent::File { bytes: shown };
+                    let is_changed = !matches!(&content, MaskContent::File { bytes: shown } if *shown == **bytes);
+                    is_changed.then_some(Shown { content, keys, owners, hidden_because: None })
                 }
+                // What a key's name promised is what it is.
+                Err(error @ MaskError::PrivateKey) => Some(Shown::hidden_because(error.to_string())),
                 Err(error) => {
-                    warnings.push(format!("`{shown}`: {error}: hidden whole"));
-                    Some((MaskContent::EmptyFile, Vec::new()))
+                    warnings.push(format!("`{name}`: {error}: hidden whole"));
+                    Some(Shown::hidden_because(error.to_string()))
                 }
             },
             (Content::Unreadable, _) => {
                 let limit = mask::LARGEST >> 20;
-                warnings.push(format!("`{shown}` is no regular file, or larger than {limit} MiB: hidden whole"));
-                Some((MaskContent::EmptyFile, Vec::new()))
+                let reason = format!("is no regular file, or larger than {limit} MiB");
+                warnings.push(format!("`{name}` {reason}: hidden whole"));
+                Some(Shown::hidden_because(reason))
             }
-            (Content::Bytes(_) | Content::Unread, _) => Some((MaskContent::EmptyFile, Vec::new())),
+            (Content::Bytes(_) | Content::Unread, _) => Some(Shown::hidden(MaskContent::EmptyFile)),
         }
     }
 }

@@ -9,11 +9,13 @@
 mod agent;
 mod arguments;
 mod claims;
+mod coded;
 mod confined;
 mod error;
 mod fields;
 mod files;
 mod form;
+mod hosts;
 mod known;
 mod offers;
 mod rendered;
@@ -245,6 +247,10 @@ pub struct MaskPlan {
     pub content: MaskContent,
     /// The keys whose values were replaced, where it is rendered.
     pub keys: Vec<String>,
+    /// Whose the brokered secrets in it are: titles of services, and hosts.
+    pub owners: Vec<String>,
+    /// Why nothing of it is shown although it would be rendered.
+    pub hidden_because: Option<String>,
     /// Why, as the rest of a sentence.
     pub reason: String,
     /// The rule's origin.

@@ -44,6 +44,7 @@ pub(super) fn claim(offers: &[Offer], policy: &Merged, claims: &mut Claims) {
             form: Form::Plain,
             place: offer.place.clone(),
             hide_only: false,
+            told: Vec::new(),
         });
     }
 }

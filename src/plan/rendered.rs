@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
@@ -10,8 +9,9 @@ use jiff::Timestamp;
 
 use super::claims::{Claims, Settled};
 use super::fields;
+use super::hosts::Hosts;
 use super::known::{self, Reach};
-use super::replace::replacements;
+use super::replace::{Part, replacements, texts};
 use super::wants::{Want, Wants, wants};
 use crate::mask::{self, Content, Dialect, Found, MaskError, Notation, Place, Realm, Replacement, Site, Structure};
 use crate::policy::{Format, Merged, Render};
@@ -24,16 +24,20 @@ pub(super) struct Rendered<'a> {
     render: &'a Render,
     bytes: &'a [u8],
     notation: Notation,
+    hosts: Hosts,
     /// One for each site, in the order in which the renderer meets them.
     judged: Vec<Wants>,
 }
 
 /// What became of a file.
+#[derive(Default)]
 pub(super) struct Outcome {
     /// What the child reads.
     pub(super) bytes: Vec<u8>,
     /// The keys whose values were replaced.
     pub(super) keys: Vec<String>,
+    /// Whose the brokered secrets in it are.
+    pub(super) owners: Vec<String>,
     /// A login in it has ended, so that its placeholder stands for nothing that still works.
     pub(super) has_expired: bool,
     /// What the user should know of it, as the rest of a sentence that begins with the file.
@@ -45,8 +49,9 @@ impl<'a> Rendered<'a> {
     pub(super) fn new(found: &'a Found, policy: &Merged) -> Option<Self> {
         let (Some(render), Content::Bytes(bytes)) = (&found.render, &found.content) else { return None };
         let notation = notation(render.format, &found.path);
-        let mut file = Self { found, render, bytes, notation, judged: Vec::new() };
-        let repeated = if notation == Notation::Json { HashSet::new() } else { file.repeated(policy) };
+        let mut file = Self { found, render, bytes, notation, hosts: Hosts::default(), judged: Vec::new() };
+        file.hosts = Hosts::of(found, &render.fields, |look| file.visit(look));
+        let repeated = if file.is_structured() { HashSet::new() } else { file.repeated(policy) };
         let mut judged = Vec::new();
         let mut options = fields::Options::default();
         file.visit(|site| {
@@ -77,9 +82,13 @@ impl<'a> Rendered<'a> {
         repeated
     }
 
+    fn is_structured(&self) -> bool {
+        !matches!(self.notation, Notation::Dotenv(_))
+    }
+
     fn judge(&self, site: &Site<'_>, policy: &Merged, repeated: &HashSet<Vec<u8>>) -> Wants {
-        if self.notation == Notation::Json {
-            return fields::wants_of(site, self.found, &self.render.fields, policy);
+        if self.is_structured() {
+            return fields::wants_of(site, self.found, &self.render.fields, &self.hosts, policy);
         }
         let is_repeated = site.place == Place::Value && repeated.contains(site.key);
         match wants(site, policy) {
@@ -129,7 +138,7 @@ impl<'a> Rendered<'a> {
     pub(super) fn write(&self, settled: &Settled, now: Timestamp) -> Result<Outcome, MaskError> {
         let own = self.own_secrets(settled);
         let mut judged = self.judged.iter();
-        let mut outcome = Outcome { bytes: Vec::new(), keys: Vec::new(), has_expired: false, notes: Vec::new() };
+        let mut outcome = Outcome::default();
         let mut is_unknown = false;
         outcome.bytes = mask::render(self.notation, self.bytes, &mut |site| {
             let judged = judged.next();
@@ -161,7 +170,10 @@ impl<'a> Rendered<'a> {
                     if site.place == Place::Value {
                         outcome.keys.push(String::from_utf8_lossy(site.key).into_owned());
                     }
-                    Replacement::Parts(with_placeholders(found, settled))
+                    outcome.note_owners(&found, settled);
+                    let texts = texts(&found, settled);
+                    is_unknown |= texts.is_none();
+                    texts.map_or(Replacement::Keep, Replacement::Parts)
                 }
                 None => {
                     is_unknown = true;
@@ -169,7 +181,8 @@ impl<'a> Rendered<'a> {
                 }
             }
         })?;
-        let remains = !self.has_kept() && !known::within(&outcome.bytes, settled, Reach::File(&own)).is_empty();
+        let remains = self.has_kept_coding(&outcome.bytes)
+            || !self.has_kept() && !known::within(&outcome.bytes, settled, Reach::File(&own)).is_empty();
         if is_unknown || remains { Err(MaskError::Unfaithful) } else { Ok(outcome) }
     }
 
@@ -188,6 +201,25 @@ impl<'a> Rendered<'a> {
         own
     }
 
+    /// Whether a coding of a secret stands somewhere else, where nothing tells that it is one.
+    fn has_kept_coding(&self, bytes: &[u8]) -> bool {
+        let is_coded =
+            |wants: &Wants| matches!(wants, Wants::Secrets(wants) if wants.iter().any(|want| want.coded.is_some()));
+        if !self.judged.iter().any(is_coded) {
+            return false;
+        }
+        let mut judged = self.judged.iter();
+        let mut remains = false;
+        self.visit(|site| {
+            if let Some(Wants::Secrets(wants)) = judged.next() {
+                let coded = wants.iter().filter(|want| want.coded.is_some());
+                let text = |want: &Want| memchr::memmem::find(bytes, &site.text[want.range.clone()]).is_some();
+                remains |= coded.into_iter().any(text);
+            }
+        });
+        remains
+    }
+
     fn has_secrets(&self) -> bool {
         self.judged.iter().any(|wants| matches!(wants, Wants::Secrets(_)))
     }
@@ -198,9 +230,14 @@ impl<'a> Rendered<'a> {
     }
 }
 
-fn with_placeholders(found: Vec<(Range<usize>, SecretId)>, settled: &Settled) -> Vec<(Range<usize>, String)> {
-    let text = |id| settled.table().get(id).map(|held| held.placeholder.to_string()).unwrap_or_default();
-    found.into_iter().map(|(range, id)| (range, text(id))).collect()
+impl Outcome {
+    fn note_owners(&mut self, found: &[Part], settled: &Settled) {
+        for owner in found.iter().filter_map(|part| settled.owner(part.id)) {
+            if !self.owners.contains(&owner) {
+                self.owners.push(owner);
+            }
+        }
+    }
 }
 
 /// Whether the name alone makes a value secret: any long value shows what the name says.

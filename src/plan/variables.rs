@@ -127,7 +127,7 @@ fn decide(variable: &Variable<'_>, policy: &Merged, settled: &Settled) -> (Varia
     if found.is_empty() {
         return (plan(Decision::Kept, String::new(), None), Some(variable.value.to_owned()));
     }
-    let ids: Vec<SecretId> = found.iter().map(|(_, id)| *id).collect();
+    let ids: Vec<SecretId> = found.iter().map(|part| part.id).collect();
     let (reason, origin) = why(&judged, &ids, settled);
     (plan(decision(&ids, settled), reason, origin), Some(OsString::from_vec(value)))
 }

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::claims::{Claim, Claims, name_of};
+use super::coded::Coded;
 use crate::mask::{Place, Site};
-use crate::policy::{Form, Merged};
+use crate::policy::{Form, Merged, Target};
 use crate::scrub::{self, Cause, Judgement, Stretch};
 
 /// One secret of a site.
@@ -17,6 +18,10 @@ pub(super) struct Want {
     pub(super) cause: Cause,
     pub(super) form: Form,
     pub(super) hide_only: bool,
+    /// What the bytes are a coding of, where they are not the secret themselves.
+    pub(super) coded: Option<Coded>,
+    /// Where its file says that it goes.
+    pub(super) told: Vec<Target>,
 }
 
 /// The judgement of a site.
@@ -34,11 +39,15 @@ pub(super) enum Wants {
 impl Want {
     /// A secret of the ordinary kind.
     pub(super) fn new(range: Range<usize>, name: &[u8], cause: Cause) -> Self {
-        Self { range, name: name.to_vec(), cause, form: Form::Plain, hide_only: false }
+        let name = name.to_vec();
+        Self { range, name, cause, form: Form::Plain, hide_only: false, coded: None, told: Vec::new() }
     }
 
     /// The secret's value as a program reads it: escapes resolved where the secret is the whole value.
-    pub(super) fn value<'a>(&self, site: &Site<'a>) -> &'a [u8] {
+    pub(super) fn value<'a>(&'a self, site: &Site<'a>) -> &'a [u8] {
+        if let Some(coded) = &self.coded {
+            return &coded.value;
+        }
         if self.range == (0..site.text.len()) { site.value } else { &site.text[self.range.clone()] }
     }
 
@@ -51,6 +60,7 @@ impl Want {
             form: self.form,
             place: place.to_owned(),
             hide_only: self.hide_only,
+            told: self.told.clone(),
         });
     }
 }

@@ -31,14 +31,14 @@ mod trust;
 pub use agents::{Agent, Agents, Recognised, Sealed};
 pub use binding::{Attach, Binding, Origin, Scan, ServiceId, Slot, TokenEndpoint};
 pub use builtin::{BuiltinError, agents, catalogue, file_rules, scrub_rules, trust_rules, verify, without_keys};
-pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Service, ValueKind};
+pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Service, ValueKind, server};
 pub use characters::Characters;
 pub use edit::{Edit, Injection, SecretChange};
 pub use egress::{DefaultEgress, Egress, Verdict};
 pub use file_glob::{FileGlob, FileGlobError};
 pub use files::{
-    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Note, Place, ProjectEntry, Render, RootPath,
-    RootRules, Surroundings, Writable,
+    Action, Coding, Field, FileRules, Form, Format, Guard, HomeEntry, HostPlace, Judge, Note, Place, ProjectEntry,
+    Render, RootPath, RootRules, Surroundings, Writable,
 };
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use host::{Host, HostError};

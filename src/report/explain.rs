@@ -156,14 +156,17 @@ fn files(text: &mut String, plan: &Plan) {
 
 fn mask(mask: &MaskPlan) -> String {
     let path = plain(&mask.path.to_string_lossy());
-    let what = match &mask.content {
-        MaskContent::File { .. } if mask.keys.is_empty() => "placeholders in it".to_owned(),
-        MaskContent::File { .. } => format!("placeholders for {}", listed(&mask.keys, 6)),
-        MaskContent::EmptyFile => "an empty file".to_owned(),
-        MaskContent::EmptyDirectory => "an empty directory".to_owned(),
-        MaskContent::Unreadable => "closed".to_owned(),
+    let what = match (&mask.content, &mask.hidden_because) {
+        (MaskContent::File { .. }, _) if mask.keys.is_empty() => "placeholders in it".to_owned(),
+        (MaskContent::File { .. }, _) => format!("placeholders for {}", listed(&mask.keys, 6)),
+        (MaskContent::EmptyFile, Some(reason)) => format!("hidden whole: {}", plain(reason)),
+        (MaskContent::EmptyFile, None) => "an empty file".to_owned(),
+        (MaskContent::EmptyDirectory, _) => "an empty directory".to_owned(),
+        (MaskContent::Unreadable, _) => "closed".to_owned(),
     };
-    format!("{path}: {what}; {} [{}]", plain(&mask.reason), origin(&mask.origin))
+    let owners: Vec<String> = mask.owners.iter().map(|owner| plain(owner)).collect();
+    let owners = if owners.is_empty() { String::new() } else { format!(", for {}", listed(&owners, 6)) };
+    format!("{path}: {what}{owners}; {} [{}]", plain(&mask.reason), origin(&mask.origin))
 }
 
 /// What is reached across the seal in either direction.

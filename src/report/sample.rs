@@ -31,6 +31,8 @@ pub(super) fn plan() -> Plan {
     let mask = |path: &str, content, keys: &[&str], reason: &str| MaskPlan {
         path: path.into(),
         content,
+        owners: Vec::new(),
+        hidden_because: None,
         keys: keys.iter().map(ToString::to_string).collect(),
         reason: reason.into(),
         origin: builtin("files.toml"),

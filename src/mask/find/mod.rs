@@ -81,6 +81,9 @@ pub struct Found {
     pub realm: Realm,
     /// The name by which other rules refer to it.
     pub id: Option<String>,
+    /// Whether what stands in it may say where its secrets go (C3): it is the user's own, it lies where no run may write,
+    /// and no symlink leads to it.
+    pub may_grant: bool,
     /// How it is rendered; hidden where there is nothing.
     pub render: Option<Render>,
     /// What was read.

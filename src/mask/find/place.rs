@@ -57,17 +57,28 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
         (false, _) => content(search, &real, &metadata, render.is_some())?,
     };
     let render = render.filter(|_| matches!(content, Content::Bytes(_)));
+    let may_grant = wanted.realm == Realm::Home && path == real && !is_writable(search, &real);
     Ok(Some(Found {
         path: real,
         aliases: Vec::new(),
         unseen_links: unseen_links(search, &metadata, wanted.action),
         realm: wanted.realm,
         id: wanted.id.map(ToOwned::to_owned),
+        may_grant,
         render,
         content,
         reason: wanted.reason,
         origin: wanted.origin,
     }))
+}
+
+/// Whether some run may have written what stands there.
+fn is_writable(search: &Search<'_>, path: &Path) -> bool {
+    path.starts_with(search.project)
+        || search
+            .writable
+            .iter()
+            .any(|tree| path.starts_with(tree) || fs::canonicalize(tree).is_ok_and(|real| path.starts_with(real)))
 }
 
 /// Whether a path is in one of the kernel's own trees, which the child has its own of: what a name there shows differs

@@ -14,6 +14,10 @@ pub(super) fn read(text: &Text<'_>) -> Result<Vec<Leaf>, MaskError> {
         let authority = source.split_once("://").map(|(scheme, rest)| (scheme, rest.split('/').next().unwrap_or(rest)));
         let Some((scheme, (user, host))) = authority.and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)))
         else {
+            // Whatever else stands in such a file may be a secret.
+            if !source.trim().is_empty() && !source.starts_with('#') && authority.is_none() {
+                return Err(text.unparsed(line.start));
+            }
             leaves.extend(text.comment(line));
             continue;
         };
@@ -44,22 +48,23 @@ pub(super) fn write(leaf: &Leaf, value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use crate::mask::Structure::GitCredentials;
-    use crate::mask::structured::tests::{all, hides};
+    use crate::mask::structured::tests::{all, hides, refuses};
 
     #[test]
     fn reads_and_replaces_percent_encoded_passwords() {
-        let text = "https://ann:p%40ss%2Fw@git.example\r\nhttps://tok@git.example:8443/a/b\nnot a url\n";
+        let text = "https://ann:p%40ss%2Fw@git.example\r\nhttps://tok@git.example:8443/a/b\n# a note\n";
         assert_eq!(
             all(GitCredentials, text),
             [
                 ("/https:~1~1git.example/username", "ann"),
                 ("/https:~1~1git.example/password", "p@ss/w"),
                 ("/https:~1~1git.example:8443/username", "tok"),
-                ("", "not a url"),
+                ("", "# a note"),
             ]
             .map(|(pointer, value)| (pointer.to_owned(), value.to_owned()))
         );
         let hidden = hides(GitCredentials, text, "/https:~1~1git.example/password");
         assert_eq!(hidden, text.replace("p%40ss%2Fw", "PLACEHOLDER"));
+        refuses(GitCredentials, "not a url\n", "");
     }
 }

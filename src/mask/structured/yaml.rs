@@ -60,6 +60,8 @@ impl Reader<'_> {
                 self.leaves.extend(self.text.comment(range));
                 Ok(())
             }
+            // A configuration is a map; a word alone may be anything.
+            Event::Scalar(value, ..) if self.frames.is_empty() && !value.is_empty() => Err(refused()),
             Event::Scalar(value, style, _, None) => {
                 self.scalar(value, style, range);
                 Ok(())

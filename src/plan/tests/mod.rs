@@ -1,6 +1,7 @@
 //! Whole plans: from an environment and files to what the child sees.
 
 mod agents;
+mod credentials;
 mod files;
 mod logins;
 mod offers;
@@ -46,6 +47,7 @@ impl Case {
             unseen_links: 0,
             realm: Realm::Project,
             id: None,
+            may_grant: false,
             render,
             content,
             reason: "a name like it".into(),
@@ -65,6 +67,7 @@ impl Case {
             credential: credential.map(Into::into),
             judge: *judge,
             form: *form,
+            ..Field::default()
         };
         let fields = fields.iter().map(field).collect();
         let mut case =

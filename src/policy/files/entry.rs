@@ -92,7 +92,7 @@ pub enum Format {
 }
 
 /// Secrets within a structured file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
     /// A JSON pointer (RFC 6901) in which `*` stands for any key or index and `**` for any path.
@@ -107,6 +107,39 @@ pub struct Field {
     /// The form of its placeholder, where a client looks at it.
     #[serde(default)]
     pub form: Form,
+    /// Where the file says which host it is for. A file that a run could have written is not asked.
+    #[serde(default)]
+    pub host: Option<HostPlace>,
+    /// How the secret is written there.
+    #[serde(default)]
+    pub coding: Coding,
+}
+
+/// Where a file says which host a [`Field`] is for: the name of a host, or a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostPlace {
+    /// What the first `*` of [`Field::at`] stands for.
+    Key,
+    /// The value with this key beside it.
+    Beside(String),
+    /// The server of each cluster that a context of `kubectl` joins with the user.
+    Contexts,
+}
+
+/// How a secret is written at a [`Field`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coding {
+    /// As it is.
+    #[default]
+    Plain,
+    /// In base64.
+    Base64,
+    /// `user:password` in base64 (RFC 7617), of which the password is the secret.
+    Basic,
+    /// The line of a header: `Authorization: Bearer …`, or `Basic` with the coding of that name.
+    Header,
 }
 
 /// Which texts at a [`Field`] are secret.
@@ -118,6 +151,8 @@ pub enum Judge {
     Always,
     /// Those whose key is a secret name by `scrub.toml`; in every other one what has the form of a key.
     ByName,
+    /// The same, and what looks random: in a file that is there for credentials alone.
+    Random,
     /// Those that are the end of a secret which is known from elsewhere: the end of its placeholder takes the place.
     Ending,
 }

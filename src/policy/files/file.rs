@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Action, Field, FileRules, Form, Format, Guard, HomeEntry, Judge, Move, Note, ProjectEntry, Render, RootRules,
-    Writable,
+    Action, Field, FileRules, Format, Guard, HomeEntry, Judge, Move, Note, ProjectEntry, Render, RootRules, Writable,
 };
 use crate::policy::{FileGlob, Origin};
 
@@ -32,6 +31,8 @@ struct Grouped {
     group: String,
     paths: Vec<String>,
     format: Format,
+    #[serde(default)]
+    fields: Vec<Field>,
 }
 
 /// Files of the home that an agent's file renders.
@@ -81,6 +82,8 @@ pub(in crate::policy) struct ProjectRendered {
     parents: bool,
     format: Format,
     #[serde(default)]
+    fields: Vec<Field>,
+    #[serde(default)]
     environment: Option<String>,
     #[serde(default)]
     off: Vec<String>,
@@ -92,7 +95,8 @@ impl From<FilesFile> for FileRules {
     fn from(file: FilesFile) -> Self {
         let origin = Origin::Builtin { file: "files.toml".into() };
         let rendered = file.rendered.into_iter().flat_map(|grouped| {
-            let action = Action::Render(complete(Render { format: grouped.format, ..Render::default() }));
+            let render = Render { format: grouped.format, fields: grouped.fields, ..Render::default() };
+            let action = Action::Render(complete(render));
             entries(&grouped.group, grouped.id.as_deref(), grouped.paths, &action, &origin)
         });
         let hidden =
@@ -145,8 +149,8 @@ impl MoveLine {
 
 impl ProjectRendered {
     pub(in crate::policy) fn into_entries(self, origin: &Origin) -> Vec<ProjectEntry> {
-        let Self { patterns, except, parents, format, environment, off, notes } = self;
-        let render = complete(Render { format, environment, off, notes, ..Render::default() });
+        let Self { patterns, except, parents, format, fields, environment, off, notes } = self;
+        let render = complete(Render { format, fields, environment, off, notes });
         let entry = |pattern| ProjectEntry {
             pattern,
             except: except.clone(),
@@ -172,10 +176,10 @@ fn project_entries(project: Project, origin: &Origin) -> Vec<ProjectEntry> {
     rendered.chain(hidden).collect()
 }
 
-/// A JSON file is judged by name wherever no field says otherwise.
+/// A structured file is judged by name wherever no field says otherwise.
 fn complete(mut render: Render) -> Render {
-    if render.format == Format::Json {
-        render.fields.push(Field { at: "/**".into(), credential: None, judge: Judge::ByName, form: Form::Plain });
+    if render.format != Format::Dotenv {
+        render.fields.push(Field { at: "/**".into(), judge: Judge::ByName, ..Field::default() });
     }
     render
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use entry::{
-    Action, Field, Form, Format, Guard, HomeEntry, Judge, Note, ProjectEntry, Render, RootPath, RootRules, Writable,
+    Action, Coding, Field, Form, Format, Guard, HomeEntry, HostPlace, Judge, Note, ProjectEntry, Render, RootPath,
+    RootRules, Writable,
 };
 pub(super) use file::{MoveLine, ProjectRendered, Rendered, entries};
 

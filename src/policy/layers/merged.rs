@@ -190,8 +190,19 @@ impl Merged {
         entry: Option<Entry<'static>>,
         variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> Option<Binding> {
+        self.bind_told(secret, entry, &[], variable)
+    }
+
+    /// The same for a secret of which a file of the user's own says where it goes.
+    pub fn bind_told(
+        &self,
+        secret: &SecretName,
+        entry: Option<Entry<'static>>,
+        told: &[Target],
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Option<Binding> {
         let Some(policy) = self.secret(secret.as_str()) else {
-            return Some(by_catalogue(secret, entry?, variable));
+            return unnamed(secret, entry, told, variable);
         };
         let entry = policy.entry(entry);
         let own = policy.targets.as_ref().map(|targets| Binding {
@@ -208,7 +219,7 @@ impl Merged {
         });
         let mut binding = match (own, entry) {
             (Some(own), None) => own,
-            (None, entry) => by_catalogue(secret, entry?, variable),
+            (None, entry) => unnamed(secret, entry, told, variable)?,
             (Some(own), Some(entry)) => Binding { targets: own.targets, ..by_catalogue(secret, entry, variable) },
         };
         if let Some(most) = &policy.narrowed_targets {
@@ -272,6 +283,38 @@ impl SecretPolicy {
             Some(Entry { service, credential: service.credentials.first()? })
         })
     }
+}
+
+/// Where a secret goes of which no policy says it: a file's word on the host counts for more than the value's form, as it
+/// is what the file's own clients go by.
+fn unnamed(
+    secret: &SecretName,
+    entry: Option<Entry<'_>>,
+    told: &[Target],
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Option<Binding> {
+    let known = entry.map(|entry| by_catalogue(secret, entry, variable));
+    let is_known = known.as_ref().is_some_and(|known| told.iter().all(|target| known.targets.contains(target)));
+    if told.is_empty() || is_known {
+        return known;
+    }
+    let mut slots = vec![Slot::Header("authorization".into()), Slot::Basic];
+    let others = known.map(|known| known.slots).unwrap_or_default();
+    slots.extend(
+        others.into_iter().filter(|slot| !matches!(slot, Slot::Basic) && slot.header() != Some("authorization")),
+    );
+    Some(Binding {
+        secret: secret.clone(),
+        service: None,
+        targets: told.to_vec(),
+        slots,
+        attach: None,
+        rules: Vec::new(),
+        narrowed_rules: Vec::new(),
+        plaintext: false,
+        scan: Scan::default(),
+        origin: Origin::Builtin { file: "files.toml".into() },
+    })
 }
 
 fn by_catalogue(secret: &SecretName, entry: Entry<'_>, variable: &dyn Fn(&str) -> Option<OsString>) -> Binding {

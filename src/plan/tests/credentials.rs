@@ -1,0 +1,275 @@
+//! Credential files of the home: which values are secret, whose they are, and what the child sees.
+
+use base64::prelude::BASE64_STANDARD;
+
+use super::*;
+use crate::policy::{Action, file_rules};
+
+/// The rule of `policies/files.toml` for a file of the home.
+fn rule(path: &str) -> (Render, Option<String>) {
+    let entry = file_rules().home.iter().find(|entry| entry.path == path).unwrap();
+    let Action::Render(render) = &entry.action else { panic!("{path} is hidden") };
+    (render.clone(), entry.id.clone())
+}
+
+impl Case {
+    /// A file of the home by its own rule, where no run may write.
+    fn by_rule(self, path: &str, text: &str) -> Self {
+        let (render, id) = rule(path);
+        let mut case = self.found(&format!("/h/{path}"), Some(render), bytes(text));
+        let found = case.findings.found.last_mut().unwrap();
+        (found.realm, found.id, found.may_grant) = (Realm::Home, id, true);
+        case
+    }
+}
+
+fn encode(text: &str) -> String {
+    BASE64_STANDARD.encode(text)
+}
+
+/// A file, what stays of it, and where its secrets go: `NAME -> hosts`.
+type Row<'a> = (&'a str, String, String, &'a [&'a str]);
+
+fn told(planned: &Planned) -> Vec<String> {
+    let hosts = |secret: &SecretPlan| {
+        let hosts: Vec<String> = secret.hosts.iter().map(ToString::to_string).collect();
+        format!("{} -> {}", secret.name, hosts.join(","))
+    };
+    let mut told: Vec<String> = planned.plan.secrets.iter().map(hosts).collect();
+    told.sort();
+    told
+}
+
+fn check(rows: Vec<Row<'_>>) {
+    for (path, text, expected, hosts) in rows {
+        let planned = Case::default().by_rule(path, &text).plan();
+        assert_eq!(unfolded(&planned, path), expected, "{path}: {:?}", planned.plan.warnings);
+        let told = told(&planned);
+        assert_eq!(told.len(), hosts.len(), "{path}: {told:?}");
+        for (told, expected) in told.iter().zip(hosts) {
+            let is_of_service =
+                expected.strip_suffix('*').is_some_and(|name| told.starts_with(name) && told.len() > name.len());
+            assert!(told == expected || is_of_service, "{path}: {told}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn files_of_git_keep_their_form_and_name_their_hosts() {
+    let github = GITHUB;
+    check(vec![
+        (
+            ".netrc",
+            "machine git.example login ann password s3cret-pass-word\nmachine localhost login a password other-pass-word\n"
+                .into(),
+            "machine git.example login ann password <netrc.git.example.password>\nmachine localhost login a password \
+             <netrc.password>\n"
+                .into(),
+            &["netrc.git.example.password -> git.example", "netrc.password -> "],
+        ),
+        (
+            ".git-credentials",
+            "https://ann:s3cret%40pass@git.example:8443\nhttp://ann:plain-pass-word@git.example\n".into(),
+            "https://ann:<git-credentials.git.example_8443.password>@git.example:8443\n\
+             http://ann:<git-credentials.password>@git.example\n"
+                .into(),
+            &["git-credentials.git.example_8443.password -> git.example:8443", "git-credentials.password -> "],
+        ),
+        (
+            ".gitconfig",
+            format!(
+                "[user]\n\tname = Ann\n[http \"https://git.example/\"]\n\textraHeader = Authorization: Basic {}\n[url \
+                 \"https://tok:s3cret-pass-word@own.example/\"]\n\tinsteadOf = own:\n",
+                encode("x:s3cret-token-text")
+            ),
+            "[user]\n\tname = Ann\n[http \"https://git.example/\"]\n\textraHeader = Authorization: Basic \
+             {base64:x:<git.git.example.extraheader>}\n[url \"https://tok:<_>@own.example/\"]\n\tinsteadOf = own:\n"
+                .into(),
+            &["_ -> own.example", "git.git.example.extraheader -> git.example"],
+        ),
+        (
+            ".config/gh/hosts.yml",
+            format!(
+                "github.com:\n    user: ann\n    oauth_token: {github}\n    git_protocol: https\n    users:\n        ann:\n   \
+                 \x20        oauth_token: {github}\nghe.example:\n    oauth_token: 0123456789abcdef0123456789abcdef01234567\n"
+            ),
+            "github.com:\n    user: ann\n    oauth_token: <GH_TOKEN>\n    git_protocol: https\n    users:\n        ann:\n     \
+             \x20      oauth_token: <GH_TOKEN>\nghe.example:\n    oauth_token: <gh.ghe.example.oauth_token>\n"
+                .into(),
+            &["GH_TOKEN -> *", "gh.ghe.example.oauth_token -> ghe.example"],
+        ),
+    ]);
+}
+
+#[test]
+fn files_of_registries_keep_their_form_and_name_their_hosts() {
+    check(vec![
+        (
+            ".aws/credentials",
+            "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPx\n".into(),
+            "[default]\naws_access_key_id = <aws.aws_access_key_id>\naws_secret_access_key = <aws.aws_secret_access_key>\n"
+                .into(),
+            &["aws.aws_access_key_id -> ", "aws.aws_secret_access_key -> "],
+        ),
+        (
+            ".docker/config.json",
+            format!(
+                "{{\"auths\": {{\"registry.example:5000\": {{\"auth\": \"{}\"}}}}, \"credsStore\": \"x\"}}",
+                encode("ann:s3cret-pass-word")
+            ),
+            "{\"auths\": {\"registry.example:5000\": {\"auth\": \
+             \"{base64:ann:<docker.registry.example_5000.auth>}\"}}, \"credsStore\": \"x\"}"
+                .into(),
+            &["docker.registry.example_5000.auth -> registry.example:5000"],
+        ),
+        (
+            ".npmrc",
+            format!(
+                "registry=https://npm.example/\n//npm.example/team/:_authToken=s3cret-token-text\n//old.example/:_password={}\n\
+                 //old.example/:username=ann\n//env.example/:_authToken=${{NPM_TOKEN}}\n\
+                 //registry.npmjs.org/:_authToken=npm_0123456789abcdefghijklmnopqrstuvwxyz\n",
+                encode("pass-word-of-ann")
+            ),
+            "registry=https://npm.example/\n//npm.example/team/:_authToken=<npm.npm.example._authToken>\n\
+             //old.example/:_password={base64:<npm.old.example._password>}\n//old.example/:username=ann\n\
+             //env.example/:_authToken=${NPM_TOKEN}\n//registry.npmjs.org/:_authToken=<NPM_TOKEN>\n"
+                .into(),
+            &[
+                "NPM_TOKEN -> registry.npmjs.org",
+                "npm.npm.example._authToken -> npm.example",
+                "npm.old.example._password -> old.example",
+            ],
+        ),
+        (
+            ".pypirc",
+            "[pypi]\nusername = __token__\npassword = pypi-token-of-ann\n[own]\nrepository = https://pypi.example/legacy/\n\
+             password = s3cret-pass-word\n"
+                .into(),
+            "[pypi]\nusername = __token__\npassword = <PYPI_TOKEN>\n[own]\nrepository = https://pypi.example/legacy/\n\
+             password = <pypirc.pypi.example.password>\n"
+                .into(),
+            &["PYPI_TOKEN -> upload.pypi.org", "pypirc.pypi.example.password -> pypi.example"],
+        ),
+        (
+            ".config/pip/pip.conf",
+            "[global]\nindex-url = https://ann:s3cret-pass-word@pip.example/simple\n".into(),
+            "[global]\nindex-url = https://ann:<index-url>@pip.example/simple\n".into(),
+            &["index-url -> pip.example"],
+        ),
+        (
+            ".cargo/credentials.toml",
+            "[registry]\ntoken = \"cioabcdefghijklmnopqrstuvwxyz012345\"\n[registries.own]\ntoken = \"Basic s3cret-token\"\n".into(),
+            "[registry]\ntoken = \"<CARGO_REGISTRY_TOKEN>\"\n[registries.own]\ntoken = \"<cargo.token>\"\n".into(),
+            &["CARGO_REGISTRY_TOKEN -> crates.io", "cargo.token -> "],
+        ),
+    ]);
+}
+
+#[test]
+fn files_of_services_keep_their_form_and_name_their_hosts() {
+    check(vec![
+        (
+            ".cache/huggingface/token",
+            "hf_abcdefghijklmnopqrstuvwxyz01234567".into(),
+            "<HF_TOKEN>".into(),
+            &["HF_TOKEN -> *"],
+        ),
+        (
+            ".terraform.d/credentials.tfrc.json",
+            "{\"credentials\": {\"app.terraform.io\": {\"token\": \"s3cret-token-text\"}}}".into(),
+            "{\"credentials\": {\"app.terraform.io\": {\"token\": \"<terraform.app.terraform.io.token>\"}}}".into(),
+            &["terraform.app.terraform.io.token -> app.terraform.io"],
+        ),
+        (
+            ".pgpass",
+            "db.example:5432:*:ann:s3cret-pass-word\n".into(),
+            "db.example:5432:*:ann:<pgpass.password>\n".into(),
+            &["pgpass.password -> "],
+        ),
+        (
+            ".m2/settings.xml",
+            "<settings><servers><server><id>own</id><password>s3cret-pass-word</password></server></servers></settings>".into(),
+            "<settings><servers><server><id>own</id><password><maven.password></password></server></servers></settings>".into(),
+            &["maven.password -> "],
+        ),
+        (
+            ".gradle/gradle.properties",
+            "org.gradle.jvmargs=-Xmx2g\nmavenPassword=s3cret-pass-word\n".into(),
+            "org.gradle.jvmargs=-Xmx2g\nmavenPassword=<mavenPassword>\n".into(),
+            &["mavenPassword -> "],
+        ),
+    ]);
+}
+
+/// The masked file with names in the place of placeholders, inside of base64 too.
+fn unfolded(planned: &Planned, path: &str) -> String {
+    let mut text = planned.masked(&format!("/h/{path}"));
+    for secret in &planned.plan.secrets {
+        let placeholder = secret.placeholder.as_str();
+        for pair in [format!("x:{placeholder}"), format!("ann:{placeholder}"), placeholder.to_owned()] {
+            let shown = pair.replace(placeholder, &format!("<{}>", secret.name));
+            text = text.replace(&encode(&pair), &format!("{{base64:{shown}}}"));
+        }
+        text = text.replace(placeholder, &format!("<{}>", secret.name));
+    }
+    text
+}
+
+#[test]
+fn contexts_join_users_with_clusters() {
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters:\n- name: one\n  cluster: {{server: 'https://one.example:6443'}}\n\
+         - name: two\n  cluster:\n    server: https://two.example\n- name: local\n  cluster:\n    server: https://127.0.0.1:6443\n\
+         - name: own\n  cluster:\n    server: https://own.example\n    certificate-authority-data: LS0t\n\
+         contexts:\n- name: a\n  context: {{cluster: one, user: ann}}\n- name: b\n  context:\n    cluster: two\n    user: ann\n\
+         - name: c\n  context:\n    cluster: local\n    user: kind\n- name: d\n  context: {{cluster: own, user: ann}}\nusers:\n- name: ann\n  user:\n    token: s3cret-token-text\n\
+         - name: kind\n  user:\n    client-certificate-data: LS0t\n    client-key-data: {}\n- name: alone\n  user:\n    token: \
+         another-token-text\n",
+        encode("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIA\n-----END EC PRIVATE KEY-----\n")
+    );
+    let planned = Case::default().by_rule(".kube/config", &text).plan();
+    assert_eq!(
+        told(&planned),
+        ["kube.client-key-data -> ", "kube.one.example_6443.token -> one.example:6443,two.example", "kube.token -> ",]
+    );
+    let masked = unfolded(&planned, ".kube/config");
+    assert!(masked.contains("client-key-data: {base64:<kube.client-key-data>}\n"), "{masked}");
+}
+
+#[test]
+fn a_file_that_a_run_could_have_written_names_no_host() {
+    let text = "machine git.example login ann password s3cret-pass-word\n";
+    let alone = Case::default().by_rule(".netrc", text).plan();
+    assert_eq!(told(&alone), ["netrc.git.example.password -> git.example"]);
+    let change: [fn(&mut Found); 3] = [
+        |found| found.may_grant = false,
+        |found| found.aliases = vec!["/p/copy".into()],
+        |found| found.realm = Realm::Project,
+    ];
+    for (index, change) in change.into_iter().enumerate() {
+        let mut case = Case::default().by_rule(".netrc", text);
+        let found = &mut case.findings.found[0];
+        change(found);
+        found.may_grant &= found.realm == Realm::Home;
+        assert_eq!(told(&case.plan()), ["netrc.password -> "], "{index}");
+    }
+}
+
+#[test]
+fn two_hosts_of_one_value_are_both_told_and_two_answers_are_none() {
+    let text = "machine a.example login ann password s3cret-pass-word\nmachine b.example login ann password s3cret-pass-word\n";
+    let planned = Case::default().by_rule(".netrc", text).plan();
+    assert_eq!(told(&planned), ["netrc.a.example.password -> a.example,b.example"]);
+    let text = "[own]\nrepository = https://a.example/\nrepository = https://b.example/\npassword = s3cret-pass-word\n";
+    assert_eq!(told(&Case::default().by_rule(".pypirc", text).plan()), ["pypirc.password -> "]);
+}
+
+#[test]
+fn a_coding_that_stays_elsewhere_hides_the_file() {
+    let pair = encode("ann:s3cret-pass-word");
+    let text = format!("note={pair}\n//npm.example/:_auth={pair}\n");
+    let planned = Case::default().by_rule(".npmrc", &text).plan();
+    assert_eq!(planned.masked("/h/.npmrc"), "(empty)");
+    let mask = &planned.plan.masks[0];
+    assert_eq!(mask.hidden_because.as_deref(), Some("the masked file would not read as the original does"));
+}
