@@ -11,6 +11,7 @@ mod catalogue;
 mod clients;
 mod echo;
 mod egress;
+mod files;
 mod guarded;
 mod harness;
 mod jobs;

@@ -36,6 +36,7 @@ use authority::Authority;
 use body::Fed;
 use record::Record;
 pub(crate) use record::{Event, Seen};
+pub(crate) use services::carries;
 
 /// A running upstream; it ends with this value.
 #[derive(Debug)]

@@ -16,11 +16,14 @@ use super::{Site, scripted, websocket};
 
 /// Answers as the service at the site's host would.
 pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> {
+    if site.host == "index.crates.io" {
+        return json_answer(StatusCode::OK, &json!({"dl": "https://static.crates.io", "api": "https://crates.io"}));
+    }
     let Some(key) = site.record.key(&site.host) else {
         return text(StatusCode::OK, "nobody in particular\n");
     };
     if !carries(&parts.headers, &key) {
-        return wrong_key();
+        return wrong_key(&site.host);
     }
     let asked: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let streamed = asked["stream"] == true;
@@ -38,7 +41,12 @@ pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> 
         ("api.anthropic.com", path) if path.starts_with("/api/claude_") => text(StatusCode::NOT_FOUND, "nothing"),
         ("chatgpt.com", "/backend-api/wham/accounts/check") => json_answer(StatusCode::OK, &chatgpt_accounts()),
         ("api.stripe.com", "/v1/balance") => json_answer(StatusCode::OK, &stripe_balance()),
-        ("registry.npmjs.org", "/-/whoami") => json_answer(StatusCode::OK, &json!({"username": "somebody"})),
+        ("crates.io", "/api/v1/crates/serde/owners") => json_answer(StatusCode::OK, &owners()),
+        ("huggingface.co", "/api/whoami-v2") => {
+            json_answer(StatusCode::OK, &json!({"name": "somebody", "type": "user"}))
+        }
+        ("kube.example", "/version" | "/version/") => json_answer(StatusCode::OK, &version()),
+        (_, "/-/whoami") => json_answer(StatusCode::OK, &json!({"username": "somebody"})),
         ("api.github.com", "/user") => json_answer(StatusCode::OK, &json!({"login": "somebody"})),
         ("api.github.com", "/copilot_internal/user") => json_answer(StatusCode::OK, &copilot_user()),
         ("api.githubcopilot.com", "/models") => json_answer(StatusCode::OK, &copilot_models()),
@@ -50,7 +58,7 @@ pub(crate) fn answer(parts: &Parts, body: &Bytes, site: &Site) -> Response<Fed> 
 /// Answers a request for a WebSocket at a service: a Responses API conversation, or 426 where the test wants none.
 pub(crate) fn upgrade(request: Request<Incoming>, site: &Site) -> Response<Fed> {
     if !site.record.key(&site.host).is_none_or(|key| carries(request.headers(), &key)) {
-        return wrong_key();
+        return wrong_key(&site.host);
     }
     if site.record.refuses_upgrades() {
         return text(StatusCode::UPGRADE_REQUIRED, "no WebSocket here");
@@ -79,10 +87,12 @@ fn next_turn(path: &str, asked: &Value, site: &Site) -> Option<Vec<(Option<&'sta
     }
 }
 
-fn wrong_key() -> Response<Fed> {
+fn wrong_key(host: &str) -> Response<Fed> {
     let body = json!({"error": {"type": "authentication_error", "message": "wrong key"}});
     let mut refusal = json_answer(StatusCode::UNAUTHORIZED, &body);
-    refusal.headers_mut().insert(WWW_AUTHENTICATE, "Bearer".parse().unwrap());
+    // A registry of containers says how it wants its password.
+    let wanted = if host.starts_with("registry.") { "Basic realm=\"registry\"" } else { "Bearer" };
+    refusal.headers_mut().insert(WWW_AUTHENTICATE, wanted.parse().unwrap());
     refusal
 }
 
@@ -93,13 +103,24 @@ pub(crate) fn carries(headers: &HeaderMap, key: &str) -> bool {
         return true;
     }
     match text(AUTHORIZATION.as_str()).map(|value| value.split_once(' ').unwrap_or(("", value))) {
-        Some(("Basic", encoded)) => {
+        Some((scheme, encoded)) if scheme.eq_ignore_ascii_case("basic") => {
             let decoded = BASE64_STANDARD.decode(encoded).unwrap_or_default();
             String::from_utf8_lossy(&decoded).split(':').any(|field| field == key)
         }
         Some((_, value)) => value == key,
         None => false,
     }
+}
+
+fn owners() -> Value {
+    json!({"users": [{"id": 1, "login": "somebody", "name": null}]})
+}
+
+fn version() -> Value {
+    json!({
+        "major": "9", "minor": "9", "gitVersion": "v9.9.9", "gitCommit": "0", "gitTreeState": "clean",
+        "buildDate": "2026-01-01T00:00:00Z", "goVersion": "go1", "compiler": "gc", "platform": "linux/amd64",
+    })
 }
 
 fn event_stream(events: Vec<(Option<&'static str>, String)>) -> Response<Fed> {
