@@ -15,6 +15,7 @@ mod guarded;
 mod hashicorp;
 mod hooks;
 mod keep;
+mod merge;
 mod offers;
 mod opener;
 mod packages;
@@ -124,6 +125,7 @@ struct Outcome {
     exit: Exit,
     totals: Totals,
     left: keep::Outcome,
+    merged: Vec<report::Merged>,
     watched_changes: Vec<PathBuf>,
 }
 
@@ -175,6 +177,7 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
         report::Totals { run, requests, hosts, refused, inert, secrets, kept, discarded, discarded_more, changed };
     drop(quiet);
     terminal.note(&report::summary(&totals));
+    terminal.note(&report::merged(&outcome.merged));
     if let Some(failure) = failure {
         terminal.say(&report::not_kept(&failure));
     }
@@ -201,7 +204,11 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
     let name = agent.map(|found| found.agent.id.as_str());
     let mut writable = outermost(&rules.writable_places(name, around), &project);
     let made = rules.made_places(name, around).into_iter().filter(|path| writable.contains(path)).collect();
-    writable.extend(merged.writable.iter().map(|path| absolute(world, &path.value)));
+    let named = merged.writable.iter().map(|path| absolute(world, &path.value));
+    // A file by its real path, for that is where it is masked.
+    let named = named.map(|path| path.canonicalize().ok().filter(|real| real.is_file()).unwrap_or(path));
+    let named: Vec<PathBuf> = named.collect();
+    writable.extend(named.iter().cloned());
     let search = Search {
         rules,
         mask: &merged.mask,
@@ -228,6 +235,7 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
         current_directory: &world.current_directory,
         findings,
         writable,
+        named,
         ports,
         made,
         allow_readable: order.guard.allow_readable_dotenv,

@@ -18,6 +18,7 @@ mod jobs;
 mod kept;
 mod levels;
 mod lifecycle;
+mod merges;
 mod places;
 mod policy;
 mod ports;

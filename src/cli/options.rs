@@ -56,7 +56,7 @@ pub struct PlanOptions {
     /// Hide a variable, though it does not look secret
     #[arg(long, value_name = "VAR", value_parser = variable)]
     pub scrub: Vec<String>,
-    /// Let the child write this file or directory
+    /// Let the child write this file or directory; what it changes in a masked file is merged into yours at the end
     #[arg(long, value_name = "PATH")]
     pub writable: Vec<PathBuf>,
     /// What the level `guarded` is told.

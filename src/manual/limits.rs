@@ -7,6 +7,12 @@
 //!   shallow ones first, for 30 days and up to 512 MiB. Owners, attributes and empty directories are not kept, and a
 //!   power failure right after a run may lose what it kept. Root's changes of system directories are named and gone. A
 //!   parent that is killed keeps nothing.
+//! * **A masked file that may be changed** (`--writable FILE`) is merged at a normal end: values go back where their
+//!   placeholders stood, if the text around them is the same. Where the host's file was changed too, where a value would
+//!   be lost, or where the file cannot be read any more, the host's stays and the command's is put beside it with
+//!   placeholders. What stands around a value is the command's choice: whoever lets it write the settings of a tool lets
+//!   it choose where that tool sends the keys in them. In the project the file can be written and not renamed over.
+//!   Access lists and attributes of the file are not kept, and one that is hidden whole is not opened by the flag.
 //! * **Redaction finds whole values**, as they are, in base64, in hexadecimal digits of one case, and with any of their
 //!   characters escaped as in JSON, in a URL or a form, or in a page (numbers and the five names of XML). A server that
 //!   returns a value reversed, hashed, cut or otherwise transformed is out of reach for good; so is one that escapes twice.

@@ -32,6 +32,8 @@
 //!   which it never sees, and go back by the user's word alone: not through a symlink, not into our own directories, and
 //!   by force alone where something obeys or hides what stands there ([`crate::command`], `log restore`). What the host would obey later (git hooks, editor tasks,
 //!   shell start-up files, our own configuration) is read-only or private.
+//! * A masked file that the user lets the child change is the child's own copy. The parent puts values back after the end,
+//!   in one step, each where it stood and nowhere else, and never over what the host has changed ([`crate::mask::Masked`]).
 //! * What crosses the seal otherwise was named by the user: ports that are published, sockets of the host. By itself the
 //!   parent opens links of the web in the user's browser, where policy allows their host, and publishes on loopback the
 //!   port of the child's that a login calls back to or that such a link names itself ([`crate::supervise::ports`]).

@@ -11,12 +11,14 @@ mod error;
 mod find;
 mod interpolation;
 mod json;
+mod merge;
 mod site;
 mod structured;
 
 pub use dotenv::Dialect;
 pub use error::MaskError;
 pub use find::{Content, Findings, Found, LARGEST, Realm, Search, find};
+pub use merge::{Masked, MergeError};
 pub use site::{Literal, Place, Replacement, Site};
 
 /// How the values of a file are written.

@@ -1,13 +1,14 @@
 //! What becomes of each file that was found.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use super::claims::{Claims, Settled};
 use super::rendered::{Outcome, Rendered};
-use super::{MaskContent, MaskPlan, PlanError};
-use crate::mask::{self, Content, Found, MaskError, Realm};
+use super::{MaskContent, MaskPlan, Merge, PlanError};
+use crate::mask::{self, Content, Found, MaskError, Masked, Realm};
 use crate::policy::Merged;
 
 /// A found file, judged.
@@ -21,6 +22,8 @@ pub(super) struct Judged<'a> {
 pub(super) struct Files {
     pub(super) masks: Vec<MaskPlan>,
     pub(super) warnings: Vec<String>,
+    /// Those that the child may change.
+    pub(super) merges: Vec<Merge>,
 }
 
 /// Judges every file that is rendered and gathers its secrets.
@@ -36,12 +39,25 @@ pub(super) fn variable(judged: &[Judged<'_>], name: &str) -> Option<OsString> {
     judged.iter().filter_map(|file| file.rendered.as_ref()).find_map(|rendered| rendered.variable(name))
 }
 
-/// Decides about each file, once all secrets are known.
-pub(super) fn plan(judged: &[Judged<'_>], settled: &Settled, now: Timestamp) -> Result<Files, PlanError> {
+/// Decides about each file, once all secrets are known; the child may change those that are `named`.
+pub(super) fn plan(
+    judged: &[Judged<'_>],
+    settled: &Settled,
+    now: Timestamp,
+    named: &[PathBuf],
+) -> Result<Files, PlanError> {
     let mut files = Files::default();
     for file in judged {
         let Some(shown) = file.decide(settled, now, &mut files.warnings) else { continue };
         files.warnings.extend(check_links(file.found)?);
+        if named.contains(&file.found.path) {
+            match file.merge(&shown.content) {
+                Some(merge) => files.merges.push(merge),
+                None => files
+                    .warnings
+                    .push(format!("`{}`: hidden whole, so --writable does not open it", file.found.path.display())),
+            }
+        }
         let paths = std::iter::once(&file.found.path).chain(&file.found.aliases);
         files.masks.extend(paths.map(|path| MaskPlan {
             path: path.clone(),
@@ -75,6 +91,14 @@ impl Shown {
 }
 
 impl Judged<'_> {
+    /// What it takes to merge it at the end; `None` for a file that shows nothing.
+    fn merge(&self, content: &MaskContent) -> Option<Merge> {
+        let (Content::Bytes(original), Some(rendered)) = (&self.found.content, &self.rendered) else { return None };
+        let MaskContent::File { bytes } = content else { return None };
+        let file = Masked { notation: rendered.notation(), original: original.clone(), masked: bytes.clone() };
+        Some(Merge { path: self.found.path.clone(), file })
+    }
+
     /// What the child sees there; `None` where the file shows no secret as it is.
     fn decide(&self, settled: &Settled, now: Timestamp, warnings: &mut Vec<String>) -> Option<Shown> {
         let name = self.found.path.display();

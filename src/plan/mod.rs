@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::mask::Findings;
+use crate::mask::{Findings, Masked};
 use crate::policy::{
     Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, Recognised, Scan, ServiceId, Sourced, Target,
 };
@@ -64,6 +64,8 @@ pub struct Request<'a> {
     pub findings: Findings,
     /// Places besides the project that the child may write and that outlive the run.
     pub writable: Vec<PathBuf>,
+    /// Those of them that the user named: a masked file among them is merged at the end.
+    pub named: Vec<PathBuf>,
     /// What is to be reached across the seal.
     pub ports: Wanted,
     /// Those of them that are directories and are made where they are missing.
@@ -86,6 +88,16 @@ pub struct Planned {
     pub bindings: Vec<Binding>,
     /// The child's variables apart from those of proxy and trust, see [`crate::scrub::environment`].
     pub environment: Vec<(OsString, OsString)>,
+    /// The masked files that the child may change, with what they hold.
+    pub merges: Vec<Merge>,
+}
+
+/// A masked file that the child may change; what it changes is merged into the host's at the end.
+pub struct Merge {
+    /// Where it is, symlinks resolved.
+    pub path: PathBuf,
+    /// What it was, and what the child sees.
+    pub file: Masked,
 }
 
 impl Planned {
@@ -153,6 +165,9 @@ pub struct Plan {
     /// Places besides the project that the child may write and that outlive the run.
     #[serde(serialize_with = "paths")]
     pub writable: Vec<PathBuf>,
+    /// Masked files that the child may change, with placeholders in them, and that are merged at the end.
+    #[serde(serialize_with = "paths")]
+    pub merged: Vec<PathBuf>,
     /// What is reached across the seal.
     pub ports: Wanted,
     /// Those of them that are made before the command starts where they are missing: an agent's own session state.
@@ -286,7 +301,8 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
     let settled = claims.settle(policy, &value)?;
     arguments::check(request.arguments, &settled)?;
 
-    let files = files::plan(&judged, &settled, request.now)?;
+    let named = if policy.isolation.value == Isolation::Sealed { request.named.as_slice() } else { &[] };
+    let files = files::plan(&judged, &settled, request.now, named)?;
     let mut variables = variables::plan(&variables, policy, &settled, &request.offers, &request.findings.found);
     offers::add(&request.offers, &settled, &request.findings.found, &mut variables);
     let bindings = settled.bindings();
@@ -312,6 +328,8 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         }
         Isolation::None => warnings.extend(found.give_up()),
     }
+    let mut writable = request.writable;
+    writable.retain(|path| !files.merges.iter().any(|merge| merge.path == *path));
     let plan = Plan {
         run: request.run,
         level: policy.isolation.clone(),
@@ -327,7 +345,8 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         guarded: found.guarded,
         watched: found.watched,
         sockets: found.sockets,
-        writable: request.writable,
+        writable,
+        merged: files.merges.iter().map(|merge| merge.path.clone()).collect(),
         ports: request.ports,
         made: request.made,
         egress: policy.egress(&bindings),
@@ -342,6 +361,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         secrets: settled.into_table(),
         bindings,
         environment: variables.environment,
+        merges: files.merges,
     })
 }
 

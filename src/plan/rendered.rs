@@ -101,6 +101,11 @@ impl<'a> Rendered<'a> {
         }
     }
 
+    /// How its values are written.
+    pub(super) fn notation(&self) -> Notation {
+        self.notation
+    }
+
     /// Gathers the file's secrets.
     pub(super) fn claim(&self, claims: &mut Claims) {
         if !self.has_secrets() {

@@ -21,6 +21,7 @@ pub fn explain(plan: &Plan) -> String {
         ("watched: the child can change it, and the summary says so", &plan.watched),
         ("sockets cut off", &plan.sockets),
         ("writable", &plan.writable),
+        ("writable with placeholders: merged into yours at the end", &plan.merged),
     ] {
         section(&mut text, title, paths.iter().map(|path| plain(&path.to_string_lossy())));
     }

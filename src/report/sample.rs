@@ -84,6 +84,7 @@ pub(super) fn plan() -> Plan {
         watched: Vec::new(),
         sockets: Vec::new(),
         writable: Vec::new(),
+        merged: Vec::new(),
         ports: Wanted::default(),
         made: Vec::new(),
         egress: Egress { allow: vec![stripe, Target::parse("db.example:5432").unwrap()], ..Egress::default() },

@@ -73,7 +73,7 @@ pub(super) fn run(
     let exit = ended.as_ref().map_or_else(RunError::exit, |exit| *exit);
     log.close(Some(exit.code()))?;
     ended?;
-    Ok(Outcome { exit, totals, left: keep::Outcome::default(), watched_changes: Vec::new() })
+    Ok(Outcome { exit, totals, left: keep::Outcome::default(), merged: Vec::new(), watched_changes: Vec::new() })
 }
 
 /// The run's certificates as files of a private temporary directory; public keys only.

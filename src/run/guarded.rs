@@ -93,7 +93,7 @@ pub(super) fn run(
     let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status, key));
     log.close(Some(exit.code()))?;
     ended?;
-    Ok(Outcome { exit, totals, left: keep::Outcome::default(), watched_changes: watched.changes() })
+    Ok(Outcome { exit, totals, left: keep::Outcome::default(), merged: Vec::new(), watched_changes: watched.changes() })
 }
 
 /// A directory that is removed with the value: the run's own, where its monitor could not.

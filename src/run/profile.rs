@@ -55,6 +55,7 @@ pub(super) fn profile(world: &World, order: &Order, planned: &Planned) -> Profil
         protected,
         hidden: vec![world.config_directory.clone(), world.state_directory.clone()],
         masks: plan.masks.iter().map(|mask| mask_of(&mask.path, &mask.content)).collect(),
+        merged: plan.merged.clone(),
         sockets: plan.sockets.clone(),
         devices: order.devices.clone(),
         kept_descriptors: order.command.iter().filter_map(|argument| named_descriptor(argument)).collect(),

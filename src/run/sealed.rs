@@ -15,7 +15,7 @@ use super::base_urls;
 use super::broking::{self, Credentials, Supplies, Wires};
 use super::told::{Heard, Told};
 use super::watch::{Child, watch};
-use super::{Order, Outcome, RunError, browser, ci, keep, ports, profile, trust};
+use super::{Order, Outcome, RunError, browser, ci, keep, merge, ports, profile, trust};
 use crate::exit::Exit;
 use crate::plan::Planned;
 use crate::policy;
@@ -85,7 +85,7 @@ pub(super) fn run(
         Arc::new(ChildLoopback { loopback: own_loopback, processes: stage.processes() });
     let wires = Wires { loopback: Some(loopback), log: Arc::clone(&log), notices: sender, supplies };
     let arguments = std::mem::take(&mut planned.arguments);
-    let run = planned.plan.run.clone();
+    let (run, copies) = (planned.plan.run.clone(), std::mem::take(&mut planned.merges));
     let placeholders: Vec<String> = planned.secrets.iter().map(|(_, held)| held.placeholder.to_string()).collect();
     let settings = broking::settings(world, order, planned, credentials, wires)?;
     let own_terminal = Attached::connect(user, master, keeper).map_err(RunError::Terminal)?;
@@ -121,8 +121,12 @@ pub(super) fn run(
     told.finish(&mut heard);
     let exit = ended.as_ref().map_or_else(RunError::exit, |ended| exit(ended.status, key));
     log.close(Some(exit.code()))?;
-    let left = ended?.left.map(|left| keep::keep(world, &run, &left, &[], &placeholders));
-    Ok(Outcome { exit, totals, left: left.unwrap_or_default(), watched_changes: Vec::new() })
+    let (mut kept, mut merged) = (keep::Outcome::default(), Vec::new());
+    if let Some(left) = ended?.left {
+        merged = merge::merge(&left, &copies, &placeholders);
+        kept = keep::keep(world, &run, &left, &merge::paths(&copies), &placeholders);
+    }
+    Ok(Outcome { exit, totals, left: kept, merged, watched_changes: Vec::new() })
 }
 
 /// Makes what the agent itself would make for its sessions, so that they outlive the run.

@@ -218,8 +218,8 @@ impl Stage {
     pub fn wait(&mut self) -> Result<Change, SandboxError> {
         match self.receive()? {
             (Answer::Stopped { signal }, _) => Ok(Change::Stopped(signal)),
-            (Answer::Ended { status, left }, descriptors) => {
-                let left = descriptors.into_iter().next().map(|staging| Left::new(staging, left));
+            (Answer::Ended { status, left, merged }, descriptors) => {
+                let left = descriptors.into_iter().next().map(|staging| Left::new(staging, left, merged));
                 Ok(Change::Ended(Ended { status: Status::of(status), left }))
             }
             _ => Err(SandboxError::Unexpected),

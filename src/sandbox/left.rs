@@ -8,7 +8,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
@@ -41,6 +41,17 @@ wire_struct!(LeftLayer { path, name, ours });
 pub struct Left {
     staging: OwnedFd,
     layers: Vec<LeftLayer>,
+    /// Masked files that the child could change, each with its place in the staging.
+    merged: Vec<(PathBuf, PathBuf)>,
+}
+
+/// What became of a masked file that the child could change.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LeftContent {
+    /// What stands in it.
+    Bytes(Vec<u8>),
+    /// It was deleted, or is no regular file any more.
+    Gone,
 }
 
 /// One file that the command made, changed or deleted.
@@ -87,8 +98,39 @@ impl LeftFile<'_> {
 }
 
 impl Left {
-    pub(super) fn new(staging: OwnedFd, layers: Vec<LeftLayer>) -> Self {
-        Self { staging, layers }
+    pub(super) fn new(staging: OwnedFd, layers: Vec<LeftLayer>, merged: Vec<(PathBuf, PathBuf)>) -> Self {
+        Self { staging, layers, merged }
+    }
+
+    /// What stands in the child's copy of the masked file at `path`, if that is no more than `most` bytes. Call it when
+    /// nothing of the command lives any more.
+    pub fn content(&self, path: &Path, most: usize) -> io::Result<LeftContent> {
+        let found = self.merged.iter().find(|(merged, _)| merged == path);
+        let (_, place) = found.ok_or_else(|| io::Error::other("the seal had no copy of it"))?;
+        let (Some(above), Some(name)) = (place.parent(), place.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let mut directory = self.staging.try_clone()?;
+        for part in above {
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+            directory = match open(&directory, part, flags, 0o700) {
+                Err(error) if is_gone(&error) => return Ok(LeftContent::Gone),
+                opened => opened?,
+            };
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let file = match open(&directory, name, flags, 0o600) {
+            Err(error) if is_gone(&error) => return Ok(LeftContent::Gone),
+            opened => File::from(opened?),
+        };
+        if !file.metadata()?.is_file() {
+            return Ok(LeftContent::Gone);
+        }
+        let mut bytes = Vec::new();
+        if file.take(most as u64 + 1).read_to_end(&mut bytes)? > most {
+            return Err(io::Error::other(format!("it has more than {most} bytes")));
+        }
+        Ok(LeftContent::Bytes(bytes))
     }
 
     /// Calls `each` with every file, those of `first` before others, those of a directory before what lies deeper: a cache
@@ -178,6 +220,13 @@ impl Walk<'_> {
     }
 }
 
+/// Whether an error says that a name leads to no file: nothing, a symlink, a directory that is none, or the device by which an
+/// overlay remembers a deletion.
+fn is_gone(error: &io::Error) -> bool {
+    let codes = [libc::ENOENT, libc::ELOOP, libc::ENOTDIR, libc::ENXIO, libc::ENODEV, libc::EACCES];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
 /// Opens `name`. The child may have taken its own right to read away: nobody is left whom it would be given to.
 fn open(directory: &OwnedFd, name: &OsStr, flags: OFlag, mode: u32) -> io::Result<OwnedFd> {
     let flags = flags | OFlag::O_CLOEXEC;
@@ -193,7 +242,6 @@ fn open(directory: &OwnedFd, name: &OsStr, flags: OFlag, mode: u32) -> io::Resul
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
@@ -209,7 +257,8 @@ mod tests {
     fn left(place: &Path, ours: Vec<(PathBuf, (u64, i64))>) -> Left {
         let layer = |path: &str, name: &str, ours| LeftLayer { path: path.into(), name: name.into(), ours };
         let layers = vec![layer("/etc", "1", Vec::new()), layer("/home", "2", ours)];
-        Left::new(File::open(place).unwrap().into(), layers)
+        let merged = ["f", "d/f", "link/f", "link", "gone", "d"].map(|name| (name.into(), Path::new("2").join(name)));
+        Left::new(File::open(place).unwrap().into(), layers, merged.to_vec())
     }
 
     #[test]
@@ -269,6 +318,25 @@ mod tests {
             read.push(text);
         });
         assert_eq!(read, ["outer".to_owned(), path("2/f").display().to_string(), "inner".to_owned()]);
+    }
+
+    #[test]
+    fn a_copy_is_read_as_it_is_and_no_link_is_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |below: &str| place.path().join("2").join(below);
+        fs::create_dir_all(path("d")).unwrap();
+        fs::write(path("f"), "text").unwrap();
+        fs::write(path("d/f"), "inner").unwrap();
+        fs::set_permissions(path("d/f"), PermissionsExt::from_mode(0o000)).unwrap();
+        symlink("d", path("link")).unwrap();
+        let left = left(place.path(), Vec::new());
+        let content = |name: &str, most| left.content(Path::new(name), most);
+        assert_eq!(content("f", 4).unwrap(), LeftContent::Bytes(b"text".to_vec()));
+        assert_eq!(content("d/f", 9).unwrap(), LeftContent::Bytes(b"inner".to_vec()));
+        for name in ["link/f", "link", "gone", "d"] {
+            assert_eq!(content(name, 9).unwrap(), LeftContent::Gone, "{name}");
+        }
+        assert!(content("f", 3).is_err() && content("other", 9).is_err());
     }
 
     #[test]

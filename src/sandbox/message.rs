@@ -45,7 +45,7 @@ pub(super) enum Answer {
     Stopped { signal: i32 },
     /// The command ended; every process inside is being killed. Where there are layers, the file system that they are in
     /// comes along.
-    Ended { status: i32, left: Vec<LeftLayer> },
+    Ended { status: i32, left: Vec<LeftLayer>, merged: Vec<(PathBuf, PathBuf)> },
 }
 
 /// What the parent wants of the init over the loopback socket; the answer is an error number, or 0 and the descriptor.
@@ -107,7 +107,7 @@ wire_enum!(Answer {
     2 => Failed(failure),
     3 => Started(),
     4 => NotStarted(errno),
-    5 => Ended(status, left),
+    5 => Ended(status, left, merged),
     6 => Guarded(facts),
     7 => Stopped(signal),
 });

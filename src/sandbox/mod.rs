@@ -39,7 +39,7 @@ pub use error::{ExecError, SandboxError};
 pub use failure::Failure;
 pub use guard::{GuardFacts, GuardProfile, gaps, guard_main};
 pub use handle::{Doors, Enforcement, Established, Guarded, Loopback, Stage};
-pub use left::{Left, LeftFile, LeftKind};
+pub use left::{Left, LeftContent, LeftFile, LeftKind};
 pub use left_out::LeftOut;
 pub use mechanism::Mechanism;
 pub use message::Facts;

@@ -31,6 +31,8 @@ pub struct Profile {
     pub hidden: Vec<PathBuf>,
     /// Secret files and directories, and what the child sees in their place.
     pub masks: Vec<Mask>,
+    /// Those of the masked files that the child may change, in its own copy; [`Left`](super::Left) gives it at the end.
+    pub merged: Vec<PathBuf>,
     /// Sockets in trees that are bound through, found by the parent's walk.
     pub sockets: Vec<PathBuf>,
     /// Device nodes to add to the seal's /dev.
@@ -118,6 +120,7 @@ wire_struct!(Profile {
     protected,
     hidden,
     masks,
+    merged,
     sockets,
     devices,
     kept_descriptors,

@@ -32,6 +32,7 @@ struct Case {
     policy: Merged,
     allow_readable: bool,
     offers: Vec<Offer>,
+    named: Vec<PathBuf>,
 }
 
 impl Case {
@@ -92,7 +93,8 @@ impl Case {
                 findings: self.findings,
                 offers: self.offers,
                 notes: Vec::new(),
-                writable: Vec::new(),
+                writable: self.named.clone(),
+                named: self.named,
                 ports: Wanted::default(),
                 made: Vec::new(),
                 now: "2026-11-23T10:00:00Z".parse().unwrap(),

@@ -192,7 +192,7 @@ impl Guard<'_> {
                 while ended.read_signal()?.is_some() {}
                 if let Some(status) = self.command.reap(&self.start.control)? {
                     self.clear()?;
-                    let ended = Answer::Ended { status, left: Vec::new() };
+                    let ended = Answer::Ended { status, left: Vec::new(), merged: Vec::new() };
                     return channel::send(&self.start.control, &ended, channel::NONE);
                 }
             }

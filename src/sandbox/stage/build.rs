@@ -74,7 +74,11 @@ pub(super) fn build<'a>(
     let devices = devices.map(|devices| devices.assemble(site, &mut staging)).transpose()?;
     Staging::cover(devices.as_deref()).blame(Mechanism::OwnDev, "mounting our own /dev")?;
     let home_is_overlaid = overlays.layers.iter().any(|layer| site.home.starts_with(&layer.path));
-    let layers = Layers::keep(handle, overlays.layers);
+    let mut copies = std::mem::take(&mut staging.copies);
+    let others = site.profile.merged.iter().filter(|path| site.tree_of(path).is_none());
+    let others: Vec<_> = others.filter(|path| !copies.iter().any(|(known, _)| known == *path)).collect();
+    copies.extend(others.into_iter().filter_map(|path| Some((path.clone(), overlays.copy_of(path)?))));
+    let layers = Layers::keep(handle, overlays.layers, &copies);
     Ok(Built { layers, home_is_overlaid, read_only: overlays.read_only, covers, listeners })
 }
 

@@ -1,21 +1,31 @@
 //! What is handed to the parent at the end: the private layers, with what the child made, changed and deleted in them.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use super::super::left::LeftLayer;
 use super::overlay::Layer;
+use super::staging::Staging;
 
 /// The layers, kept beyond the mount of the staging.
 #[derive(Debug)]
 pub(super) struct Layers {
     staging: OwnedFd,
-    layers: Vec<Layer>,
+    over: Vec<Layer>,
+    /// The child's copies of masked files that it may change, by their names in the staging.
+    copies: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Layers {
-    /// Keeps `layers` through a handle on the staging that they are in.
-    pub(super) fn keep(staging: OwnedFd, layers: Vec<Layer>) -> Self {
-        Self { staging, layers }
+    /// Keeps the layers `over` directories through a handle on the staging that they are in.
+    pub(super) fn keep(staging: OwnedFd, over: Vec<Layer>, copies: &[(PathBuf, PathBuf)]) -> Self {
+        let named = |(path, copy): &(PathBuf, PathBuf)| (path.clone(), Staging::name_of(copy).to_owned());
+        Self { staging, over, copies: copies.iter().map(named).collect() }
+    }
+
+    /// The child's copies of masked files that it may change, by their names in the staging.
+    pub(super) fn copies(&self) -> Vec<(PathBuf, PathBuf)> {
+        self.copies.clone()
     }
 
     /// The file system that they are in.
@@ -29,6 +39,6 @@ impl Layers {
             let ours = layer.ours.iter().map(|(path, state)| (path.clone(), *state)).collect();
             Some(LeftLayer { path: layer.path.clone(), name: layer.upper.file_name()?.into(), ours })
         };
-        self.layers.iter().filter_map(list).collect()
+        self.over.iter().filter_map(list).collect()
     }
 }

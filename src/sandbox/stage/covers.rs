@@ -132,6 +132,11 @@ fn put(cover: Cover, path: &Path, site: &Site, staging: &mut Staging) -> io::Res
                 MaskKind::File { bytes } => staging.file(&bytes.0, look)?,
                 MaskKind::EmptyDirectory {} => staging.directory(look)?,
             };
+            if site.profile.merged.contains(&mask.path) {
+                bind(&source, path, WRITABLE)?;
+                staging.copies.push((path.to_owned(), source));
+                return Ok(());
+            }
             bind(&source, path, READ_ONLY)
         }
     }

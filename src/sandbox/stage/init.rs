@@ -191,7 +191,7 @@ impl Seal<'_> {
             let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
         }
         self.files.iter().for_each(ReadFile::pass_position_on);
-        let ended = Answer::Ended { status, left: self.layers.listed() };
+        let ended = Answer::Ended { status, left: self.layers.listed(), merged: self.layers.copies() };
         channel::send(&self.start.control, &ended, &[self.layers.staging()])
     }
 }

@@ -162,6 +162,13 @@ impl Overlays {
         self.layers.iter().any(|layer| path.starts_with(&layer.path))
     }
 
+    /// Where a layer holds its own copy of `path`.
+    pub(super) fn copy_of(&self, path: &Path) -> Option<PathBuf> {
+        let layers = self.layers.iter().filter(|layer| path.starts_with(&layer.path));
+        let layer = layers.max_by_key(|layer| layer.path.as_os_str().len())?;
+        Some(layer.upper.join(path.strip_prefix(&layer.path).ok()?))
+    }
+
     /// Puts `mask` into the upper layer it belongs to; false if no layer can hold it.
     pub(super) fn hide(&mut self, mask: &Mask, site: &Site) -> Result<bool, Failure> {
         if site.without(Mechanism::HiddenPlaces) {

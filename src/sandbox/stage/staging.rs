@@ -32,6 +32,8 @@ const FEWEST_FILES: u64 = 65_536;
 pub(super) struct Staging {
     /// Files made so far, which gives each its name.
     made: u32,
+    /// Files that stand in for masked ones and that the child may change: what they stand in for, and where they are.
+    pub(super) copies: Vec<(PathBuf, PathBuf)>,
 }
 
 /// What a file or directory of ours is: mode and, where they can be given, owner and group.
@@ -91,7 +93,7 @@ impl Staging {
             "mounting a private tmpfs",
             Path::new(POINT),
         )?;
-        Ok(Self { made: 0 })
+        Ok(Self { made: 0, copies: Vec::new() })
     }
 
     /// A path for something new.
@@ -112,6 +114,11 @@ impl Staging {
         let path = self.fresh();
         look.make_directory(&path)?;
         Ok(path)
+    }
+
+    /// The name of `path` for whoever holds the handle.
+    pub(super) fn name_of(path: &Path) -> &Path {
+        path.strip_prefix(POINT).unwrap_or(path)
     }
 
     /// A handle on all of it that outlives the mount.
