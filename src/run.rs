@@ -4,6 +4,7 @@
 //! makes its namespaces meanwhile and knows nothing. On the way down the child's tree ends first, then the
 //! broker, then the log; an error on the way leaves nothing behind, because each part takes itself down when dropped.
 
+mod aside;
 mod bare;
 mod base_urls;
 mod broking;
@@ -154,25 +155,40 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     terminal.note(&report::banner(&planned.plan, &gaps));
     let job = ci::is_ci(world, order).then(|| Ci::prepare(world, &planned.plan, terminal));
     let quiet = job.as_ref().map(|job| job.quieten(terminal)).transpose()?;
+    // What was granted on purpose is the user's to judge.
+    let granted: Vec<PathBuf> = order.flags.writable.iter().map(|path| absolute(world, path)).collect();
+    let watch = match planned.plan.level.value {
+        Isolation::Sealed | Isolation::Guarded => {
+            aside::Watch::look(world, policy::file_rules(), &planned.plan, &granted)
+        }
+        Isolation::None => aside::Watch::default(),
+    };
     let outcome = match planned.plan.level.value {
         Isolation::Sealed => {
             let stage = stage.unwrap_or_else(|| sealed::stage(world, &streams))?;
             let started = sealed::Started { stage, streams };
-            sealed::run(world, order, started, planned, supplies, bound, terminal)?
+            sealed::run(world, order, started, planned, supplies, bound, terminal)
         }
         Isolation::None => {
             drop(stage);
-            bare::run(world, order, streams, planned, supplies, terminal)?
+            bare::run(world, order, streams, planned, supplies, terminal)
         }
         Isolation::Guarded => {
             drop(stage);
-            guarded::run(world, order, streams, planned, supplies, terminal)?
+            guarded::run(world, order, streams, planned, supplies, terminal)
         }
     };
+    // Whatever became of the run: the child may have lived before.
+    let aside = watch.set_aside(&run);
+    if !aside.moved.is_empty() {
+        terminal.say(&report::set_aside(&aside.moved));
+    }
+    let outcome = outcome?;
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
     usage::used(world, workspace.as_ref(), &secrets);
     let keep::Outcome { kept, discarded, discarded_more, failure } = outcome.left;
-    let changed = outcome.watched_changes;
+    let mut changed = outcome.watched_changes;
+    changed.extend(aside.left.into_iter().filter(|path| !changed.contains(path)).collect::<Vec<_>>());
     let totals =
         report::Totals { run, requests, hosts, refused, inert, secrets, kept, discarded, discarded_more, changed };
     drop(quiet);

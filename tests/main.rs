@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod agents;
+mod aside;
 mod bad_input;
 mod browser;
 mod call;

@@ -98,9 +98,12 @@
 //!   make each connection for the child (seccomp's notifications, `pidfd_getfd(2)`), for what it only looks at the child
 //!   changes behind its back. Docker's filter lets nobody make that call without `CAP_SYS_PTRACE`, so that the hole would
 //!   stay open where the level is needed most.
-//! * **Names that do not exist yet** are not guarded: a child can make `.git/commondir`, or a bare repository in the project,
-//!   that the host's git obeys later; so can it make what git's configuration names and what does not exist yet. Commands
-//!   in that configuration (aliases, filters, editors) are not looked into.
+//! * **Names that do not exist yet** can be made while a run lasts. What stands at its end under a guarded name, in the
+//!   project's root, in a writable place of the home or in a missing directory of PATH, is set aside beside its place as
+//!   `agentsecrets-aside.RUN.NAME`, and the user is told; a parent that is killed sets nothing aside. Not seen are such
+//!   names in other folders of the project, a bare repository there, and what git's configuration names and what does not
+//!   exist yet; a new repository (`git init`) is named and left whole. Commands in git's configuration (aliases, filters,
+//!   editors) are not looked into.
 //! * **Package caches are shared** with the host (`~/.cache`, `~/.npm`, cargo's registry), so that installs are fast; what a
 //!   host program executes from there, it executes from a place that the child could write. What shells and editors run
 //!   at each start is read-only there.

@@ -31,7 +31,7 @@ pub use notice::notice;
 pub use plain::plain;
 pub use policy::policy;
 pub use prompt::{confirm, prompt};
-pub use summary::{Totals, not_kept, summary};
+pub use summary::{Totals, not_kept, set_aside, summary};
 pub use terminal::Terminal;
 pub use trust::{standing, trust};
 

@@ -42,6 +42,15 @@ pub fn not_kept(error: &KeptError) -> String {
     format!("agentsecrets: warning: nothing of your home was kept: {}\n", plain(&format!("{error}{cause}")))
 }
 
+/// What a child has made under names that the user's tools obey, and where it is now.
+pub fn set_aside(moved: &[(PathBuf, PathBuf)]) -> String {
+    let pairs = listed(moved.iter().map(|(path, place)| format!("{} to {}", path.display(), place.display())), 6);
+    format!(
+        "agentsecrets: warning: the command made what your own tools obey; set aside {pairs}: look at it before you move \
+         it back (--writable PATH keeps it in place)\n"
+    )
+}
+
 /// One line: requests, hosts, refusals, secrets, and what was lost.
 pub fn summary(totals: &Totals) -> String {
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);

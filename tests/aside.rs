@@ -1,0 +1,50 @@
+//! Names that the user's own tools obey and that did not exist when a run began: what the command makes there is set
+//! aside at the end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::Run;
+use crate::support::place::users;
+
+/// What was set aside below a folder.
+fn aside(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let is_aside = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("agentsecrets-aside.");
+    entries.filter(is_aside).collect()
+}
+
+const SCRIPT: &str = "echo '{}' >.mcp.json && mkdir .husky && echo bad >.husky/pre-commit && echo good >made";
+
+#[test]
+fn what_tools_would_obey_is_set_aside_and_said() {
+    for user in users() {
+        for level in ["sealed", "guarded"] {
+            let finished = Run::at(level).user(*user).unobserved().shell(SCRIPT).run().succeeded();
+            let (project, said) = (finished.world().project(), finished.stderr());
+            assert!(!project.join(".mcp.json").exists() && !project.join(".husky").exists(), "{level}: {said}");
+            assert!(project.join("made").exists());
+            let aside = aside(&project);
+            assert_eq!(aside.len(), 2, "{level}: {aside:?}");
+            for path in aside {
+                assert!(said.contains(path.to_str().unwrap()), "{level}: {}\n{said}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_user_has_granted_stays() {
+    let run = Run::new().flags(["--writable", ".mcp.json"]).unobserved().shell(SCRIPT);
+    let finished = run.run().succeeded();
+    let project = finished.world().project();
+    assert!(project.join(".mcp.json").exists(), "{}", finished.stderr());
+    assert_eq!(aside(&project).len(), 1);
+}
+
+#[test]
+fn a_run_that_makes_nothing_of_the_kind_says_nothing_of_it() {
+    let finished = Run::new().project_file(".mcp.json", "{}").unobserved().shell("echo good >made").run().succeeded();
+    assert!(!finished.stderr().contains("set aside"), "{}", finished.stderr());
+    assert!(finished.world().project().join(".mcp.json").exists());
+}
