@@ -26,6 +26,23 @@ pub(super) const ATTACKS: &[(&str, Act)] = &[
         fs::hard_link(".env", "linked").map_err(why("link"))?;
         read(scene, "linked")
     }),
+    ("read-dotenv-by-renamed-folder", |scene| {
+        fs::rename("packages/deep", "packages/moved").map_err(why("rename"))?;
+        read(scene, "packages/moved/.env.local")
+    }),
+    ("read-dotenv-by-renamed-ancestor", |scene| {
+        fs::rename("packages", "moved-packages").map_err(why("rename"))?;
+        read(scene, "moved-packages/deep/.env.local")
+    }),
+    ("read-credentials-by-renamed-folder", |scene| {
+        let moved = scene.aim.home.join("moved");
+        fs::rename(scene.aim.home.join(".aws"), &moved).map_err(why("rename"))?;
+        read(scene, moved.join("credentials"))
+    }),
+    ("read-backup", |scene| read(scene, ".env.bak")),
+    ("read-backup-of-editor", |scene| read(scene, ".env~")),
+    ("read-swap-file", |scene| read(scene, ".env.swp")),
+    ("read-autosave", |scene| read(scene, "#.env#")),
     ("read-dotenv-by-handle", |scene| read_descriptor(scene, open_by_handle(&mut handle_of(".env")?)?)),
     ("read-credentials", |scene| read(scene, scene.aim.home.join(".aws/credentials"))),
     ("read-credentials-in-directory", |scene| read(scene, scene.aim.home.join(".ssh/id_ed25519"))),
@@ -55,6 +72,18 @@ pub(super) const ATTACKS: &[(&str, Act)] = &[
         fs::rename(".git", "old-git").map_err(why("rename"))?;
         append(".git/hooks/post-checkout", scene)
     }),
+    ("replace-hooks-folder", |scene| {
+        fs::rename("tools", "old-tools").map_err(why("rename"))?;
+        append("tools/hooks/post-checkout", scene)
+    }),
+    ("plant-agent-servers", |scene| append(".mcp.json", scene)),
+    ("plant-own-policy", |scene| append("agentsecrets.toml", scene)),
+    ("plant-editor-task", |scene| append(".vscode/tasks.json", scene)),
+    ("plant-shell-hook", |scene| append(".envrc", scene)),
+    ("plant-commit-hook", |scene| append(".husky/pre-commit", scene)),
+    ("plant-program-on-path", |scene| append("later/bin/ls", scene)),
+    ("plant-shell-plugin", |scene| append(scene.aim.home.join(".cache/oh-my-zsh/completion.zsh"), scene)),
+    ("plant-agent-program", |scene| append(scene.aim.home.join(".cache/copilot/pkg/index.js"), scene)),
     ("replace-own-program", |scene| replace("agentsecrets", scene)),
     ("replace-own-state", |scene| append(scene.aim.state.join("agentsecrets/planted"), scene)),
 ];

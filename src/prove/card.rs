@@ -46,7 +46,7 @@ pub fn as_text(report: &Report, is_whole: bool, has_colour: bool) -> String {
         report.uid,
         report.level.name()
     );
-    text.push_str("Each is tried outside, where it must win, and inside a run, where it must not.\n\n");
+    text.push_str("Each is tried outside, where it must win, and inside a run, where it must not.\ngroup  stopped inside/won outside: attacks\n\n");
     for group in Group::ALL {
         let rows: Vec<&Row> = report.rows.iter().filter(|row| row.group == group).collect();
         if !rows.is_empty() {
@@ -63,7 +63,7 @@ fn add_group(text: &mut String, group: Group, rows: &[&Row], is_whole: bool) {
     let (held, escaped) = (count(Verdict::Held), count(Verdict::Escaped));
     let controls = rows.iter().filter(|row| matches!(row.control, Seen::Won(_))).count();
     let skipped = count(Verdict::NotPossible);
-    let mut title = format!("{}: {controls} won outside, {held} stopped inside", group.name());
+    let mut title = format!("{} {held}/{controls}", group.name());
     // Writing to a text cannot fail.
     let _ = if escaped > 0 { write!(title, ", {escaped} WON INSIDE") } else { Ok(()) };
     let _ = if skipped > 0 { write!(title, ", {skipped} not possible here") } else { Ok(()) };
@@ -192,8 +192,8 @@ mod tests {
     fn losers_are_shown_in_full_and_skips_are_not_counted() {
         let text = as_text(&report(), false, false);
         for line in [
-            "files: 1 won outside, 1 stopped inside: read-dotenv",
-            "kernel: 1 won outside, 0 stopped inside, 1 WON INSIDE, 1 not possible here",
+            "files 1/1: read-dotenv",
+            "kernel 0/1, 1 WON INSIDE, 1 not possible here",
             "WON INSIDE  keyring",
             "    inside   won: a [31m key",
             "CONTROL FAILED  bpf",

@@ -16,6 +16,8 @@ use super::{ProveError, fresh};
 
 /// The name of the variable that the canary is in.
 pub(super) const VARIABLE: &str = "CANARY_TOKEN";
+/// What editors and people leave beside a `.env`: copies and swap files.
+const BACKUPS: [&str; 4] = [".env.bak", ".env~", ".env.swp", "#.env#"];
 /// The description of the key in the kernel's keyring.
 const KEY: &str = "agentsecrets-prove";
 
@@ -129,6 +131,9 @@ impl Ground {
         if has_dotenv {
             write(project.join(".env"), &line)?;
             write(project.join("packages/deep/.env.local"), &line)?;
+            for name in BACKUPS {
+                write(project.join(name), &line)?;
+            }
             symlink(".env", project.join("link-to-dotenv"))?;
             fs::hard_link(project.join(".env"), project.join("hard-link-to-dotenv"))?;
         }

@@ -121,7 +121,9 @@ impl Stage<'_> {
                 patience
             };
             let won = self.judge(trial, (mark, waits), &site, terminal.as_ref(), found.won);
-            Found { won, ..found }
+            let is_false = found.won && !won;
+            let said = if is_false { format!("{}, and the host has nothing of it", found.said) } else { found.said };
+            Found { attack: found.attack, won, said }
         });
         Ok(judged.collect())
     }
@@ -169,6 +171,9 @@ impl Stage<'_> {
     fn environment(&self, site: &Site) -> Vec<(OsString, OsString)> {
         let own = |name: &str| self.world.variable(name).unwrap_or_default().to_owned();
         let mut path = site.aim.home.join(".cache/bin").into_os_string();
+        // A folder that is not there yet is one that a child could make.
+        path.push(":");
+        path.push(site.project.join("later/bin"));
         path.push(":");
         path.push(own("PATH"));
         let mut all: Vec<(OsString, OsString)> = vec![

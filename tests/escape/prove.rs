@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::suite::Programs;
 use crate::support::Run;
+use crate::support::place::users;
 
 /// What is left out, and the attacks that must win then.
 const TABLE: &[(&str, &[&str])] = &[
@@ -18,7 +19,8 @@ const TABLE: &[(&str, &[&str])] = &[
 /// Tries all of it.
 pub(crate) fn run(programs: &Programs, note: &mut impl FnMut(&str, Result<String, String>)) {
     for (left_out, attacks) in TABLE {
-        let run = Run::new().verb(["prove", "--json"]).program(&programs.without);
+        let user = users()[users().len() - 1];
+        let run = Run::new().user(user).verb(["prove", "--json"]).program(&programs.without);
         let finished = run.variable("AGENTSECRETS_LEAVE_OUT", left_out).run();
         let rows: Vec<Map<String, Value>> = serde_json::from_str(&finished.stdout()).unwrap_or_default();
         let has_won = |attack: &str| rows.iter().any(|row| row["attack"] == attack && row["won"] == Value::Bool(true));

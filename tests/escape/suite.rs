@@ -200,6 +200,9 @@ fn staged(user: User, ground: &Ground) -> (Run, Aim) {
     run =
         run.project_file(".git/config", "[core]\n\thooksPath = tools/hooks\n[include]\n\tpath = ../shared.gitconfig\n");
     run = run.project_file("tools/hooks/README", "none\n").project_file("shared.gitconfig", "# none\n");
+    for name in [".env.bak", ".env~", ".env.swp", "#.env#"] {
+        run = run.project_file(name, &line);
+    }
     run = run.home_file(".aws/credentials", &line).home_file(".ssh/id_ed25519", &line).home_file(".bashrc", "# mine\n");
     run = run.home_file(".cache/bin/tool", "").config_file("canary", &line);
     let world = run.world();
@@ -212,8 +215,9 @@ fn staged(user: User, ground: &Ground) -> (Run, Aim) {
     }
     host::plant_canaries(&line);
     let path = format!(
-        "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        world.home().join(".cache/bin").display()
+        "{}:{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        world.home().join(".cache/bin").display(),
+        world.project().join("later/bin").display()
     );
     let aim = Aim {
         backwards: key.chars().rev().collect(),
