@@ -2,6 +2,7 @@
 //! which holds placeholders alone, and authenticates with it at a server that accepts the real value alone.
 
 mod hostile;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -336,55 +337,4 @@ fn aws_reads_hidden_values() {
         let finished = run.args(["python3", "-c", ask]).run().succeeded();
         assert_eq!(finished.stdout(), "eu-west-1 True True\n");
     }
-}
-
-/// A file that the project holds, or that a symlink leads to, names no host: its secret is hidden and goes nowhere.
-#[test]
-fn a_file_that_a_run_could_write_grants_nothing() {
-    for user in users() {
-        for link in [false, true] {
-            let key = fresh_key("");
-            let upstream = Upstream::start(["git.example"]).accepting("git.example", &key);
-            let netrc = format!("machine git.example login ann password {key}\n");
-            let mut run = Run::new().user(*user).declare("key", &key).upstream(&upstream);
-            if link {
-                run = run.project_file("mine", netrc);
-                std::os::unix::fs::symlink(run.world().project().join("mine"), run.world().home().join(".netrc"))
-                    .unwrap();
-            } else {
-                run = run.project_file(".netrc", netrc);
-                let path = run.world().project().join(".netrc");
-                run = run.variable("NETRC", path);
-            }
-            let script = "cat ~/.netrc .netrc 2>/dev/null; curl --silent --netrc-file ${NETRC:-$HOME/.netrc} --output /dev/null \
-                          --write-out '%{http_code}\\n' --insecure https://git.example/owner/name";
-            let finished = run.shell(script).run();
-            assert!(finished.stdout().contains("placeholder_"), "{}{}", finished.stdout(), finished.stderr());
-            assert!(finished.stdout().ends_with("401\n"), "{}{}", finished.stdout(), finished.stderr());
-        }
-    }
-}
-
-#[test]
-fn explain_names_file_keys_owner_and_why_one_is_hidden_whole() {
-    let (key, token) = (fresh_key(""), fresh_key(""));
-    let run = Run::new()
-        .verb(["explain"])
-        .declare("key", &key)
-        .declare("token", &token)
-        .home_file(".netrc", format!("machine git.example login ann password {key}\n"))
-        .home_file(".npmrc", format!("//registry.npmjs.org/:_authToken={token}\n"))
-        .home_file(".aws/credentials", format!("[default]\naws_secret_access_key = {key}\n[open\n"))
-        .project_file("server.pem", "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIA\n-----END EC PRIVATE KEY-----\n")
-        .project_file("public.pem", "-----BEGIN CERTIFICATE-----\nMIIBkTCB\n-----END CERTIFICATE-----\n");
-    let said = run.args(["true"]).run().succeeded().stdout();
-    for expected in [
-        "/.netrc: placeholders for password, for git.example; listed under `git`",
-        "/.npmrc: placeholders for _authToken, for npm; listed under `packages`",
-        "/.aws/credentials: hidden whole: line 3 cannot be parsed; listed under `cloud`",
-        "/server.pem: hidden whole: a private key; a name like `*.pem`",
-    ] {
-        assert!(said.contains(expected), "{expected}\n{said}");
-    }
-    assert!(!said.contains("public.pem"), "{said}");
 }

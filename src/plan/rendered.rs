@@ -57,7 +57,7 @@ impl<'a> Rendered<'a> {
         file.visit(|site| {
             let by_option = options.wants(site, policy);
             judged.push(match file.judge(site, policy, &repeated) {
-                Wants::Nothing if notation == Notation::Json => by_option,
+                Wants::Nothing if !matches!(notation, Notation::Dotenv(_)) => by_option,
                 other => other,
             });
         });

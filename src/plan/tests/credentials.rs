@@ -237,6 +237,21 @@ fn contexts_join_users_with_clusters() {
 }
 
 #[test]
+fn what_names_do_not_tell_is_hidden_where_it_looks_random() {
+    let text = "users:\n- name: ann\n  user:\n    exec:\n      command: aws\n      args: [eks, --password, correct-horse-9]\n      \
+                env:\n      - name: AWS_PROFILE\n        value: work\n      - name: AWS_SECRET_ACCESS_KEY\n        value: \
+                wJalrXUtnFEMI/K7MDENG/bPxRfiCY\n";
+    let planned = Case::default().by_rule(".kube/config", text).plan();
+    let masked = planned.masked("/h/.kube/config");
+    assert!(!masked.contains("wJalr") && !masked.contains("correct-horse"), "{masked}");
+    assert!(masked.contains("value: work\n") && masked.contains("args: [eks, --password, placeholder_"), "{masked}");
+    let text = "[own]\ntype = azureblob\nsas_url = https://x.blob.example/c?sv=1&sig=abc\nregion = eu-west-1\n";
+    let masked =
+        Case::default().by_rule(".config/rclone/rclone.conf", text).plan().masked("/h/.config/rclone/rclone.conf");
+    assert!(!masked.contains("sig=abc") && masked.contains("region = eu-west-1\n"), "{masked}");
+}
+
+#[test]
 fn a_file_that_a_run_could_have_written_names_no_host() {
     let text = "machine git.example login ann password s3cret-pass-word\n";
     let alone = Case::default().by_rule(".netrc", text).plan();
