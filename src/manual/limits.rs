@@ -19,6 +19,8 @@
 //!   Bound hosts are asked for uncompressed responses. One that comes in gzip, deflate, br or zstd (at most three in a row)
 //!   is decoded and goes on uncompressed, with a weak `ETag`; any other coding is refused with 502, and a body that is
 //!   broken, cut or a decompression bomb ends as an error. Base64 that is broken into lines hides a value from the search.
+//! * **Bodies share 256 MiB.** The windows of decoders and request bodies that are read whole hold no more than that in one
+//!   run; what finds it spent waits for ten seconds and is answered 503 then.
 //! * **WebSockets of bound hosts are not compressed**: `permessage-deflate` is not offered to them.
 //! * **Bound hosts give whole answers.** `Range` is not passed on to them: a child that chooses where an answer is cut could
 //!   have a value in two halves. Their answers say `Accept-Ranges: none`, and a download that would go on from its middle

@@ -128,7 +128,7 @@ async fn judge(
     head::check(parts.version, &headers)?;
     let mut allowed = decide(site, security, &parts.method, &parts.uri, &headers)?;
     if is_in_body(&allowed, &headers) {
-        let gathered = Box::pin(body.gather(LONGEST_BODY)).await;
+        let gathered = Box::pin(body.gather(LONGEST_BODY, &shared.memory)).await;
         gathered.map_err(|why| Refused::ungathered(why, LONGEST_BODY))?;
     }
     if site.bound.iter().any(|bound| bound.deferred.is_some()) {
@@ -200,7 +200,7 @@ async fn forward(
     let method = allowed.method.clone();
     let outgoing = Outgoing { method, target, headers, body, offer, wants_trailers, expects, case };
     match shared.upstream.send(allowed.site(), allowed.security, outgoing).await {
-        Ok(response) => answer(shared, allowed.site(), response, record),
+        Ok(response) => answer(shared, allowed.site(), response, record).await,
         Err(error) => Err(failed(shared, noted, &error, record)),
     }
 }
@@ -234,7 +234,7 @@ async fn upgrade(
             let switched = socket.switch(shared, &site, response, switched, record);
             switched.map_err(|refused| refused.named(&shared.redactor))
         }
-        Ok((response, None)) => answer(shared, &site, response, record),
+        Ok((response, None)) => answer(shared, &site, response, record).await,
         Err(error) => Err(failed(shared, noted, &error, record)),
     }
 }

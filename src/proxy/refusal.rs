@@ -56,11 +56,23 @@ impl Refused {
     pub(super) fn ungathered(why: Ungathered, most: usize) -> Self {
         match why {
             Ungathered::Broken => Self::malformed("the body broke off"),
+            Ungathered::Spent => Self::spent(),
             Ungathered::TooLarge => Self {
                 code: "body_too_large",
                 status: StatusCode::PAYLOAD_TOO_LARGE,
                 ..Self::malformed(format!("a body that a secret may be put into holds at most {} MiB", most >> 20))
             },
+        }
+    }
+
+    /// The run's bodies hold as much memory as they may.
+    pub(super) fn spent() -> Self {
+        Self {
+            code: "memory_spent",
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error: "proxy_internal_error",
+            sentence: "the bodies of this run hold as much memory as they may".into(),
+            hint: Some("read or close answers that are under way, then ask again".into()),
         }
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
+use super::memory::{Memory, Share};
 use super::tasks::Tasks;
 
 /// How long a body with `Expect: 100-continue` waits for upstream's word (RFC 9110 §10.1.1: a client does not wait
@@ -33,8 +34,20 @@ const DRAINED_FOR: Duration = Duration::from_secs(5);
 pub(super) enum RequestBody {
     Empty,
     /// All of it, until it is sent.
-    Whole(Option<Zeroizing<Vec<u8>>>, Arc<AtomicU64>),
+    Whole(Option<Gathered>, Arc<AtomicU64>),
     Stream(Box<Streamed>),
+}
+
+/// A body that is there whole, with what it takes of the run's memory.
+pub(super) struct Gathered {
+    bytes: Zeroizing<Vec<u8>>,
+    _share: Option<Share>,
+}
+
+impl AsRef<[u8]> for Gathered {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Why a body broke off.
@@ -51,6 +64,8 @@ pub(super) enum BodyError {
 pub(super) enum Ungathered {
     TooLarge,
     Broken,
+    /// The run's memory is spent.
+    Spent,
 }
 
 /// Where a body comes from.
@@ -122,25 +137,29 @@ impl RequestBody {
 
     /// A body that is there whole.
     pub(super) fn of(bytes: Zeroizing<Vec<u8>>, sent: &Arc<AtomicU64>) -> Self {
-        Self::Whole(Some(bytes), Arc::clone(sent))
+        Self::Whole(Some(Gathered { bytes, _share: None }), Arc::clone(sent))
     }
 
     /// All of the body, where it is there whole.
     pub(super) fn whole(&mut self) -> Option<&mut Zeroizing<Vec<u8>>> {
         match self {
-            Self::Whole(bytes, _) => bytes.as_mut(),
+            Self::Whole(gathered, _) => gathered.as_mut().map(|gathered| &mut gathered.bytes),
             Self::Empty | Self::Stream(_) => None,
         }
     }
 
     /// Reads the child's body off until it is there whole, so that a value can be put into it. Trailers are no part of it.
-    pub(super) async fn gather(&mut self, most: usize) -> Result<(), Ungathered> {
+    pub(super) async fn gather(&mut self, most: usize, memory: &Memory) -> Result<(), Ungathered> {
         let Self::Stream(streamed) = self else { return Ok(()) };
         // Whoever waits for upstream's word before it sends is told to go on: the decision needs the body.
         streamed.gate = None;
         let Some(incoming) = &mut streamed.incoming else { return Ok(()) };
-        let mut whole = Zeroizing::new(Vec::new());
         let mut is_too_large = incoming.size_hint().lower() > most as u64;
+        let upper = incoming.size_hint().upper().and_then(|upper| usize::try_from(upper).ok());
+        // What holds it grows in steps: it is twice as large at most.
+        let needed = if is_too_large { 0 } else { 2 * upper.unwrap_or(most).min(most) };
+        let share = memory.share(needed).await.map_err(|_| Ungathered::Spent)?;
+        let mut whole = Zeroizing::new(Vec::new());
         while !is_too_large && let Some(frame) = incoming.frame().await {
             let Ok(data) = frame.map_err(|_| Ungathered::Broken)?.into_data() else { continue };
             is_too_large = data.len() > most - whole.len();
@@ -156,7 +175,8 @@ impl RequestBody {
             return Err(Ungathered::TooLarge);
         }
         streamed.incoming = None;
-        *self = Self::Whole(Some(whole), Arc::clone(&streamed.sent));
+        let gathered = Gathered { bytes: whole, _share: Some(share) };
+        *self = Self::Whole(Some(gathered), Arc::clone(&streamed.sent));
         Ok(())
     }
 
@@ -238,7 +258,9 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Whole(bytes, _) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |gathered| gathered.bytes.len() as u64))
+            }
             Self::Stream(streamed) => {
                 streamed.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
             }
@@ -247,9 +269,9 @@ impl Body for RequestBody {
 }
 
 /// The bytes as one frame; they are wiped when the connection has sent them.
-fn whole_frame(bytes: Zeroizing<Vec<u8>>, sent: &AtomicU64) -> Frame<Bytes> {
-    sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-    Frame::data(Bytes::from_owner(bytes))
+fn whole_frame(gathered: Gathered, sent: &AtomicU64) -> Frame<Bytes> {
+    sent.fetch_add(gathered.bytes.len() as u64, Ordering::Relaxed);
+    Frame::data(Bytes::from_owner(gathered))
 }
 
 impl Body for Origin {

@@ -324,6 +324,7 @@ pub(super) mod tests {
             base_paths: std::collections::HashMap::new(),
             inspect_all: false,
             block_stray: false,
+            body_memory: crate::proxy::BODY_MEMORY,
             keeps_case: false,
             connect_to: Vec::new(),
             upstream_certificates: Vec::new(),

@@ -8,7 +8,7 @@ use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE,
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 
 use super::answer::{Answer, Reading, redact_headers};
-use super::decode::{Decoder, codings};
+use super::decode::{Decoder, codings, most_memory};
 use super::head;
 use super::record::Record;
 use super::refusal::Refused;
@@ -37,7 +37,7 @@ pub(super) fn ask(site: &Site, headers: &mut HeaderMap) -> Result<(), Refused> {
 }
 
 /// Turns upstream's answer into the child's.
-pub(super) fn answer(
+pub(super) async fn answer(
     shared: &Shared,
     site: &Site,
     response: Response<UpstreamBody>,
@@ -48,7 +48,7 @@ pub(super) fn answer(
     // The reason phrase is upstream's text and would pass beside the redactor; RFC 9112 §4 lets a proxy drop it.
     parts.extensions.clear();
     let has_body = !http_body::Body::is_end_stream(&body);
-    let mut reading = match reading(shared, site, &mut parts, has_body) {
+    let mut reading = match reading(shared, site, &mut parts, has_body).await {
         Ok(reading) => reading,
         Err(refused) => {
             record.finish(None, Some(refused.code));
@@ -79,7 +79,12 @@ pub(super) fn answer(
 }
 
 /// How the answer is read; its head is fit for the child from here on.
-fn reading(shared: &Shared, site: &Site, parts: &mut response::Parts, has_body: bool) -> Result<Reading, Refused> {
+async fn reading(
+    shared: &Shared,
+    site: &Site,
+    parts: &mut response::Parts,
+    has_body: bool,
+) -> Result<Reading, Refused> {
     if head::transfer_coding(&parts.headers) {
         return Err(Refused::transfer_coded(&site.authority));
     }
@@ -90,7 +95,7 @@ fn reading(shared: &Shared, site: &Site, parts: &mut response::Parts, has_body: 
     if !site.redact {
         return Ok(Reading { decoder: None, redaction: None, unsearched: None, changes_length: false });
     }
-    let (decoder, unsearched) = if has_body { decoder(site, parts)? } else { (None, None) };
+    let (decoder, unsearched) = if has_body { decoder(shared, site, parts).await? } else { (None, None) };
     if decoder.is_some() {
         head::strip_coding(&mut parts.headers);
     }
@@ -106,7 +111,11 @@ fn reading(shared: &Shared, site: &Site, parts: &mut response::Parts, has_body: 
 }
 
 /// What takes the codings off a body, where there are any; or why the body passes as it is.
-fn decoder(site: &Site, parts: &response::Parts) -> Result<(Option<Decoder>, Option<&'static str>), Refused> {
+async fn decoder(
+    shared: &Shared,
+    site: &Site,
+    parts: &response::Parts,
+) -> Result<(Option<Decoder>, Option<&'static str>), Refused> {
     let is_part = parts.status == StatusCode::PARTIAL_CONTENT;
     if is_part && site.scan == Scan::Strict {
         return Err(Refused::part(site.scanned_for(), &site.authority));
@@ -118,10 +127,13 @@ fn decoder(site: &Site, parts: &response::Parts) -> Result<(Option<Decoder>, Opt
         Ok(codings) if codings.is_empty() => return Ok((None, None)),
         // Its middle cannot be decoded without its beginning.
         Ok(_) if is_part => ("with a part of a compressed answer".to_owned(), "part of a compressed answer"),
-        Ok(codings) => match Decoder::new(&codings) {
-            Ok(decoder) => return Ok((Some(decoder), None)),
-            Err(_) => ("in a coding that needs more memory".to_owned(), "no memory for its coding"),
-        },
+        Ok(codings) => {
+            let share = shared.memory.share(most_memory(&codings)).await.map_err(|_| Refused::spent())?;
+            match Decoder::new(&codings) {
+                Ok(decoder) => return Ok((Some(decoder.holding(share)), None)),
+                Err(_) => ("in a coding that needs more memory".to_owned(), "no memory for its coding"),
+            }
+        }
         Err(unknown) => (format!("with content-encoding `{}` although none was asked for", unknown.named), "coding"),
     };
     match site.scan {

@@ -16,6 +16,9 @@ use crate::policy::{Binding, Egress, ServiceId, TokenEndpoint};
 use crate::secret::{SecretName, Table};
 use crate::source::Deferred;
 
+/// [`Settings::body_memory`] of a run: a dozen of the largest decoders at once, or some thousand ordinary ones.
+pub const BODY_MEMORY: usize = 256 << 20;
+
 /// Everything the broker has to know.
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent setting")]
 pub struct Settings {
@@ -45,6 +48,8 @@ pub struct Settings {
     pub inspect_all: bool,
     /// Refuse a request in which a placeholder stands where it is not swapped, rather than let it out inert.
     pub block_stray: bool,
+    /// How many bytes the decoders and gathered bodies of the run may hold together.
+    pub body_memory: usize,
     /// Whether names of fields are sent as they were written, where HTTP/1.1 can.
     pub keeps_case: bool,
     /// `--connect-to`, first match wins.

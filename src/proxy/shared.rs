@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::dns::Names;
 use super::leaf::ChildTls;
+use super::memory::Memory;
 use super::notice::Notices;
 use super::programs::Programs;
 use super::rulebook::Rulebook;
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     pub(super) redactor: Redactor,
     /// Whether a redaction can make a body longer or shorter.
     pub(super) redaction_changes_length: bool,
+    pub(super) memory: Memory,
     /// By the name of a service, what clients leave out of paths under a base URL.
     pub(super) base_paths: HashMap<String, String>,
     pub(super) names: Arc<Names>,
@@ -55,6 +57,7 @@ impl Shared {
             upstream: Upstream::new(&mut settings, tasks)?,
             child_tls: ChildTls::new(settings.authority, provider)?,
             redaction_changes_length,
+            memory: Memory::new(settings.body_memory),
             token: settings.token,
             token_required: settings.token_required,
             base_paths: settings.base_paths,

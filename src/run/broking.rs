@@ -16,7 +16,7 @@ use super::{Order, RunError};
 use crate::audit::{Sink, Start};
 use crate::plan::Planned;
 use crate::policy::{self, Catalogue, Inspect, OnStray, ServiceId};
-use crate::proxy::{CertificateAuthority, LoopbackSockets, Notice, Settings, Token, UpstreamProxy};
+use crate::proxy::{BODY_MEMORY, CertificateAuthority, LoopbackSockets, Notice, Settings, Token, UpstreamProxy};
 use crate::world::World;
 
 /// Threads that serve connections, at most; one passes on several gigabits a second.
@@ -72,6 +72,7 @@ pub(super) fn settings(
         credential_headers: credential_headers(catalogue),
         base_paths: base_paths(catalogue),
         inspect_all: planned.plan.inspect == Inspect::All,
+        body_memory: BODY_MEMORY,
         block_stray: planned.plan.on_stray == OnStray::Block,
         keeps_case: false,
         connect_to: order.connect_to.clone(),

@@ -24,7 +24,7 @@ use super::usage;
 use crate::audit::{RunId, Sink, Start};
 use crate::exit::Exit;
 use crate::policy::{Fingerprint, JsonPointer};
-use crate::proxy::{Client, ConnectTo, Settings, is_run_proxy};
+use crate::proxy::{BODY_MEMORY, Client, ConnectTo, Settings, is_run_proxy};
 use crate::report::Terminal;
 use crate::secret::{SecretName, WorkspaceName};
 use crate::world::World;
@@ -226,6 +226,7 @@ fn settings(
         base_paths: HashMap::new(),
         inspect_all: false,
         block_stray: true,
+        body_memory: BODY_MEMORY,
         keeps_case: true,
         connect_to: order.connect_to.clone(),
         upstream_certificates: upstream,

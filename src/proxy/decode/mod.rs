@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
+use super::memory::Share;
 use engine::Engine;
 use layer::Layer;
 
@@ -72,19 +73,36 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Unknown> {
     Ok(codings)
 }
 
+/// The most memory that a decoder of `codings` holds: windows, tables and what waits between two of them.
+pub(super) fn most_memory(codings: &[Coding]) -> usize {
+    let each = |coding: &Coding| match coding {
+        Coding::Gzip | Coding::Deflate => 64 << 10,
+        Coding::Brotli => 18 << 20,
+        Coding::Zstd => 9 << 20,
+    };
+    codings.iter().map(each).sum::<usize>() + (codings.len() + 1) * PIECE
+}
+
 /// Takes the codings off one body as it passes.
 pub(super) struct Decoder {
     /// The coding that was put on last comes first.
     layers: Vec<Layer>,
     received: u64,
     piece: Box<[u8]>,
+    /// What it takes of the run's memory.
+    _share: Option<Share>,
 }
 
 impl Decoder {
     pub(super) fn new(codings: &[Coding]) -> Result<Self, Undecodable> {
         let layers = codings.iter().rev().map(|coding| Ok(Layer::new(Engine::new(*coding)?)));
         let layers = layers.collect::<Result<_, Undecodable>>()?;
-        Ok(Self { layers, received: 0, piece: vec![0; PIECE].into() })
+        Ok(Self { layers, received: 0, piece: vec![0; PIECE].into(), _share: None })
+    }
+
+    /// Gives `share` back when it is dropped.
+    pub(super) fn holding(self, share: Share) -> Self {
+        Self { _share: Some(share), ..self }
     }
 
     /// Takes the next bytes; [`next`](Self::next) has given all of those before.
@@ -121,4 +139,4 @@ impl Decoder {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

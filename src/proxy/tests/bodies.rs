@@ -4,7 +4,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::rulebook::tests::VALUE;
 use super::harness::{World, exchange, read_head};
-use crate::policy::DefaultEgress;
+use crate::policy::{DefaultEgress, Slot};
+use crate::proxy::BODY_MEMORY;
 
 #[tokio::test]
 async fn a_child_that_expects_a_word_gets_upstreams() {
@@ -74,5 +75,28 @@ async fn both_framings_arrive_as_they_were_sent() {
     let answer = exchange(&mut tls, &format!("{lines}{both}")).await.unwrap();
     // hyper drops the length where both are given, so that one framing is left to send.
     assert!(answer.starts_with("HTTP/1.1 200") && !world.last_seen().contains("content-length"), "{answer}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_whose_memory_is_spent_refuses_what_needs_more() {
+    for (memory, wanted) in [(BODY_MEMORY, "200"), (0, "503")] {
+        let world = World::start(true, |settings| settings.body_memory = memory).await;
+        let answer = world.ask(true, "/gzip", "Bearer x").await.unwrap();
+        assert!(answer.starts_with(wanted) && answer.contains("memory_spent") == (wanted == "503"), "{answer}");
+        assert!(world.ask(true, "/echo", "Bearer x").await.unwrap().starts_with("200"), "no memory is needed");
+        world.stop().await;
+    }
+    // A body that a value may be put into is gathered.
+    let world = World::start(false, |settings| {
+        settings.body_memory = 0;
+        settings.bindings[0].slots.push(Slot::FormField("key".into()));
+    })
+    .await;
+    let mut tls = world.tls("api.stripe.com:443", "api.stripe.com", &[]).await;
+    let head = "POST /echo HTTP/1.1\r\nHost: api.stripe.com\r\nConnection: close\r\nContent-Length: 5\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\nkey=x";
+    let answer = exchange(&mut tls, head).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("memory_spent"), "{answer}");
     world.stop().await;
 }

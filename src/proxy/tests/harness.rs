@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 
+use super::super::decode::{Coding, tests::encoded};
 use super::super::leaf::ChildTls;
 use super::super::rulebook::tests::{VALUE, settings};
 use super::super::tasks::Tasks;
@@ -225,7 +226,7 @@ fn accept(key: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(digest)
 }
 
-/// `/echo` answers with what it got, the value included; `/cut` breaks off; `/coded` claims a coding, `/unasked` an upgrade; `/stream` sends
+/// `/echo` answers with what it got, the value included; `/cut` breaks off; `/coded` claims a coding, `/gzip` is in one, `/unasked` an upgrade; `/stream` sends
 /// the value in two pieces; `/ws` is a socket that sends the value in a frame,
 /// reads four bytes and sends them back; `/early` answers before it reads; `/hang` never answers, and notes when it is
 /// given up.
@@ -286,6 +287,10 @@ async fn respond(seen: &Seen, tasks: &Tasks, mut request: Request<Incoming>) -> 
     match parts.uri.path() {
         "/cut" => Response::new(pieces(vec![Ok("begin".into()), Err(std::io::Error::other("cut"))])),
         "/unasked" => Response::builder().status(101).header("upgrade", "other").body(full("")).unwrap(),
+        "/gzip" => {
+            let bytes = encoded(Coding::Gzip, false, text.as_bytes());
+            Response::builder().header("content-encoding", "gzip").body(full(bytes)).unwrap()
+        }
         "/coded" => Response::builder().header("content-encoding", "x-mine").body(full("not scanned")).unwrap(),
         "/stream" => Response::new(pieces(vec![Ok(format!("<{first}")), Ok(format!("{second}>"))])),
         "/header" => Response::builder().header("x-echo", VALUE).body(full("")).unwrap(),
