@@ -16,6 +16,8 @@ mod directory;
 mod disk;
 mod error;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod journal;
 mod kept;
 mod overview;

@@ -49,7 +49,8 @@ pub(super) fn cut(text: &[u8], expansion: Expansion) -> Cut {
         Expansion::Shell if is_command(text) => {}
         _ if is_bare_reference(text) => cut.refers_to = Some(1..text.len()),
         _ => {
-            walk(text, 0..text.len(), None, 0, &mut cut.literals);
+            let walk = Walk { text, pairs: pairs(text) };
+            walk.through(0..text.len(), None, 0, &mut cut.literals);
             cut.refers_to = whole;
         }
     }
@@ -106,37 +107,80 @@ fn push(literals: &mut Vec<Literal>, range: Range<usize>, default_of: Option<&Ra
     }
 }
 
-fn walk(text: &[u8], within: Range<usize>, name: Option<&Range<usize>>, depth: usize, literals: &mut Vec<Literal>) {
-    let mut start = within.start;
-    let mut at = within.start;
-    while at < within.end {
-        let length = match text[at] {
+/// A value on the way to its literals. Which brackets belong together is found once: looking for the end of each that has
+/// none would read the rest of the value as often as there are such.
+struct Walk<'a> {
+    text: &'a [u8],
+    pairs: Vec<(usize, usize)>,
+}
+
+/// Where each bracket that is closed stands and where it is, by the former.
+fn pairs(text: &[u8]) -> Vec<(usize, usize)> {
+    let (mut pairs, mut braces, mut parentheses) = (Vec::new(), Vec::new(), Vec::new());
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let closed = match byte {
             b'\\' => {
                 at += 2;
                 continue;
             }
-            b'$' if depth < DEEPEST => match reference(&text[at..within.end]) {
-                Reference::Closed(length) => length,
-                Reference::None | Reference::Open => 0,
-            },
-            _ => 0,
-        };
-        if length == 0 {
-            at += 1;
-            continue;
-        }
-        push(literals, start..at, name);
-        if text[at + 1] == b'{' {
-            let inner = at + 2..at + length - 1;
-            let inner_name = inner.start..inner.start + name_length(&text[inner.clone()]);
-            if let Some(default) = default_of(text, &inner_name, inner.end) {
-                walk(text, default, Some(&inner_name), depth + 1, literals);
+            b'{' => {
+                braces.push(at);
+                None
             }
-        }
-        at += length;
-        start = at;
+            b'(' => {
+                parentheses.push(at);
+                None
+            }
+            b'}' => braces.pop(),
+            b')' => parentheses.pop(),
+            _ => None,
+        };
+        pairs.extend(closed.map(|open| (open, at)));
+        at += 1;
     }
-    push(literals, start..within.end, name);
+    pairs.sort_unstable();
+    pairs
+}
+
+impl Walk<'_> {
+    /// The length of the reference at the `$` at `at`, if it ends before `end`.
+    fn reference(&self, at: usize, end: usize) -> Option<usize> {
+        let place = self.pairs.binary_search_by_key(&(at + 1), |(open, _)| *open).ok()?;
+        let close = self.pairs[place].1;
+        (close < end).then(|| close + 1 - at)
+    }
+
+    fn through(&self, within: Range<usize>, name: Option<&Range<usize>>, depth: usize, literals: &mut Vec<Literal>) {
+        let text = self.text;
+        let mut start = within.start;
+        let mut at = within.start;
+        while at < within.end {
+            let length = match text[at] {
+                b'\\' => {
+                    at += 2;
+                    continue;
+                }
+                b'$' if depth < DEEPEST => self.reference(at, within.end),
+                _ => None,
+            };
+            let Some(length) = length else {
+                at += 1;
+                continue;
+            };
+            push(literals, start..at, name);
+            if text[at + 1] == b'{' {
+                let inner = at + 2..at + length - 1;
+                let inner_name = inner.start..inner.start + name_length(&text[inner.clone()]);
+                if let Some(default) = default_of(text, &inner_name, inner.end) {
+                    self.through(default, Some(&inner_name), depth + 1, literals);
+                }
+            }
+            at += length;
+            start = at;
+        }
+        push(literals, start..within.end, name);
+    }
 }
 
 /// The default behind a name: after `-`, `=`, `+` or `?`, with or without a colon.
@@ -148,7 +192,28 @@ fn default_of(text: &[u8], name: &Range<usize>, end: usize) -> Option<Range<usiz
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn brackets_belong_together_as_a_reader_of_one_reference_says(text in "[$({})a\\\\]{0,24}") {
+            let text = text.as_bytes();
+            let walk = Walk { text, pairs: pairs(text) };
+            let mut at = 0;
+            while at < text.len() {
+                if text[at] == b'$' {
+                    let wanted = match reference(&text[at..]) {
+                        Reference::Closed(length) => Some(length),
+                        Reference::None | Reference::Open => None,
+                    };
+                    prop_assert_eq!(walk.reference(at, text.len()), wanted);
+                }
+                at += 1 + usize::from(text[at] == b'\\');
+            }
+        }
+    }
 
     fn literals(text: &str, expansion: Expansion) -> Vec<(&str, Option<&str>)> {
         cut(text.as_bytes(), expansion)

@@ -9,6 +9,8 @@
 mod dotenv;
 mod error;
 mod find;
+#[cfg(test)]
+mod fuzz;
 mod interpolation;
 mod json;
 mod merge;

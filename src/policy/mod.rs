@@ -16,6 +16,8 @@ mod egress;
 mod file_glob;
 mod files;
 mod fingerprint;
+#[cfg(test)]
+mod fuzz;
 mod glob;
 mod host;
 mod json_pointer;

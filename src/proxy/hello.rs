@@ -58,7 +58,11 @@ pub(super) async fn read<R: AsyncRead + Unpin>(ahead: Bytes, stream: &mut R) -> 
             return Ok(Opening::Plain { ahead: bytes.freeze() });
         }
         while fed < bytes.len() {
-            fed += acceptor.read_tls(&mut &bytes[fed..])?;
+            match acceptor.read_tls(&mut &bytes[fed..]) {
+                Ok(read) => fed += read,
+                // More than the library keeps of a message: it says so to the client, too.
+                Err(_) => return Ok(Opening::Tls { name: Name::Unreadable, ahead: bytes.freeze() }),
+            }
         }
         match acceptor.accept() {
             Ok(Some(accepted)) => {

@@ -139,10 +139,7 @@ fn overrides_method(headers: &HeaderMap) -> bool {
 /// A path as the most lenient server reads it: decoded to the end, without parameters, white space, a last extension or
 /// doubled slashes, in lower case.
 fn folded(path: &str) -> String {
-    let mut text = path.as_bytes().to_vec();
-    while let Some(decoded) = decoded_once(&text) {
-        text = decoded;
-    }
+    let text = decoded(path.as_bytes());
     let text = String::from_utf8_lossy(&text).to_lowercase().replace('\\', "/");
     let text = text.split(['?', '#']).next().unwrap_or_default();
     let segments = text.split('/').map(|segment| segment.split(';').next().unwrap_or_default().trim());
@@ -151,24 +148,21 @@ fn folded(path: &str) -> String {
     joined.strip_suffix(".json").map_or(joined.clone(), str::to_owned)
 }
 
-/// `None` where nothing is encoded.
-fn decoded_once(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+/// Percent-decoded until nothing is encoded any more. An escape becomes its byte as soon as it is whole, and that byte may
+/// make another one whole: so each byte is read once, however deep they lie in each other.
+fn decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, after @ ..] = rest {
-        match (first, after) {
-            (b'%', [high, low, behind @ ..]) if digit(high).is_some() && digit(low).is_some() => {
-                decoded.push(digit(high)? << 4 | digit(low)?);
-                rest = behind;
-            }
-            _ => {
-                decoded.push(*first);
-                rest = after;
-            }
+    for byte in text {
+        decoded.push(*byte);
+        while let [.., b'%', high, low] = *decoded
+            && let (Some(high), Some(low)) = (digit(high), digit(low))
+        {
+            decoded.truncate(decoded.len() - 3);
+            decoded.push(high << 4 | low);
         }
     }
-    (decoded.len() < text.len()).then_some(decoded)
+    decoded
 }
 
 /// The authority that a request without a named connection is for: absolute-form, or `Host` on a transparent port.

@@ -4,6 +4,8 @@
 //! that a connection tells its name. An answer leaves from the address that was asked.
 
 mod datagram;
+#[cfg(test)]
+mod fuzz;
 mod message;
 mod names;
 mod resolve;
