@@ -1,21 +1,18 @@
 //! What is measured, and against which budget.
 
-use std::convert::Infallible;
 use std::fs;
 use std::process::Stdio;
 use std::time::Instant;
 
-use agentsecrets::proxy::Redactor;
-use agentsecrets::secret::{Placeholder, Secret, SecretName, Table};
-use bytes::Bytes;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use crate::figure::{Count, Figure, heading, settled};
 use crate::log::log;
+use crate::redactor::redactor;
 use crate::sides::{HOST, Side, compare, middle, processor_time, status, work_with};
 use crate::soak::soak;
-use crate::support::{Run, fresh_key};
+use crate::support::Run;
 use crate::terminal::terminal;
 
 /// One measurement; it may give more than one figure.
@@ -64,7 +61,7 @@ pub(crate) fn measure(words: &[&str], seconds: Option<usize>, check: bool) -> Co
 }
 
 /// The processor time used so far, in milliseconds.
-fn spent(who: UsageWho) -> f64 {
+pub(crate) fn spent(who: UsageWho) -> f64 {
     let usage = getrusage(who).unwrap();
     (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e3
 }
@@ -198,34 +195,4 @@ fn idle() -> Vec<Figure> {
     let (_, sizes, _) = work_with(Side::Brokered, HOST, "idle", count, |running| status(running, "VmRSS:"));
     let each = (sizes[1] - sizes[0]) / count as f64;
     vec![Figure::at_most("memory an idle connection", each, "KiB", 64.0).strictly()]
-}
-
-/// One core's way through text without a secret, for one secret and for fifty, in all forms; by its own time, whoever else
-/// has the core meanwhile.
-fn redactor() -> Vec<Figure> {
-    let text = Bytes::from((0..64 << 20).map(|place: usize| b' ' + (place * place % 95) as u8).collect::<Vec<_>>());
-    let rate = |count: usize| {
-        let mut table = Table::default();
-        for number in 0..count {
-            let name = SecretName::new(format!("SECRET_{number}")).unwrap();
-            let value = fresh_key("sk-proj-");
-            let placeholder = || Ok::<_, Infallible>(Placeholder::from_minted(value.to_ascii_uppercase()));
-            table.insert(name, Secret::new(value.clone().into_bytes()), placeholder).unwrap();
-        }
-        let redactor = Redactor::new(&table);
-        let mut rates: Vec<f64> = (0..5)
-            .map(|_| {
-                let (mut stream, mut passed, start) = (redactor.stream(), 0, spent(UsageWho::RUSAGE_THREAD));
-                for place in (0..text.len()).step_by(16 << 10) {
-                    passed += stream.push(text.slice(place..place + (16 << 10))).len();
-                }
-                passed += stream.finish().len();
-                assert_eq!(passed, text.len());
-                text.len() as f64 / 1e6 / (spent(UsageWho::RUSAGE_THREAD) - start)
-            })
-            .collect();
-        middle(&mut rates)
-    };
-    let figure = |what, count, budget| Figure::at_least(what, rate(count), "GB/s", budget).strictly();
-    vec![figure("redactor, one secret", 1, 2.0), figure("redactor, 50 secrets", 50, 0.7)]
 }

@@ -12,6 +12,7 @@ mod client;
 mod figure;
 mod figures;
 mod log;
+mod redactor;
 mod sides;
 mod soak;
 #[path = "../support/mod.rs"]

@@ -70,6 +70,7 @@ impl Escape {
     }
 
     /// The next place where an escape may begin.
+    #[inline]
     pub(super) fn find(self, text: &[u8], from: usize) -> Option<usize> {
         let text = &text[from..];
         let found = match self {
@@ -94,6 +95,7 @@ impl Escape {
     }
 
     /// What stands in `text` at `at`, which is not behind its end.
+    #[inline]
     pub(super) fn unit(self, text: &[u8], at: usize) -> Unit {
         let rest = &text[at + 1..];
         match (self, text[at]) {
@@ -163,6 +165,10 @@ fn unicode(rest: &[u8]) -> Unit {
 /// What stands behind an ampersand.
 fn html(rest: &[u8]) -> Unit {
     let Some(behind) = rest.strip_prefix(b"#") else {
+        // Most ampersands begin no reference.
+        if !matches!(rest.first(), None | Some(b'a' | b'l' | b'g' | b'q')) {
+            return Unit::Plain;
+        }
         for (name, meant) in NAMED {
             if rest.starts_with(name) {
                 return Unit::Whole { length: 1 + name.len(), meant: Meant::byte(meant) };
@@ -186,6 +192,18 @@ fn html(rest: &[u8]) -> Unit {
     Unit::Partial
 }
 
+/// What each byte is worth as a hexadecimal digit; more than fifteen where it is none.
+const VALUES: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit] as usize] = digit.to_le_bytes()[0];
+        values[b"0123456789ABCDEF"[digit] as usize] = digit.to_le_bytes()[0];
+        digit += 1;
+    }
+    values
+};
+
 enum Digits {
     Number(u32),
     /// The text ends before them all.
@@ -198,8 +216,11 @@ fn number(text: &[u8], count: usize) -> Digits {
     let mut value = 0;
     for place in 0..count {
         let Some(byte) = text.get(place) else { return Digits::Short };
-        let Some(digit) = char::from(*byte).to_digit(16) else { return Digits::Other };
-        value = value << 4 | digit;
+        let digit = VALUES[usize::from(*byte)];
+        if digit > 15 {
+            return Digits::Other;
+        }
+        value = value << 4 | u32::from(digit);
     }
     Digits::Number(value)
 }

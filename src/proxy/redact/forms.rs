@@ -61,6 +61,11 @@ impl Form {
         self.value.expose()
     }
 
+    /// The same once more.
+    pub(super) fn again(&self) -> Self {
+        Self { name: self.name.clone(), value: Arc::clone(&self.value), replacement: self.replacement.clone(), ..*self }
+    }
+
     /// The same form for texts whose ASCII letters are all in lower case.
     pub(super) fn folded(&self) -> Self {
         Self {

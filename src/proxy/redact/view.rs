@@ -24,8 +24,8 @@ pub(super) struct View {
     /// By the values' order.
     forms: Vec<Form>,
     trie: Trie,
-    /// What each byte is read as: letters in lower case where case is ignored, a space as `+` where that may stand for it.
-    read: Zeroizing<[u8; 256]>,
+    /// Whether texts are in lower case and escapes are read so.
+    folded: bool,
     filter: Zeroizing<Vec<u64>>,
 }
 
@@ -63,17 +63,19 @@ enum Read<'a> {
 
 impl View {
     /// Of the values `forms`, as they are; `folded`: in texts whose ASCII letters are all in lower case, escapes included.
-    pub(super) fn new(escape: Escape, forms: Vec<Form>, folded: bool) -> Self {
-        let has_space = forms.iter().any(|form| form.bytes().contains(&b' '));
-        let escape = if let Escape::Percent { .. } = escape { Escape::Percent { plus: has_space } } else { escape };
-        let mut read = Zeroizing::new([0; 256]);
-        for (as_byte, byte) in read.iter_mut().zip(0..=u8::MAX) {
-            let is_plus = escape == Escape::Percent { plus: true } && byte == b' ';
-            let folded = if folded { byte.to_ascii_lowercase() } else { byte };
-            *as_byte = if is_plus { b'+' } else { folded };
+    pub(super) fn new(escape: Escape, mut forms: Vec<Form>, folded: bool) -> Self {
+        let mut escape = escape;
+        let mut values: Vec<Zeroizing<Vec<u8>>> = forms.iter().map(|form| form.bytes().to_vec().into()).collect();
+        if let Escape::Percent { plus } = &mut escape {
+            // A form has `+` for each space, and an escape for each `+`.
+            let spaced: Vec<usize> = (0..forms.len()).filter(|form| forms[*form].bytes().contains(&b' ')).collect();
+            *plus = !spaced.is_empty();
+            for form in spaced {
+                let with_plus = values[form].iter().map(|byte| if *byte == b' ' { b'+' } else { *byte });
+                values.push(with_plus.collect::<Vec<u8>>().into());
+                forms.push(forms[form].again());
+            }
         }
-        let values = forms.iter().map(|form| form.bytes().iter().map(|byte| read[usize::from(*byte)]).collect());
-        let values: Vec<Zeroizing<Vec<u8>>> = values.map(|value: Vec<u8>| value.into()).collect();
         let mut filter = Zeroizing::new(vec![0_u64; FILTER_WORDS]);
         for value in &values {
             for end in 1..=value.len() {
@@ -81,7 +83,7 @@ impl View {
                 filter[bit >> 6] |= 1 << (bit & 63);
             }
         }
-        Self { escape, trie: Trie::new(&values), forms, read, filter }
+        Self { escape, trie: Trie::new(&values), forms, folded, filter }
     }
 
     /// What comes first in `text` at `from` or behind it, among what holds an escape. `is_end`: nothing follows `text`, so
@@ -126,14 +128,19 @@ impl View {
         place.saturating_sub(at)
     }
 
+    #[inline]
+    fn read_as(&self, byte: u8) -> u8 {
+        if self.folded { byte.to_ascii_lowercase() } else { byte }
+    }
+
     /// Whether a value may hold `meant` as the first of its escapes, where `before` stands before it.
     fn may_hold(&self, before: &[u8], meant: Meant) -> bool {
-        let own = self.read[usize::from(meant.bytes()[0])];
+        let own = self.read_as(meant.bytes()[0]);
         let is_set = |bytes: &[u8], is_beginning| {
             let bit = filter_bit(bytes, is_beginning);
             self.filter[bit >> 6] & 1 << (bit & 63) != 0
         };
-        let plain = |byte: &u8| self.read[usize::from(*byte)];
+        let plain = |byte: &u8| self.read_as(*byte);
         is_set(&[own], true)
             || match before {
                 [.., second, first] => {
@@ -187,7 +194,7 @@ impl<'view> Reading<'view, '_> {
     #[inline]
     fn take(&mut self, byte: u8, end: usize) {
         let view = self.view;
-        self.node = view.trie.after(self.node, view.read[usize::from(byte)]);
+        self.node = view.trie.after(self.node, view.read_as(byte));
         self.count += 1;
         if let Some(ending) = view.trie.ending(self.node) {
             let start = self.count - ending.length;

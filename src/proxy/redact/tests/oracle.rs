@@ -113,18 +113,18 @@ fn page_unit(text: &[u8]) -> (Vec<u8>, usize) {
     if text[0] == b'&' { escape() } else { None }.unwrap_or_else(|| (vec![text[0]], 1))
 }
 
-/// How long the escaped form of `value` is that `text` begins with; `is_form`: `+` and a space are the same.
+/// How long the escaped form of `value` is that `text` begins with; `is_form`: `+` may stand for every space.
 fn escaped(text: &[u8], value: &[u8], reader: Reader, is_form: bool) -> Option<usize> {
     let plus = |byte: &u8| if is_form && *byte == b' ' { b'+' } else { *byte };
-    let wanted: Vec<u8> = value.iter().map(plus).collect();
+    let with_plus: Vec<u8> = value.iter().map(plus).collect();
     let (mut read, mut at, mut has_escape) = (Vec::new(), 0, false);
-    while read.len() < wanted.len() && at < text.len() {
+    while read.len() < value.len() && at < text.len() {
         let (meant, length) = reader(&text[at..]);
-        read.extend(meant.iter().map(plus));
+        read.extend(meant);
         has_escape |= length > 1 || is_form && text[at] == b'+';
         at += length;
     }
-    (has_escape && read == wanted).then_some(at)
+    (has_escape && (read == value || read == with_plus)).then_some(at)
 }
 
 /// What is to come out, and how often each form of each value is replaced.
@@ -158,7 +158,7 @@ fn wanted(values: &[String], text: &[u8]) -> (Vec<u8>, BTreeMap<(usize, FormKind
         }
         for (kind, reader) in READERS.into_iter().zip(next).filter(|(_, next)| *next == at).map(|(reader, _)| reader) {
             for (index, value) in values.iter().enumerate() {
-                // A `+` is a space for all values as soon as one has a space.
+                // A `+` is an escape in all values as soon as one has a space.
                 let is_form = kind == FormKind::Percent && has_space;
                 if let Some(length) = escaped(&text[at..], value.as_bytes(), reader, is_form) {
                     offer(length, index, kind, placeholder(index, &values[index]).as_bytes());

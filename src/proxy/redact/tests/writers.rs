@@ -100,13 +100,22 @@ fn in_json(dice: &mut Dice, character: char) -> String {
 
 fn in_url(dice: &mut Dice, character: char) -> String {
     match if character == '%' { 1 } else { dice.below(3) } {
-        0 if character == ' ' => "+".into(),
         0 | 1 => {
             let bytes = character.to_string();
             bytes.bytes().map(|byte| "%".to_owned() + &hex(&[byte], dice.one_in(2))).collect()
         }
         _ => character.into(),
     }
+}
+
+/// As browsers send forms: a space is `+`, and what is one already is escaped.
+fn in_form(dice: &mut Dice, value: &str) -> String {
+    let character = |character| match character {
+        ' ' => "+".into(),
+        '+' => "%2B".into(),
+        other => in_url(dice, other),
+    };
+    value.chars().map(character).collect()
 }
 
 fn in_page(dice: &mut Dice, character: char) -> String {
@@ -140,6 +149,7 @@ pub(super) fn written(dice: &mut Dice, value: &str) -> Vec<u8> {
             return engine.encode(&text[begin..end]).into();
         }
         3 | 4 => in_json,
+        5 if dice.one_in(2) => return in_form(dice, value).into(),
         5 => in_url,
         _ => in_page,
     };
