@@ -58,6 +58,11 @@ impl Aim {
         std::fs::write(path, serde_json::to_vec(self)?)
     }
 
+    /// The file in the project that holds this.
+    pub(super) fn file(&self) -> PathBuf {
+        self.root.join("project/aim.json")
+    }
+
     /// Whether bytes hold the secret.
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         let value: Vec<u8> = self.backwards.bytes().rev().collect();

@@ -11,6 +11,7 @@ mod files;
 mod kernel;
 mod mounts;
 mod network;
+mod own;
 mod processes;
 mod sockets;
 mod start;
@@ -58,6 +59,7 @@ const ATTACKS: &[&[(&str, Act)]] = &[
     kernel::ATTACKS,
     mounts::ATTACKS,
     processes::ATTACKS,
+    own::ATTACKS,
     terminals::ATTACKS,
 ];
 

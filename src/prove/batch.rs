@@ -89,7 +89,8 @@ fn is_alone(trial: &Trial) -> bool {
 /// Whether an attack is at a file that shows a secret in the project.
 fn needs_dotenv(trial: &Trial) -> bool {
     let by_descriptor = [Start::StdinDirectory, Start::StdinDotenv, Start::InheritedDirectory, Start::InheritedDotenv];
-    let is_beside = ["dotenv", "backup", "swap", "autosave"].iter().any(|word| trial.attack.contains(word));
+    let is_beside =
+        ["dotenv", "backup", "swap", "autosave", "inside-run"].iter().any(|word| trial.attack.contains(word));
     is_beside || by_descriptor.contains(&trial.start)
 }
 
