@@ -26,6 +26,7 @@ mod project;
 mod sealed;
 mod sources;
 mod spot;
+mod sweep;
 mod told;
 mod trust;
 mod usage;
@@ -56,6 +57,7 @@ use crate::world::World;
 
 use broking::Supplies;
 use ci::Ci;
+use sweep::Trees;
 
 pub use browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET};
 pub use call::{
@@ -100,6 +102,8 @@ pub struct Order {
     pub sockets: Vec<String>,
     /// `--no-browser`.
     pub no_browser: bool,
+    /// `--no-sweep`.
+    pub no_sweep: bool,
     /// `--ci` or `--no-ci`.
     pub ci: Option<bool>,
     /// `--base-urls`.
@@ -238,6 +242,8 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
         mounts: &fs::read("/proc/self/mountinfo").unwrap_or_default(),
     };
     let findings = mask::find(&search).map_err(plan::PlanError::from)?;
+    let trees = Trees::new(&world.home, &project, merged.writable.iter().map(|path| absolute(world, &path.value)));
+    let sweep: plan::SweepWith<'_> = &|values, judged| trees.sweep(world, order, values, judged);
     let ports = ports::wanted(world, order, &project, &writable, merged.isolation.value)?;
     let request = Request {
         run: RunId::mint(Timestamp::now())?.as_str().to_owned(),
@@ -250,6 +256,7 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
         project: &project,
         current_directory: &world.current_directory,
         findings,
+        sweep,
         writable,
         named,
         ports,

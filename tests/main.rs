@@ -28,6 +28,7 @@ mod scan;
 mod stores;
 mod streams;
 mod support;
+mod sweep;
 mod terminal;
 mod transparency;
 mod view;

@@ -59,6 +59,9 @@ pub struct PlanOptions {
     /// Let the child write this file or directory; what it changes in a masked file is merged into yours at the end
     #[arg(long, value_name = "PATH")]
     pub writable: Vec<PathBuf>,
+    /// What is left out.
+    #[command(flatten)]
+    pub search: SearchOptions,
     /// What the level `guarded` is told.
     #[command(flatten)]
     pub guard: GuardOptions,
@@ -77,6 +80,14 @@ pub enum Loopback {
     Port(u16),
     /// A Unix socket, as written.
     Socket(String),
+}
+
+/// What is searched for secrets.
+#[derive(Debug, Clone, Args)]
+pub struct SearchOptions {
+    /// Do not search the project's files for known values
+    #[arg(long)]
+    pub no_sweep: bool,
 }
 
 /// What the user grants a guarded child.

@@ -65,6 +65,7 @@ pub(super) fn order(options: &PlanOptions) -> Result<Order, CommandError> {
         publish,
         sockets: options.loopback.iter().filter_map(socket).collect(),
         no_browser: options.no_browser,
+        no_sweep: options.search.no_sweep,
         ci: if options.no_ci { Some(false) } else { options.ci.then_some(true) },
         guard: GuardChoices {
             allow_readable_dotenv: options.guard.allow_readable_dotenv,

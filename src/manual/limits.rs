@@ -89,8 +89,11 @@
 //! * **Helpers that fetch keys** (`apiKeyHelper` of Claude Code) run inside and see what the seal shows: they can print a
 //!   placeholder and fetch nothing.
 //! * **Settings that a machine's owner enforces** (`/etc/claude-code`) are read as they are.
-//! * **Only what rules find is masked.** A known value in a file that no rule names (`notes.txt`, a committed `.env` in git's
-//!   history), and the `.env` of another project in the home, stay readable: the sweep for known values is to come.
+//! * **Outside of the project only what rules find is masked**: the `.env` of another project in the home stays readable.
+//!   The project, and what `--writable` names, is swept: every file is read to its end and searched for the values that are
+//!   known at the start, raw. Encoded values, compressed ones (git's objects, archives) and those that are fetched later are
+//!   not found. A file that cannot be searched (over a gibibyte, closed to the user) is hidden whole. One that holds a value
+//!   is read-only inside, a source file with a key in it too. A project that is the home or lies above it is not swept.
 //! * **The level `guarded`** closes files and masks none, so a login file that a seal would render is unreadable there, and
 //!   directories on the way to a closed file can neither be listed nor take new files. Landlock judges a connection by its
 //!   port alone; an address that listens on the broker's is reached past it, and the child may listen itself. It keeps

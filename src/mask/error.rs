@@ -42,6 +42,12 @@ pub enum MaskError {
         #[source]
         source: std::io::Error,
     },
+    /// More values than can be searched for.
+    #[error("{count} values are more than can be searched for in files")]
+    TooManyValues {
+        /// How many.
+        count: usize,
+    },
     /// A secret file with a hard link that was not found.
     #[error("`{}`: has {links} hard links, and only {found} could be found", path.display())]
     HardLink {

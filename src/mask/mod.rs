@@ -19,7 +19,7 @@ mod structured;
 
 pub use dotenv::Dialect;
 pub use error::MaskError;
-pub use find::{Content, Findings, Found, LARGEST, Realm, Search, find};
+pub use find::{Content, Findings, Found, HeldContent, Holder, LARGEST, Realm, Search, Sweep, Swept, find, sweep};
 pub use merge::{Masked, MergeError};
 pub use site::{Literal, Place, Replacement, Site};
 

@@ -20,6 +20,7 @@ mod known;
 mod offers;
 mod rendered;
 mod replace;
+mod swept;
 mod variables;
 mod wants;
 
@@ -39,6 +40,7 @@ use crate::supervise::ports::Wanted;
 pub use agent::AgentPlan;
 pub use error::PlanError;
 pub use offers::Offer;
+pub use swept::{SweepAnswer, SweepPlan, SweepWith};
 
 /// What a plan is made from.
 pub struct Request<'a> {
@@ -62,6 +64,8 @@ pub struct Request<'a> {
     pub notes: Vec<String>,
     /// What was found on disk.
     pub findings: Findings,
+    /// Searches files that no rule names for known values.
+    pub sweep: SweepWith<'a>,
     /// Places besides the project that the child may write and that outlive the run.
     pub writable: Vec<PathBuf>,
     /// Those of them that the user named: a masked file among them is merged at the end.
@@ -153,6 +157,9 @@ pub struct Plan {
     pub secrets: Vec<SecretPlan>,
     /// The masked files and directories.
     pub masks: Vec<MaskPlan>,
+    /// The search for known values in files that no rule names.
+    #[serde(flatten)]
+    pub sweep: SweepPlan,
     /// Existing paths that are read-only in the child.
     #[serde(serialize_with = "paths")]
     pub guarded: Vec<PathBuf>,
@@ -302,7 +309,10 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
     arguments::check(request.arguments, &settled)?;
 
     let named = if policy.isolation.value == Isolation::Sealed { request.named.as_slice() } else { &[] };
-    let files = files::plan(&judged, &settled, request.now, named)?;
+    let mut files = files::plan(&judged, &settled, request.now, named)?;
+    let swept = swept::plan(request.sweep, &request.findings.found, &settled)?;
+    files.masks.extend(swept.masks);
+    files.warnings.extend(swept.warnings);
     let mut variables = variables::plan(&variables, policy, &settled, &request.offers, &request.findings.found);
     offers::add(&request.offers, &settled, &request.findings.found, &mut variables);
     let bindings = settled.bindings();
@@ -342,6 +352,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         variables: variables.plans,
         secrets: settled.plans(),
         masks: found.masks,
+        sweep: swept.plan,
         guarded: found.guarded,
         watched: found.watched,
         sockets: found.sockets,

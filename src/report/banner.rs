@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{count, level, listed, plain};
-use crate::plan::{Plan, SecretPlan};
+use crate::plan::{Plan, SecretPlan, SweepPlan};
 use crate::policy::Isolation;
 use crate::supervise::ports::Publish;
 
@@ -40,6 +40,9 @@ pub fn banner(plan: &Plan, gaps: &[&str]) -> String {
             lines.push("warning: the project is your home or lies above it: it cannot be written".into());
         }
         _ => {}
+    }
+    if let SweepPlan::LeftOut { reason } = plan.sweep {
+        lines.push(format!("warning: the project's files were not searched for known values, {reason}"));
     }
     lines.extend(exposed(plan));
     match plan.warnings.as_slice() {
@@ -129,6 +132,9 @@ mod tests {
             "agentsecrets: sealed: brokers STRIPE_KEY, hides MY_PASSWORD, 2 files masked\n\
              agentsecrets: warning: first\\u{1b} (and 1 warning: agentsecrets explain)\n"
         );
+        let mut plan = sample::plan();
+        plan.sweep = SweepPlan::LeftOut { reason: "as --no-sweep asks" };
+        assert!(banner(&plan, &[]).contains("not searched for known values, as --no-sweep asks\n"));
         let mut plan = sample::plan();
         plan.level.value = Isolation::None;
         assert!(banner(&plan, &[]).contains("isolation none"));

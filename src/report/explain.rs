@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 use super::{level, listed, origin, plain};
-use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
+use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, SweepPlan, VariablePlan};
 use crate::policy::{DefaultEgress, Isolation, Scan, Target};
 use crate::supervise::ports::Publish;
 
@@ -153,6 +153,15 @@ fn as_placeholder(what: &str, name: &str, secrets: &[crate::secret::SecretName])
 fn files(text: &mut String, plan: &Plan) {
     let title = if plan.level.value == Isolation::Guarded { "unreadable" } else { "masked" };
     section(text, title, plan.masks.iter().map(mask));
+    let swept = match &plan.sweep {
+        SweepPlan::Done { files, bytes, time } => {
+            let kilobytes = bytes.div_ceil(1000);
+            format!("searched for known values: {files} files, {kilobytes} kB, in {} ms", time.as_millis())
+        }
+        SweepPlan::LeftOut { reason } => format!("not searched for known values, {reason}"),
+        SweepPlan::NothingToFind => return,
+    };
+    section(text, "other files of the project", std::iter::once(swept));
 }
 
 fn mask(mask: &MaskPlan) -> String {

@@ -1,6 +1,6 @@
 //! A plan with something of everything, for the tests of this room.
 
-use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, VariablePlan};
+use crate::plan::{Decision, MaskContent, MaskPlan, Plan, SecretPlan, SweepPlan, VariablePlan};
 use crate::policy::{Egress, Inspect, Isolation, OnStray, Origin, Scan, ServiceId, Sourced, Target};
 use crate::secret::{Placeholder, SecretName};
 use crate::supervise::ports::Wanted;
@@ -80,6 +80,7 @@ pub(super) fn plan() -> Plan {
             mask("/home/ann/app/.env", MaskContent::File { bytes: Vec::new() }, &["MY_PASSWORD"], "a name like `.env`"),
             mask("/home/ann/.ssh", MaskContent::EmptyDirectory, &[], "ssh credentials"),
         ],
+        sweep: SweepPlan::NothingToFind,
         guarded: vec!["/home/ann/app/.git/hooks".into()],
         watched: Vec::new(),
         sockets: Vec::new(),

@@ -16,6 +16,7 @@ mod place;
 mod project;
 mod read;
 mod root;
+mod sweep;
 mod walk;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ use super::MaskError;
 use crate::policy::{FileGlob, FileRules, Origin, Render, Sourced, Surroundings};
 
 pub use read::LARGEST;
+pub use sweep::{HeldContent, Holder, Sweep, Swept, sweep};
 
 /// Where to look.
 pub struct Search<'a> {

@@ -123,7 +123,7 @@ fn is_one_of(entry: &DirEntry, inodes: &[u64]) -> bool {
 }
 
 /// A walk without any of the filters that the crate is known for.
-fn everything(tree: &Path) -> WalkBuilder {
+pub(super) fn everything(tree: &Path) -> WalkBuilder {
     let mut builder = WalkBuilder::new(tree);
     builder.standard_filters(false).follow_links(false);
     builder.filter_entry(|entry| !is_object_store(entry.path()) && !is_kernel_tree(entry));

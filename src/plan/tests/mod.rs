@@ -5,6 +5,7 @@ mod credentials;
 mod files;
 mod logins;
 mod offers;
+mod swept;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ const GITHUB: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 /// What a plan is made of in these tests, and what came of it.
 #[derive(Default)]
 struct Case {
+    sweep: Option<SweepWith<'static>>,
     environment: Vec<(OsString, OsString)>,
     arguments: Vec<OsString>,
     findings: Findings,
@@ -93,6 +95,7 @@ impl Case {
                 findings: self.findings,
                 offers: self.offers,
                 notes: Vec::new(),
+                sweep: self.sweep.unwrap_or(&|_, _| Ok(SweepAnswer::Swept(crate::mask::Swept::default()))),
                 writable: self.named.clone(),
                 named: self.named,
                 ports: Wanted::default(),

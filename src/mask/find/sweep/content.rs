@@ -1,0 +1,136 @@
+//! Searches one file, piece by piece.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{Whence, lseek};
+use zeroize::Zeroizing;
+
+use super::why;
+use crate::mask::MaskError;
+
+/// The bytes that are read at once.
+const PIECE: usize = 256 << 10;
+/// A symlink, a socket, a device without driver, nothing.
+const NO_FILE: [Errno; 4] = [Errno::ELOOP, Errno::ENXIO, Errno::ENODEV, Errno::ENOENT];
+/// The most bytes that are read of one file. What is larger is a disk, a model or a dump.
+const MOST: u64 = 1 << 30;
+
+/// What a file holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// None of the values.
+    Nothing,
+    /// One of them at least.
+    Value,
+    /// It was not read to its end; the rest of a sentence says why.
+    Unsearched(String),
+}
+
+/// Searches for all values at once.
+pub(super) struct Searcher {
+    automaton: AhoCorasick,
+    longest: usize,
+}
+
+impl Searcher {
+    pub(super) fn new(values: &[&[u8]]) -> Result<Self, MaskError> {
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(values);
+        let automaton = automaton.map_err(|_| MaskError::TooManyValues { count: values.len() })?;
+        let longest = values.iter().map(|value| value.len()).max().unwrap_or(0);
+        Ok(Self { automaton, longest })
+    }
+
+    /// What pieces are read into.
+    pub(super) fn piece(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(vec![0; PIECE.max(4 * self.longest)])
+    }
+
+    /// What the file at `path` holds, and how many bytes of it were read. `uid` is the user's.
+    pub(super) fn look(&self, path: &Path, uid: u32, piece: &mut [u8]) -> (Seen, u64) {
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
+            Ok(file) => file,
+            Err(error) => return (unopened(path, uid, &error), 0),
+        };
+        let mut count = 0;
+        match self.search(&file, piece, &mut count) {
+            Ok(seen) => (seen, count),
+            Err(error) => (Seen::Unsearched(why(&error)), count),
+        }
+    }
+
+    pub(super) fn search(&self, mut file: &File, piece: &mut [u8], count: &mut u64) -> io::Result<Seen> {
+        // What of the last piece may be the beginning of a value.
+        let mut kept = 0;
+        let mut holes = None;
+        loop {
+            let read = match file.read(&mut piece[kept..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            if read == 0 {
+                return Ok(Seen::Nothing);
+            }
+            *count += read as u64;
+            let filled = kept + read;
+            if self.automaton.is_match(&piece[..filled]) {
+                return Ok(Seen::Value);
+            }
+            if filled == piece.len() {
+                // A file of one piece mostly is no more than that, and most files are.
+                let has_holes = match holes {
+                    Some(has_holes) => has_holes,
+                    None => *holes.insert(has_holes(&file.metadata()?)),
+                };
+                if *count > MOST {
+                    let reason = format!("is larger than {} MiB, so it was not searched to its end", MOST >> 20);
+                    return Ok(Seen::Unsearched(reason));
+                }
+                if has_holes && skip_hole(file)? {
+                    kept = 0;
+                    continue;
+                }
+            }
+            kept = filled.min(self.longest.saturating_sub(1));
+            piece.copy_within(filled - kept..filled, 0);
+        }
+    }
+}
+
+/// Whether fewer bytes are stored than the file has.
+fn has_holes(metadata: &Metadata) -> bool {
+    metadata.blocks().saturating_mul(512) < metadata.len()
+}
+
+/// Goes on to the next bytes that are stored; whether some were passed over. No value has the zeros of a hole in it.
+fn skip_hole(file: &File) -> io::Result<bool> {
+    let at = lseek(file, 0, Whence::SeekCur)?;
+    match lseek(file, at, Whence::SeekData) {
+        Ok(next) => Ok(next != at),
+        // Nothing is stored behind.
+        Err(Errno::ENXIO) => {
+            lseek(file, 0, Whence::SeekEnd)?;
+            Ok(true)
+        }
+        // A file system that does not know its holes.
+        Err(Errno::EINVAL | Errno::EOPNOTSUPP) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What cannot be opened: gone, or no file any more, or closed to the child as well.
+fn unopened(path: &Path, uid: u32, error: &io::Error) -> Seen {
+    let is_no_file = matches!(error.raw_os_error(), Some(code) if NO_FILE.contains(&Errno::from_raw(code)));
+    let is_owned = || std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.uid() == uid);
+    match error.kind() {
+        _ if is_no_file => Seen::Nothing,
+        io::ErrorKind::PermissionDenied if !is_owned() => Seen::Nothing,
+        _ => Seen::Unsearched(why(error)),
+    }
+}

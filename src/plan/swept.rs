@@ -1,0 +1,142 @@
+//! What becomes of files that no rule names and that hold a known value.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::claims::Settled;
+use super::known::{self, Reach};
+use super::replace;
+use super::{MaskContent, MaskPlan, PlanError};
+use crate::mask::{Found, HeldContent, Holder, MaskError, Swept};
+use crate::policy::Origin;
+use crate::secret::{SecretId, is_distinctive};
+
+/// Searches files for values; the first argument are the values, the second what is judged already.
+pub type SweepWith<'a> = &'a dyn Fn(&[&[u8]], &HashSet<PathBuf>) -> Result<SweepAnswer, MaskError>;
+
+/// What came of a search.
+pub enum SweepAnswer {
+    /// It was made.
+    Swept(Swept),
+    /// It was not. The rest of a sentence that begins with `the project's files were not searched for known values`.
+    LeftOut {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// What a plan says of the search.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "sweep", rename_all = "kebab-case")]
+pub enum SweepPlan {
+    /// It was made.
+    Done {
+        /// How many files were searched.
+        files: u64,
+        /// How many bytes.
+        bytes: u64,
+        /// How long it took.
+        #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
+        time: Duration,
+    },
+    /// It was not, which the user must know.
+    LeftOut {
+        /// Why, as the rest of a sentence.
+        reason: &'static str,
+    },
+    /// There is no value that may be searched for.
+    NothingToFind,
+}
+
+/// What the search adds.
+pub(super) struct Outcome {
+    pub(super) masks: Vec<MaskPlan>,
+    pub(super) warnings: Vec<String>,
+    pub(super) plan: SweepPlan,
+}
+
+/// Searches, and decides about each file that was found. `found` are the files that rules decide about.
+pub(super) fn plan(sweep: SweepWith<'_>, found: &[Found], settled: &Settled) -> Result<Outcome, PlanError> {
+    let mut result = Outcome { masks: Vec::new(), warnings: Vec::new(), plan: SweepPlan::NothingToFind };
+    let held: Vec<_> = settled.table().iter().filter_map(|(_, held)| held.value()).collect();
+    let values: Vec<&[u8]> = held.iter().map(|value| value.expose()).filter(|value| is_distinctive(value)).collect();
+    if values.is_empty() {
+        return Ok(result);
+    }
+    let judged: HashSet<PathBuf> =
+        found.iter().flat_map(|file| std::iter::once(&file.path).chain(&file.aliases)).cloned().collect();
+    let swept = match sweep(&values, &judged)? {
+        SweepAnswer::Swept(swept) => swept,
+        SweepAnswer::LeftOut { reason } => {
+            result.plan = SweepPlan::LeftOut { reason };
+            return Ok(result);
+        }
+    };
+    result.plan = SweepPlan::Done { files: swept.files, bytes: swept.bytes, time: swept.time };
+    for holder in swept.found {
+        if holder.unseen_links > 0 {
+            let seen = 1 + holder.aliases.len() as u64;
+            return Err(
+                MaskError::HardLink { links: seen + holder.unseen_links, found: seen, path: holder.path }.into()
+            );
+        }
+        result.add(&holder, settled);
+    }
+    Ok(result)
+}
+
+impl Outcome {
+    fn add(&mut self, holder: &Holder, settled: &Settled) {
+        let path = holder.path.display();
+        let (content, keys, reason) = match &holder.content {
+            HeldContent::Bytes(bytes) => {
+                let found = known::within(bytes, settled, Reach::Anywhere);
+                let names = names(&found.iter().map(|(_, id)| *id).collect(), settled);
+                let shown = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                let content = rendered(bytes, &found, settled);
+                let seen_as = match &content {
+                    MaskContent::File { .. } => "a placeholder stands there, and the child cannot change the file",
+                    _ => "it is no text, and hidden whole",
+                };
+                self.warnings.push(format!("`{path}` holds the value of {shown}: {seen_as}"));
+                (content, names, format!("holds the value of {shown}"))
+            }
+            HeldContent::Large => {
+                self.warnings.push(format!("`{path}` holds a known value and is large: hidden whole"));
+                (MaskContent::EmptyFile, Vec::new(), "holds a known value".into())
+            }
+            HeldContent::Unsearched(reason) => {
+                self.warnings.push(format!("`{path}` {reason}: hidden whole (--no-sweep shows it)"));
+                (MaskContent::EmptyFile, Vec::new(), reason.clone())
+            }
+        };
+        self.masks.extend(std::iter::once(&holder.path).chain(&holder.aliases).map(|path| MaskPlan {
+            path: path.clone(),
+            content: content.clone(),
+            keys: keys.clone(),
+            reason: reason.clone(),
+            origin: Origin::Builtin { file: "sweep".into() },
+        }));
+    }
+}
+
+/// The text with placeholders; nothing of what is no text, or would still hold a value.
+fn rendered(bytes: &[u8], found: &[(std::ops::Range<usize>, SecretId)], settled: &Settled) -> MaskContent {
+    let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
+    let text = if is_text { replace::apply(bytes, found, settled) } else { None };
+    match text {
+        Some(bytes) if known::within(&bytes, settled, Reach::Anywhere).is_empty() => MaskContent::File { bytes },
+        _ => MaskContent::EmptyFile,
+    }
+}
+
+fn names(ids: &BTreeSet<SecretId>, settled: &Settled) -> Vec<String> {
+    ids.iter().filter_map(|id| settled.table().get(*id)).map(|held| held.name.to_string()).collect()
+}
+
+fn milliseconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
