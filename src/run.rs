@@ -23,6 +23,7 @@ mod packages;
 mod ports;
 mod profile;
 mod project;
+mod remask;
 mod sealed;
 mod sources;
 mod spot;
@@ -214,6 +215,7 @@ pub fn plan(world: &World, order: &Order) -> Result<Planned, RunError> {
 
 /// Decides everything and starts nothing.
 fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, DeferredValues), RunError> {
+    let now = Timestamp::now();
     let project = world.project();
     let (merged, _) = workspace::merge(world, order.workspace.as_ref(), &order.trust, order.flags.clone())?;
     let Gathered { offered, notes, deferred } = offers::gather(world, &merged, fetch)?;
@@ -262,7 +264,7 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
         ports,
         made,
         allow_readable: order.guard.allow_readable_dotenv,
-        now: Timestamp::now(),
+        now,
     };
     let mut planned = plan::build(request, &merged)?;
     if ci::is_ci(world, order) {

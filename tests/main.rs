@@ -19,6 +19,7 @@ mod jobs;
 mod kept;
 mod levels;
 mod lifecycle;
+mod live;
 mod merges;
 mod places;
 mod policy;

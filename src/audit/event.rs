@@ -118,6 +118,17 @@ pub struct Fetch {
     pub error: Option<String>,
 }
 
+/// A file was masked while the command ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Masked {
+    /// The file.
+    pub file: String,
+    /// The keys whose values were replaced.
+    pub keys: Vec<String>,
+    /// What had happened to it: `was replaced`, `appeared`.
+    pub reason: String,
+}
+
 /// What a record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -131,6 +142,8 @@ pub enum Kind {
     End,
     /// A secret was fetched.
     Fetch,
+    /// A file was masked while the command ran.
+    Mask,
     /// The run ended; the last record.
     Close,
 }
@@ -195,6 +208,15 @@ pub struct Event {
     pub redactions: BTreeMap<String, Redactions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsearched: Option<String>,
+    /// In a mask record: the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// In a mask record: the keys whose values were replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// In a mask record: what had happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// In the close record: the child's exit code.
@@ -274,6 +296,18 @@ impl From<Fetch> for Event {
             secrets: vec![cut(fetch.secret)],
             source: Some(cut(fetch.source)),
             error: fetch.error.map(cut),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Masked> for Event {
+    fn from(masked: Masked) -> Self {
+        Self {
+            kind: Kind::Mask,
+            file: Some(cut(masked.file)),
+            keys: cut_all(masked.keys),
+            reason: Some(cut(masked.reason)),
             ..Self::default()
         }
     }

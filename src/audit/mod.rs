@@ -29,7 +29,7 @@ mod verify;
 
 pub use digest::{Digest, digest};
 pub use error::AuditError;
-pub use event::{Decision, Event, Fetch, Kind, Outcome, Process, Redactions, Start, Verdict};
+pub use event::{Decision, Event, Fetch, Kind, Masked, Outcome, Process, Redactions, Start, Verdict};
 pub use kept::{Keeping, Kept, KeptError, KeptFile, KeptFound, KeptIndex, KeptKind, KeptPath, age_out, find_kept};
 pub use overview::{Overview, overview};
 pub use path::recorded_path;

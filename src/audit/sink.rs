@@ -12,7 +12,7 @@ use std::{fmt, io};
 use super::directory::Directory;
 use super::disk::LogFile;
 use super::journal::Journal;
-use super::{AuditError, Decision, Fetch, Outcome, RunId, Start};
+use super::{AuditError, Decision, Fetch, Masked, Outcome, RunId, Start};
 
 /// The log of one run, shared by all that record.
 pub struct Sink {
@@ -87,6 +87,11 @@ impl Sink {
     /// Records that a value was fetched from its source.
     pub fn fetch(&self, fetch: Fetch) -> Result<(), AuditError> {
         self.journal.record(fetch.into()).map(|_| ())
+    }
+
+    /// Records that a file was masked while the command ran.
+    pub fn masked(&self, masked: Masked) -> Result<(), AuditError> {
+        self.journal.record(masked.into()).map(|_| ())
     }
 
     /// Records the end of the run, durably; the log takes nothing after it. Where the log broke earlier, this is the

@@ -89,6 +89,11 @@
 //! * **Helpers that fetch keys** (`apiKeyHelper` of Claude Code) run inside and see what the seal shows: they can print a
 //!   placeholder and fetch nothing.
 //! * **Settings that a machine's owner enforces** (`/etc/claude-code`) are read as they are.
+//! * **A new file shows for a moment.** The kernel tells of a file after it is there, so one that the host replaces or makes
+//!   is masked within milliseconds, and not at once; `log show` has the time. The child sees what the file held at the
+//!   start. Of new files those are masked that rules render (`.env`) and in which a value is long and no plain word and no
+//!   placeholder; who wrote it cannot be told, so a child that generates a key into `.env` finds the file read-only after.
+//!   What rules hide whole (states, key stores) is not hidden when it is new, since the child's own tools make such files.
 //! * **Outside of the project only what rules find is masked**: the `.env` of another project in the home stays readable.
 //!   The project, and what `--writable` names, is swept: every file is read to its end and searched for the values that are
 //!   known at the start, raw. Encoded values, compressed ones (git's objects, archives) and those that are fetched later are

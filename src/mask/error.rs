@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use nix::errno::Errno;
+
 /// Why a file cannot be found, read or rendered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +44,15 @@ pub enum MaskError {
         #[source]
         source: std::io::Error,
     },
+    /// A directory in which files may be replaced while the run goes on cannot be watched.
+    #[error("`{}`: cannot be watched for files that are replaced", path.display())]
+    Watch {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// More values than can be searched for.
     #[error("{count} values are more than can be searched for in files")]
     TooManyValues {
@@ -74,10 +85,18 @@ impl MaskError {
                  with `cp '{0}' '{0}.new' && mv '{0}.new' '{0}'`",
                 path.display()
             )),
+            Self::Watch { source, .. } => match source.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::ENOSPC) => Some(format!("{LIMITS} fs.inotify.max_user_watches=1048576")),
+                Some(Errno::EMFILE) => Some(format!("{LIMITS} fs.inotify.max_user_instances=1024")),
+                _ => None,
+            },
             _ => None,
         }
     }
 }
+
+/// How a limit of the kernel's is raised (`inotify(7)`).
+const LIMITS: &str = "end a program of yours that watches many files, or allow more: sudo sysctl";
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,10 @@ mod structured;
 
 pub use dotenv::Dialect;
 pub use error::MaskError;
-pub use find::{Content, Findings, Found, HeldContent, Holder, LARGEST, Realm, Search, Sweep, Swept, find, sweep};
+pub use find::{
+    Content, Findings, Found, HeldContent, Holder, LARGEST, ProjectNames, Realm, Search, Sweep, Swept, Watch, find,
+    sweep,
+};
 pub use merge::{Masked, MergeError};
 pub use site::{Literal, Place, Replacement, Site};
 

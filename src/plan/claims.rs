@@ -75,14 +75,23 @@ impl Claims {
 }
 
 impl Settled {
+    /// `known` and what is claimed besides, which is hidden.
+    pub(super) fn around(known: Table, claims: Claims) -> Result<Self, PlanError> {
+        let mut names = known.iter().map(|(_, held)| held.name.clone()).collect();
+        let mut settled = Self { table: known, details: BTreeMap::new() };
+        claims.0.into_iter().try_for_each(|claim| settled.take(claim, None, &mut names))?;
+        Ok(settled)
+    }
+
     fn take(
         &mut self,
         claim: Claim,
         binding: Option<Binding>,
         names: &mut HashSet<SecretName>,
     ) -> Result<(), PlanError> {
-        let known = claim.value.as_ref().and_then(|value| self.find(value));
-        if let Some(known) = known.and_then(|id| self.details.get_mut(&id)) {
+        if let Some(id) = claim.value.as_ref().and_then(|value| self.find(value)) {
+            // Of the secrets of a plan that is carried out, nothing more is to be known.
+            let Some(known) = self.details.get_mut(&id) else { return Ok(()) };
             if !known.places.contains(&claim.place) {
                 known.places.push(claim.place);
             }

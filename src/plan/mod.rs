@@ -17,6 +17,7 @@ mod files;
 mod form;
 mod hosts;
 mod known;
+mod live;
 mod offers;
 mod rendered;
 mod replace;
@@ -39,6 +40,7 @@ use crate::supervise::ports::Wanted;
 
 pub use agent::AgentPlan;
 pub use error::PlanError;
+pub use live::Live;
 pub use offers::Offer;
 pub use swept::{SweepAnswer, SweepPlan, SweepWith};
 
@@ -76,7 +78,7 @@ pub struct Request<'a> {
     pub made: Vec<PathBuf>,
     /// Whether a guarded child may read secrets in the project.
     pub allow_readable: bool,
-    /// The time.
+    /// The time before anything was looked at.
     pub now: Timestamp,
 }
 
@@ -90,6 +92,8 @@ pub struct Planned {
     pub secrets: Table,
     /// Where they may be injected.
     pub bindings: Vec<Binding>,
+    /// Judges files that appear later.
+    pub live: Live,
     /// The child's variables apart from those of proxy and trust, see [`crate::scrub::environment`].
     pub environment: Vec<(OsString, OsString)>,
     /// The masked files that the child may change, with what they hold.
@@ -322,6 +326,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
     let agent = request.agent.map(|agent| agent::apply(agent, level, &mut command, &mut variables));
     warnings.extend(files.warnings);
     warnings.extend(request.notes);
+    let directories = if request.project_is_bound { request.findings.directories } else { Vec::new() };
     let mut found = confined::Confined {
         masks: files.masks,
         guarded: request.findings.guarded,
@@ -367,6 +372,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         warnings,
     };
     Ok(Planned {
+        live: Live::new(policy, settled.table(), directories, request.now),
         plan,
         arguments: command,
         secrets: settled.into_table(),

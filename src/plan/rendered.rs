@@ -106,6 +106,20 @@ impl<'a> Rendered<'a> {
         self.notation
     }
 
+    /// Takes back the judgement of sites whose secrets are all harmless.
+    pub(super) fn forget(&mut self, is_harmless: impl Fn(&[u8]) -> bool) {
+        let mut judged = std::mem::take(&mut self.judged);
+        let mut each = judged.iter_mut();
+        self.visit(|site| {
+            if let Some(judged) = each.next()
+                && matches!(judged, Wants::Secrets(wants) if wants.iter().all(|want| is_harmless(want.value(site))))
+            {
+                *judged = Wants::Nothing;
+            }
+        });
+        self.judged = judged;
+    }
+
     /// Gathers the file's secrets.
     pub(super) fn claim(&self, claims: &mut Claims) {
         if !self.has_secrets() {
@@ -225,7 +239,7 @@ impl<'a> Rendered<'a> {
         remains
     }
 
-    fn has_secrets(&self) -> bool {
+    pub(super) fn has_secrets(&self) -> bool {
         self.judged.iter().any(|wants| matches!(wants, Wants::Secrets(_)))
     }
 

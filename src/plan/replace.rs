@@ -17,6 +17,11 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// The value as it is.
+    pub(super) fn plain(range: Range<usize>, id: SecretId) -> Self {
+        Self { range, id, around: Around::Plain }
+    }
+
     /// What takes its place.
     fn text(&self, settled: &Settled) -> Option<String> {
         Some(self.around.write(settled.table().get(self.id)?.placeholder.as_str()))
@@ -35,7 +40,7 @@ pub(super) fn replacements(site: &Site<'_>, wants: &[Want], settled: &Settled, r
     for (range, id) in known::within(site.text, settled, reach) {
         match found.iter_mut().find(|part| range.start < part.range.end && part.range.start < range.end) {
             Some(part) => part.range = part.range.start.min(range.start)..part.range.end.max(range.end),
-            None => found.push(Part { range, id, around: Around::Plain }),
+            None => found.push(Part::plain(range, id)),
         }
     }
     found.sort_by_key(|part| part.range.start);

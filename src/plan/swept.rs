@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::claims::Settled;
 use super::known::{self, Reach};
-use super::replace;
+use super::replace::{self, Part};
 use super::{MaskContent, MaskPlan, PlanError};
 use crate::mask::{Found, HeldContent, Holder, MaskError, Swept};
 use crate::policy::Origin;
@@ -117,6 +117,8 @@ impl Outcome {
             path: path.clone(),
             content: content.clone(),
             keys: keys.clone(),
+            owners: Vec::new(),
+            hidden_because: None,
             reason: reason.clone(),
             origin: Origin::Builtin { file: "sweep".into() },
         }));
@@ -126,7 +128,8 @@ impl Outcome {
 /// The text with placeholders; nothing of what is no text, or would still hold a value.
 fn rendered(bytes: &[u8], found: &[(std::ops::Range<usize>, SecretId)], settled: &Settled) -> MaskContent {
     let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
-    let text = if is_text { replace::apply(bytes, found, settled) } else { None };
+    let parts: Vec<Part> = found.iter().map(|(range, id)| Part::plain(range.clone(), *id)).collect();
+    let text = if is_text { replace::apply(bytes, &parts, settled) } else { None };
     match text {
         Some(bytes) if known::within(&bytes, settled, Reach::Anywhere).is_empty() => MaskContent::File { bytes },
         _ => MaskContent::EmptyFile,

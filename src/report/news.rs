@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::plain;
+use super::{listed, plain};
 use crate::supervise::News;
 
 /// One line for the user.
@@ -16,6 +16,11 @@ pub fn news(news: &News) -> String {
         }
         News::NoSocket { path, reason } => {
             format!("no answer from {}: {}", plain(&path.to_string_lossy()), plain(reason))
+        }
+        News::Masked { path, keys, why } => {
+            let path = plain(&path.to_string_lossy());
+            let keys = if keys.is_empty() { String::new() } else { format!(" for {}", plain(&listed(keys, 4))) };
+            format!("{path} {why} and is masked{keys}: the child sees placeholders, and cannot change it")
         }
         News::LinkOpened { link } => format!("the child opens in your browser: {}", plain(link)),
         News::LinkShown { link, reason } => format!("the child wants you to open ({}): {}", plain(reason), plain(link)),

@@ -62,6 +62,14 @@ pub enum RunError {
     /// A child that asks for trust.
     #[error("inside a run nothing can be trusted: a child would widen its own rules")]
     TrustInside,
+    /// A secret file that appeared while the command ran cannot be masked: the run ends.
+    #[error("`{}`: appeared and cannot be masked, so the run was ended", path.display())]
+    Remask {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// No plan.
     #[error(transparent)]
     Plan(#[from] PlanError),

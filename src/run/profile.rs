@@ -80,7 +80,7 @@ fn program(executable: &Path) -> Program {
     }
 }
 
-fn mask_of(path: &Path, content: &MaskContent) -> Mask {
+pub(super) fn mask_of(path: &Path, content: &MaskContent) -> Mask {
     match content {
         MaskContent::File { bytes } => Mask::file(path, bytes.clone()),
         MaskContent::EmptyFile | MaskContent::Unreadable => Mask::file(path, Vec::new()),

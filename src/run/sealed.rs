@@ -15,7 +15,7 @@ use super::base_urls;
 use super::broking::{self, Credentials, Supplies, Wires};
 use super::told::{Heard, Told};
 use super::watch::{Child, watch};
-use super::{Order, Outcome, RunError, browser, ci, keep, merge, ports, profile, trust};
+use super::{Order, Outcome, RunError, browser, ci, keep, merge, ports, profile, remask, trust};
 use crate::exit::Exit;
 use crate::plan::Planned;
 use crate::policy;
@@ -58,6 +58,8 @@ pub(super) fn run(
     let user = ci::users_terminal(world, order);
     make_session_places(&planned.plan.made);
     let profile = profile::profile(world, order, &planned);
+    let masks = remask::Prepared::new(world, &planned);
+    let live = std::mem::take(&mut planned.live);
     stage.establish(Profile { own_terminal: user.is_some(), ..profile })?;
     // Made while the seal is being built.
     let keeper = user.as_ref().map(spawn::keeper).transpose()?;
@@ -79,6 +81,8 @@ pub(super) fn run(
     let (news, learnt) = mpsc::channel(256);
     let mut heard = Heard { notices, news: learnt };
     let own_loopback = Arc::new(stage.loopback().map_err(RunError::Watch)?);
+    let hands = remask::Hands { loopback: Arc::clone(&own_loopback), log: Arc::clone(&log), news: news.clone() };
+    let mut masks = masks.begin(live, hands)?;
     let crossing = ports::seal(&own_loopback, &mut doors, &planned.plan.ports)?;
     let browser = doors.listeners.pop().map(|listener| browser::Asked::new(listener, world, order, &planned.plan));
     let loopback: Arc<dyn LoopbackSockets> =
@@ -101,12 +105,16 @@ pub(super) fn run(
         }
         tracing::debug!("the broker is up");
         let ended = match job.execute(&arguments, environment.pairs(), &enforcement) {
-            Ok(()) => watch(&mut job, &signals, &mut heard, &mut told).await,
+            Ok(()) => tokio::select! {
+                ended = watch(&mut job, &signals, &mut heard, &mut told) => ended,
+                error = masks.failed() => Err(error),
+            },
             Err(error) => Err(error.into()),
         };
         tracing::debug!("the command ended");
         // The tree first: it is killed, and the broker closes while the kernel takes it down.
         job.end();
+        drop(masks);
         bridge.shutdown().await;
         ports.close().await;
         let totals = broker.close().await;

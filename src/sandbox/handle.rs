@@ -21,10 +21,10 @@ use super::failure::Failure;
 use super::guard::{GuardFacts, GuardProfile, end_orphans};
 use super::left::Left;
 use super::mend::mend;
-use super::message::{Answer, DoorList, Facts, Order, Wanted};
+use super::message::{Answer, DoorList, Facts, Order, UNMASKED, Wanted};
 use super::port_table::PortTable;
 use super::processes::Processes;
-use super::profile::{Place, Profile};
+use super::profile::{Mask, Place, Profile};
 use crate::sys::process;
 
 /// A stage process and, once established, the seal that its init holds; or the monitor of a guard.
@@ -330,6 +330,17 @@ impl Loopback {
     /// What lists the listening sockets of the child's network namespace.
     pub fn port_table(&self) -> io::Result<PortTable> {
         self.ask(&Wanted::PortTable {}).map(PortTable::new)
+    }
+
+    /// Puts `mask` over what is at its path now; false where it shows there already or there is nothing.
+    pub fn mask(&self, mask: &Mask) -> io::Result<bool> {
+        let requests = self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        channel::send(&*requests, &Wanted::Mask { mask: mask.clone() }, channel::NONE)?;
+        match channel::receive::<i32>(&*requests)?.ok_or(io::ErrorKind::UnexpectedEof)? {
+            (0, _) => Ok(true),
+            (UNMASKED, _) => Ok(false),
+            (errno, _) => Err(io::Error::from_raw_os_error(errno)),
+        }
     }
 
     fn ask(&self, wanted: &Wanted) -> io::Result<OwnedFd> {

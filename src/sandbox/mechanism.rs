@@ -74,6 +74,8 @@ mechanisms! {
     Overlay = "overlay",
     /// Secret files and directories outside the project, hidden in the overlay's upper layer.
     HiddenPlaces = "hidden-places",
+    /// Files that are replaced or made while the command runs masked at once.
+    LiveMasks = "live-masks",
     /// Our own configuration and state, hidden.
     OwnState = "own-state",
     /// A fresh /proc of the process namespace.

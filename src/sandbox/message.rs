@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::failure::Failure;
 use super::guard::{GuardFacts, GuardProfile};
 use super::left::LeftLayer;
-use super::profile::{Place, Profile};
+use super::profile::{Mask, Place, Profile};
 use super::wire::{wire_enum, wire_struct};
 
 /// From the parent to the init.
@@ -55,7 +55,12 @@ pub(super) enum Wanted {
     Stream { v6: bool },
     /// A socket that lists the sockets of that namespace (`sock_diag(7)`).
     PortTable {},
+    /// This mask put where it does not show; without a descriptor, and [`UNMASKED`] where there is nothing to be masked.
+    Mask { mask: Mask },
 }
+
+/// The answer of a mask that was not put, since it shows already or nothing is there.
+pub(super) const UNMASKED: i32 = -1;
 
 /// Which socket is which among those that come with `Established`: explicit, transparent, UDP, TCP, refusals, listeners,
 /// the master of the child's terminal.
@@ -92,7 +97,7 @@ pub struct Facts {
 
 wire_struct!(DoorList { explicit_port, transparent, udp, tcp, refusals, listeners, terminal });
 wire_struct!(Facts { real_root, home_is_overlaid, read_only, verified_masks });
-wire_enum!(Wanted { 0 => Stream(v6), 1 => PortTable() });
+wire_enum!(Wanted { 0 => Stream(v6), 1 => PortTable(), 2 => Mask(mask) });
 wire_enum!(Order {
     0 => Establish(profile),
     1 => Execute(arguments, environment, foreground),

@@ -61,6 +61,17 @@ impl Table {
         SecretId(self.held.len() - 1)
     }
 
+    /// The same secrets once more; the values are shared.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        let share = |held: &Held| Held {
+            name: held.name.clone(),
+            placeholder: held.placeholder.clone(),
+            value: held.value.clone(),
+        };
+        Self { held: self.held.iter().map(share).collect() }
+    }
+
     /// The secret that holds `value`.
     pub fn find(&self, value: &Secret) -> Option<SecretId> {
         let holds = |held: &Held| held.value.as_ref().is_some_and(|known| **known == *value);

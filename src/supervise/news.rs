@@ -35,6 +35,15 @@ pub enum News {
         /// Why.
         reason: String,
     },
+    /// A secret file was masked that was not there, or not the same, when the run began.
+    Masked {
+        /// The file.
+        path: PathBuf,
+        /// The keys whose values were replaced.
+        keys: Vec<String>,
+        /// What happened, as in `it was replaced`.
+        why: &'static str,
+    },
     /// A link was handed to the user's browser.
     LinkOpened {
         /// The link.

@@ -107,6 +107,7 @@ pub(crate) const TABLE: &[Row] = &[
 
 /// Mechanisms that no attack can show, and why.
 const UNSHOWN: &[(&str, &str)] = &[
+    ("live-masks", "the host must change files meanwhile; the integration tests do, with and without it"),
     ("filter-snapshots", "it takes a project on btrfs; the filter's own tests show that the call is refused"),
     ("mount-namespace", "the masks would be made on the host itself"),
     ("routes", "not a wall: without it nothing is reached at all"),

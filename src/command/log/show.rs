@@ -144,6 +144,7 @@ fn table(
                 write(Some(line(event, end, zone)))
             }
             Kind::Fetch if filter.is_open() => write(Some(fetch_line(event, zone))),
+            Kind::Mask if filter.is_open() => write(Some(mask_line(event, zone))),
             _ => Ok(()),
         }
     })
@@ -227,6 +228,12 @@ fn fetch_line(event: &Event, zone: &TimeZone) -> String {
         "-",
         plain(&format!("{secret} from {source}{result}"))
     )
+}
+
+fn mask_line(event: &Event, zone: &TimeZone) -> String {
+    let time = local_time(&event.time, zone, "%H:%M:%S%.3f");
+    let (file, reason) = (event.file.as_deref().unwrap_or("?"), event.reason.as_deref().unwrap_or("?"));
+    format!("{time:<12}  {:<8}  {:>6}  {:>9}  {}", "masked", "-", "-", plain(&format!("{file}, which {reason}")))
 }
 
 /// `POST https://api.example/v1/messages`; the port where it is not the scheme's own.

@@ -10,6 +10,7 @@ mod git;
 mod git_config;
 mod home;
 mod links;
+mod live;
 mod mounts;
 mod names;
 mod place;
@@ -27,6 +28,7 @@ use zeroize::Zeroizing;
 use super::MaskError;
 use crate::policy::{FileGlob, FileRules, Origin, Render, Sourced, Surroundings};
 
+pub use live::{ProjectNames, Watch};
 pub use read::LARGEST;
 pub use sweep::{HeldContent, Holder, Sweep, Swept, sweep};
 
@@ -69,6 +71,8 @@ pub struct Findings {
     pub guarded: Vec<PathBuf>,
     /// Unix sockets in trees that the child may write.
     pub sockets: Vec<PathBuf>,
+    /// The project's directories, itself included.
+    pub directories: Vec<PathBuf>,
 }
 
 /// A file or directory that holds secrets, or may.

@@ -42,7 +42,7 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     guarded.extend(walk.git_files.iter().filter_map(|path| itself(path)));
     let mut found = finder.found;
     found.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(Findings { found, guarded, sockets: walk.sockets })
+    Ok(Findings { found, guarded, sockets: walk.sockets, directories: walk.directories })
 }
 
 struct Finder<'a> {
@@ -92,6 +92,22 @@ impl Finder<'_> {
     }
 }
 
+/// A file that appeared in the project, if the rules have it rendered. Those that they hide whole are made by the child's
+/// own tools as well (states, key stores), and a hidden one could not be used.
+pub(super) fn new_file(search: &Search<'_>, patterns: &Patterns<'_>, path: &Path) -> Result<Option<Found>, MaskError> {
+    let rendered = patterns.first(search.project, path).filter(|pattern| matches!(pattern.action, Action::Render(_)));
+    let Some(pattern) = rendered else { return Ok(None) };
+    let wanted = Wanted {
+        realm: Realm::Project,
+        id: None,
+        action: pattern.action,
+        reason: format!("a name like `{}`", pattern.glob),
+        origin: pattern.origin.clone(),
+        directories: false,
+    };
+    look(search, path, wanted)
+}
+
 fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
     let names = Names::of(root);
     let places = search.rules.guard.project.iter().map(|path| root.join(path));
@@ -99,7 +115,7 @@ fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
 }
 
 /// The patterns of the rules and of the user, each with a cheap test on the file's name in front.
-struct Patterns<'a>(Vec<Pattern<'a>>);
+pub(super) struct Patterns<'a>(Vec<Pattern<'a>>);
 
 struct Pattern<'a> {
     glob: &'a FileGlob,
@@ -114,7 +130,7 @@ struct Pattern<'a> {
 }
 
 impl<'a> Patterns<'a> {
-    fn new(search: &Search<'a>) -> Self {
+    pub(super) fn new(search: &Search<'a>) -> Self {
         let builtin = search.rules.project.iter().map(|entry: &ProjectEntry| {
             Pattern::new(&entry.pattern, &entry.except, &entry.action, entry.parents, entry.origin.clone())
         });

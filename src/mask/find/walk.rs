@@ -28,6 +28,8 @@ pub(super) struct Walk {
     pub(super) git_files: Vec<PathBuf>,
     /// Directories that symlinks lead to.
     pub(super) linked_directories: Vec<PathBuf>,
+    /// The tree's own directories, itself included.
+    pub(super) directories: Vec<PathBuf>,
 }
 
 enum Event {
@@ -36,6 +38,7 @@ enum Event {
     Repository(PathBuf),
     GitFile(PathBuf),
     LinkedDirectory(PathBuf),
+    Directory(PathBuf),
     Failed(MaskError),
 }
 
@@ -64,6 +67,7 @@ pub(super) fn walk(
             Event::Repository(path) => walk.repositories.push(path),
             Event::GitFile(path) => walk.git_files.push(path),
             Event::LinkedDirectory(path) => walk.linked_directories.push(path),
+            Event::Directory(path) => walk.directories.push(path),
             Event::Failed(error) => return Err(error),
         }
     }
@@ -147,6 +151,7 @@ fn visit(tree: &Path, entry: &DirEntry, matches: &dyn Fn(&Path) -> bool, sender:
         send(Event::GitFile(path.to_owned()));
     }
     if kind.is_dir() {
+        send(Event::Directory(path.to_owned()));
         return;
     }
     if kind.is_socket() {

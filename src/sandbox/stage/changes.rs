@@ -1,7 +1,7 @@
 //! What is handed to the parent at the end: the private layers, with what the child made, changed and deleted in them.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use super::super::left::LeftLayer;
 use super::overlay::Layer;
@@ -31,6 +31,21 @@ impl Layers {
     /// The file system that they are in.
     pub(super) fn staging(&self) -> BorrowedFd<'_> {
         self.staging.as_fd()
+    }
+
+    /// Whether `path` lies in a layer.
+    pub(super) fn carry(&self, path: &Path) -> bool {
+        self.over.iter().any(|layer| path.starts_with(&layer.path))
+    }
+
+    /// A path for something new in the staging.
+    pub(super) fn place(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.staging.as_raw_fd())).join(name)
+    }
+
+    /// The staging's file system.
+    pub(super) fn device(&self) -> std::io::Result<u64> {
+        Ok(nix::sys::stat::fstat(&self.staging)?.st_dev)
     }
 
     /// Each layer, by its name there, with what we put into it.

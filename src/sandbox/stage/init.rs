@@ -21,12 +21,13 @@ use super::super::channel;
 use super::super::command::{Command, Terminal, lead_session};
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
-use super::super::message::{Answer, Facts, Order, Wanted};
+use super::super::message::{Answer, Facts, Order, UNMASKED, Wanted};
 use super::super::profile::Place;
 use super::build::{Built, build};
 use super::changes::Layers;
 use super::descriptors;
 use super::read_files::{self, ReadFile};
+use super::remask::Remask;
 use super::site::Site;
 use super::waiting::{Report, Waiting};
 use super::{Start, network};
@@ -71,11 +72,12 @@ fn places(control: &UnixStream) -> Result<Vec<Place>, Failure> {
 struct Seal<'a> {
     start: &'a Start,
     layers: Layers,
+    remask: Remask<'a>,
     files: Vec<ReadFile>,
     command: Command,
 }
 
-fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
+fn establish<'a>(start: &'a Start, site: &'a Site<'a>, umask: Mode) -> io::Result<()> {
     let (mut doors, mut sockets) = match network::doors(&site.profile.transparent_ports, site.left_out) {
         Ok(doors) => doors,
         Err(failure) => return fail(&start.control, failure),
@@ -112,7 +114,7 @@ fn establish(start: &Start, site: &Site, umask: Mode) -> io::Result<()> {
             channel::send(&start.control, &Answer::Established { facts, doors }, &sockets)?;
             // What belongs to the parent alone, the master of the terminal not least.
             drop(sockets);
-            Seal { start, layers, files, command }.serve()
+            Seal { start, layers, remask: Remask::new(site), files, command }.serve()
         }
         Some((Report::Failed { failure }, _)) => fail(&start.control, failure),
         _ => fail(&start.control, Failure::found(Mechanism::Filter, "the verifying process ended", None)),
@@ -150,7 +152,7 @@ impl Seal<'_> {
                 return Ok(());
             }
             if ready[1] {
-                self.give_socket()?;
+                self.give()?;
             }
             if ready[2] {
                 while ended.read_signal()?.is_some() {}
@@ -171,12 +173,20 @@ impl Seal<'_> {
         }
     }
 
-    /// A socket of this network namespace for the parent.
-    fn give_socket(&self) -> io::Result<()> {
+    /// What the parent wants: a socket of this network namespace, or a mask.
+    fn give(&self) -> io::Result<()> {
         let Some((wanted, _)) = channel::receive::<Wanted>(&self.start.loopback)? else { return Ok(()) };
         let made = match wanted {
             Wanted::Stream { v6 } => network::stream(v6),
             Wanted::PortTable {} => network::port_table(),
+            Wanted::Mask { mask } => {
+                let answer = match self.remask.put(&mask, &self.layers) {
+                    Ok(true) => 0,
+                    Ok(false) => UNMASKED,
+                    Err(error) => error.raw_os_error().unwrap_or(Errno::EIO as i32),
+                };
+                return channel::send(&self.start.loopback, &answer, channel::NONE);
+            }
         };
         match made {
             Ok(socket) => channel::send(&self.start.loopback, &0_i32, &[socket]),

@@ -21,6 +21,7 @@ mod network;
 mod overlay;
 mod places;
 mod read_files;
+mod remask;
 mod site;
 mod staging;
 mod verify;

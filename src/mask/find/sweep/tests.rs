@@ -1,3 +1,5 @@
+//! The search for known values, over real files.
+
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 
 use super::*;

@@ -1,0 +1,75 @@
+//! What the child sees of a file that appears while it runs.
+//!
+//! **Invariant.** A value that was known at the start has the placeholder that it had then; one that was not gets one that
+//! is never swapped, since nobody was asked where it may go.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+use super::MaskContent;
+use super::claims::{Claims, Settled};
+use super::known::{self, Reach};
+use super::rendered::Rendered;
+use crate::mask::{Content, Found};
+use crate::policy::{FileGlob, Merged, Sourced};
+use crate::secret::{Table, is_plain_word};
+
+/// The least length of a new value that makes a new file secret.
+const LEAST: usize = 8;
+
+/// The judgement of a plan, kept for later.
+pub struct Live {
+    policy: Merged,
+    known: Table,
+    /// The project's directories as they were found; none where it is not bound through.
+    pub directories: Vec<PathBuf>,
+    /// When the search for them began.
+    pub began: SystemTime,
+}
+
+impl Default for Live {
+    /// Knows nothing.
+    fn default() -> Self {
+        Self::new(&Merged::default(), &Table::default(), Vec::new(), Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl Live {
+    pub(super) fn new(policy: &Merged, known: &Table, directories: Vec<PathBuf>, now: Timestamp) -> Self {
+        // A time before the epoch is as good as the epoch: all directories have changed since.
+        let since = Duration::from_micros(u64::try_from(now.as_microsecond()).unwrap_or(0));
+        let began = SystemTime::UNIX_EPOCH + since;
+        Self { policy: policy.clone(), known: known.share(), directories, began }
+    }
+
+    /// Project files that the user wants masked besides those of the rules.
+    pub fn masked(&self) -> &[Sourced<FileGlob>] {
+        &self.policy.mask
+    }
+
+    /// What the child is to see, and the keys that were replaced; `None` where the file shows no secret. The placeholders
+    /// that the child was given are none, nor are short and plain words, with which the child sets up projects itself.
+    pub fn judge(&self, found: &Found, now: Timestamp) -> Option<(MaskContent, Vec<String>)> {
+        let hidden = Some((MaskContent::EmptyFile, Vec::new()));
+        let Content::Bytes(bytes) = &found.content else { return hidden };
+        let mut rendered = Rendered::new(found, &self.policy)?;
+        let is_placeholder =
+            |value: &[u8]| self.known.iter().any(|(_, held)| contains(value, held.placeholder.as_str()));
+        rendered.forget(|value| is_placeholder(value) || value.len() < LEAST || is_plain_word(value));
+        let mut claims = Claims::default();
+        rendered.claim(&mut claims);
+        let Ok(settled) = Settled::around(self.known.share(), claims) else { return hidden };
+        match rendered.write(&settled, now) {
+            Ok(outcome) if outcome.bytes == **bytes => None,
+            Ok(outcome) => Some((MaskContent::File { bytes: outcome.bytes }, outcome.keys)),
+            Err(_) if !rendered.has_secrets() && known::within(bytes, &settled, Reach::Anywhere).is_empty() => None,
+            Err(_) => hidden,
+        }
+    }
+}
+
+fn contains(text: &[u8], placeholder: &str) -> bool {
+    memchr::memmem::find(text, placeholder.as_bytes()).is_some()
+}

@@ -1,0 +1,70 @@
+//! Masks put anew while the command runs, over what the host put in the place of a masked file, and over new files.
+//!
+//! **Invariants.** Where this returns without an error, the path is masked or nothing is there. A path at which a mask of
+//! ours shows gets no second one. What is mounted holds placeholders only: the parent has seen to that.
+
+use std::cell::Cell;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::super::mechanism::Mechanism;
+use super::super::profile::{Mask, MaskKind};
+use super::changes::Layers;
+use super::site::Site;
+use super::staging::{Look, READ_ONLY, bind, write_new};
+
+/// Puts masks.
+#[derive(Debug)]
+pub(super) struct Remask<'a> {
+    site: &'a Site<'a>,
+    /// Masks made so far, which gives each its name.
+    made: Cell<u32>,
+}
+
+impl<'a> Remask<'a> {
+    pub(super) fn new(site: &'a Site<'a>) -> Self {
+        Self { site, made: Cell::new(0) }
+    }
+
+    /// Puts `mask` over what is at its path; false where there is nothing to be masked.
+    pub(super) fn put(&self, mask: &Mask, layers: &Layers) -> io::Result<bool> {
+        if self.site.without(Mechanism::LiveMasks) || self.is_carried(mask, layers) {
+            return Ok(false);
+        }
+        let present = match fs::symlink_metadata(&mask.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other?,
+        };
+        let device = layers.device()?;
+        let is_other_kind = present.is_dir() && matches!(mask.kind, MaskKind::File { .. });
+        if present.dev() == device || is_other_kind {
+            return Ok(false);
+        }
+        self.made.set(self.made.get() + 1);
+        let source = layers.place(&format!("remask-{}", self.made.get()));
+        let look = Look::of(&present, self.site);
+        match &mask.kind {
+            MaskKind::EmptyDirectory {} if present.is_dir() => look.make_directory(&source)?,
+            MaskKind::EmptyDirectory {} => write_new(&source, b"", look)?,
+            // A symlink's mode says nothing, and the mask is no symlink.
+            MaskKind::File { bytes } if present.is_symlink() => {
+                write_new(&source, &bytes.0, Look::own(0o600, self.site))?;
+            }
+            MaskKind::File { bytes } => write_new(&source, &bytes.0, look)?,
+        }
+        bind(&source, &mask.path, READ_ONLY)?;
+        if fs::symlink_metadata(&mask.path)?.dev() == device { Ok(true) } else { Err(moved(&mask.path)) }
+    }
+
+    /// Whether the mask lies in the upper layer of an overlay, where nothing that the host does brings the file back.
+    fn is_carried(&self, mask: &Mask, layers: &Layers) -> bool {
+        let is_of_the_start = self.site.masks.iter().any(|known| known.path == mask.path);
+        is_of_the_start && self.site.tree_of(&mask.path).is_none() && layers.carry(&mask.path)
+    }
+}
+
+fn moved(path: &Path) -> io::Error {
+    io::Error::other(format!("`{}` was moved while it was masked", path.display()))
+}
