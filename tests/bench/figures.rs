@@ -9,6 +9,7 @@ use nix::sys::time::TimeValLike;
 
 use crate::figure::{Count, Figure, heading, settled};
 use crate::log::log;
+use crate::projects::projects;
 use crate::redactor::redactor;
 use crate::sides::{HOST, Side, compare, middle, processor_time, status, work_with};
 use crate::soak::soak;
@@ -21,6 +22,7 @@ type Measurement = fn() -> Vec<Figure>;
 /// All that is measured in a few seconds each.
 const ALL: &[(&str, Measurement)] = &[
     ("startup", startup),
+    ("projects", projects),
     ("keep-alive", keep_alive),
     ("connections", connections),
     ("h2-streams", streams),
@@ -77,7 +79,7 @@ fn timed(run: &Run) -> [f64; 2] {
 
 /// Each of `runs` in turns, `times` times: for each the least and the middle of its wall time, and the middle of its
 /// processor time.
-fn in_turns<const COUNT: usize>(runs: [&Run; COUNT], times: usize) -> [[f64; 3]; COUNT] {
+pub(crate) fn in_turns<const COUNT: usize>(runs: [&Run; COUNT], times: usize) -> [[f64; 3]; COUNT] {
     let mut taken = [(); COUNT].map(|()| [Vec::new(), Vec::new()]);
     for _ in 0..times {
         for (run, [wall, processor]) in runs.iter().zip(&mut taken) {

@@ -12,6 +12,7 @@ mod client;
 mod figure;
 mod figures;
 mod log;
+mod projects;
 mod redactor;
 mod sides;
 mod soak;
