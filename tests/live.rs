@@ -42,7 +42,8 @@ fn own(path: &Path, user: User) {
 
 /// Puts a file in place of another, as editors do.
 fn replace(path: &Path, text: &str) {
-    let new = path.with_extension("new~");
+    // Under a name that is no secret file's: else it is masked there, and its mask goes with it.
+    let new = path.with_file_name("written-beside");
     fs::write(&new, text).unwrap();
     fs::rename(new, path).unwrap();
 }
