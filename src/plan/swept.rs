@@ -94,6 +94,10 @@ impl Outcome {
         let (content, keys, reason) = match &holder.content {
             HeldContent::Bytes(bytes) => {
                 let found = known::within(bytes, settled, Reach::Anywhere);
+                if found.is_empty() {
+                    // No more than the beginning of a long value.
+                    return;
+                }
                 let names = names(&found.iter().map(|(_, id)| *id).collect(), settled);
                 let shown = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
                 let content = rendered(bytes, &found, settled);

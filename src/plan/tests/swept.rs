@@ -30,6 +30,7 @@ fn a_known_value_is_a_placeholder_wherever_it_stands() {
                 alias,
                 holder("/p/b.db", text(&format!("\0{STRIPE}"))),
                 holder("/p/c.bin", HeldContent::Large),
+                holder("/p/e", text(&STRIPE[..20])),
                 holder("/p/d", HeldContent::Unsearched("could not be read (x)".into())),
             ])
         }),
@@ -44,6 +45,7 @@ fn a_known_value_is_a_placeholder_wherever_it_stands() {
     for path in ["/p/b.db", "/p/c.bin", "/p/d"] {
         assert_eq!(planned.masked(path), "(empty)", "{path}");
     }
+    assert_eq!(planned.masked("/p/e"), "(not masked)");
     let warned = planned.plan.warnings.join("\n");
     for path in ["/p/a.py", "/p/b.db", "/p/c.bin", "/p/d"] {
         assert!(warned.contains(path), "{warned}");

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{Whence, lseek};
@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 use super::why;
 use crate::mask::MaskError;
 
+/// Of a longer value its beginning is searched for; whoever has the file looks for the rest.
+const LONGEST: usize = 256;
 /// The bytes that are read at once.
 const PIECE: usize = 256 << 10;
 /// A symlink, a socket, a device without driver, nothing.
@@ -40,15 +42,19 @@ pub(super) struct Searcher {
 
 impl Searcher {
     pub(super) fn new(values: &[&[u8]]) -> Result<Self, MaskError> {
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(values);
-        let automaton = automaton.map_err(|_| MaskError::TooManyValues { count: values.len() })?;
-        let longest = values.iter().map(|value| value.len()).max().unwrap_or(0);
+        let count = values.len();
+        let values = values.iter().map(|value| &value[..value.len().min(LONGEST)]);
+        // The other kind is faster and takes a kilobyte for each byte of a value.
+        let kind = Some(AhoCorasickKind::ContiguousNFA);
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).kind(kind).build(values.clone());
+        let automaton = automaton.map_err(|_| MaskError::TooManyValues { count })?;
+        let longest = values.map(<[u8]>::len).max().unwrap_or(0);
         Ok(Self { automaton, longest })
     }
 
     /// What pieces are read into.
-    pub(super) fn piece(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(vec![0; PIECE.max(4 * self.longest)])
+    pub(super) fn piece() -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(vec![0; PIECE])
     }
 
     /// What the file at `path` holds, and how many bytes of it were read. `uid` is the user's.

@@ -128,7 +128,7 @@ impl Work<'_> {
     /// Whether a tree was small enough to be searched by one processor.
     fn few(&self, tree: &Path, found: &Sender<(PathBuf, Seen)>) -> bool {
         let (files, bytes) = (self.files.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
-        let mut piece = self.searcher.piece();
+        let mut piece = Searcher::piece();
         for (count, entry) in walk::everything(tree).build().enumerate() {
             if count == FEW {
                 self.files.store(files, Ordering::Relaxed);
@@ -143,7 +143,7 @@ impl Work<'_> {
     fn many(&self, tree: &Path, found: &Sender<(PathBuf, Seen)>) {
         walk::everything(tree).build_parallel().run(|| {
             let found = found.clone();
-            let mut piece = self.searcher.piece();
+            let mut piece = Searcher::piece();
             Box::new(move |entry| {
                 self.look(entry, &mut piece, &found);
                 WalkState::Continue

@@ -74,6 +74,20 @@ fn a_value_is_found_wherever_it_lies() {
 }
 
 #[test]
+fn a_long_value_is_searched_for_by_its_beginning() {
+    let place = tempfile::tempdir().unwrap();
+    let long: Vec<u8> =
+        (0..600_000_u32).map(|number| b'a' + u8::try_from(number.wrapping_mul(number) % 23).unwrap()).collect();
+    fs::write(place.path().join("holds"), [b"x", long.as_slice()].concat()).unwrap();
+    fs::write(place.path().join("almost"), &long[..255]).unwrap();
+    let searcher = Searcher::new(&[&long]).unwrap();
+    let mut piece = Searcher::piece();
+    let seen = |name: &str, piece: &mut [u8]| searcher.look(&place.path().join(name), 0, piece).0;
+    assert_eq!(seen("holds", &mut piece), Seen::Value);
+    assert_eq!(seen("almost", &mut piece), Seen::Nothing);
+}
+
+#[test]
 fn many_files_are_searched_like_few() {
     let place = tempfile::tempdir().unwrap();
     for number in 0..2 * FEW {
@@ -101,6 +115,6 @@ fn what_cannot_be_searched_is_told() {
     let endless = Searcher::new(&[VALUE]).unwrap();
     let mut count = 0;
     let zeros = fs::File::open("/dev/zero").unwrap();
-    let seen = endless.search(&zeros, &mut endless.piece(), &mut count).unwrap();
+    let seen = endless.search(&zeros, &mut Searcher::piece(), &mut count).unwrap();
     assert!(matches!(seen, Seen::Unsearched(_)), "{seen:?} after {count}");
 }
