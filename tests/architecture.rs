@@ -242,6 +242,33 @@ fn dependencies_are_argued(house: &House) -> Vec<String> {
     found
 }
 
+/// The manual names tests and attacks: each must exist. A test has `::` in its name, an attack words with `-` between.
+fn manual_names_what_exists(house: &House) -> Vec<String> {
+    let mut found = Vec::new();
+    let attacks = house.files.get("src/attack/trials.rs").map_or("", String::as_str);
+    for page in ["src/manual/promises.rs", "src/manual/peers.rs"] {
+        // Links into the code are rustdoc's to check.
+        let is_link = |name: &str| name.starts_with("crate::") || name.starts_with("super::");
+        let rows = house.files.get(page).map_or("", String::as_str).lines().filter(|line| line.starts_with("//! | "));
+        for name in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+            let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let exists = match name.rsplit_once("::") {
+                Some(_) if is_link(name) => true,
+                Some((_, test)) if name.starts_with(|first: char| first.is_ascii_lowercase()) => {
+                    let function = format!("fn {test}(");
+                    house.files.values().any(|text| text.contains(&function))
+                }
+                None if name.contains('-') && name.bytes().all(is_word) => attacks.contains(&format!("\"{name}\"")),
+                _ => true,
+            };
+            if !exists {
+                found.push(format!("{page}: there is no `{name}`"));
+            }
+        }
+    }
+    found
+}
+
 type Check = fn(&House) -> Vec<String>;
 const CHECKS: &[(&str, Check)] = &[
     ("floors", floors),
@@ -252,6 +279,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("names", names_say_something),
     ("top level", top_is_known),
     ("dependencies", dependencies_are_argued),
+    ("manual", manual_names_what_exists),
 ];
 
 #[test]
@@ -313,6 +341,8 @@ fn each_check_finds_its_planted_violation() {
         ("names", "src/proxy/utils.rs", "//! A.\n"),
         ("names", "src/session_manager.rs", "//! A.\n"),
         ("names", "tests/common/mod.rs", "//! A.\n"),
+        ("manual", "src/manual/promises.rs", "//! A.\n//! | a | `view::no_such_test` |\n"),
+        ("manual", "src/manual/peers.rs", "//! A.\n//! | a | `no-such-attack` |\n"),
         ("dependencies", "Cargo.toml", "[dependencies]\nserde = \"1\"\n"),
         ("dependencies", "Cargo.toml", "[dependencies]\n# Types of HTTP.\nhttp = \"1\"\nrand = \"1\"\n"),
         ("dependencies", "Cargo.toml", "[dev-dependencies]\n# no.\nrand = \"1\"\n"),

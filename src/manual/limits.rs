@@ -1,8 +1,5 @@
 //! What this version does not do, each with its reason.
 //!
-//! * **Files count as they stand at the start.** A secret file that the host replaces or creates in the project while a
-//!   run goes on is not masked again: the watch that does so is not part of this version. Places under an overlay (the home,
-//!   and for every other top-level directory) are not concerned, since the masks lie above what the host writes.
 //! * **What is kept of the home** are regular files, symlinks and the names of what was deleted: 2,000 files and 64 MiB a run,
 //!   shallow ones first, for 30 days and up to 512 MiB. Owners, attributes and empty directories are not kept, and a
 //!   power failure right after a run may lose what it kept. Root's changes of system directories are named and gone. A
