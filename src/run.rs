@@ -138,6 +138,7 @@ struct Outcome {
 /// Plans, runs and reports; the status is the child's.
 pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, order.quiet);
+    broking::check_open_files()?;
     // A level that the command line names needs none; one of the user's configuration is known only later.
     let may_seal = order.flags.isolation.is_none_or(|level| level == Isolation::Sealed);
     let streams = ci::streams(world, order)?;

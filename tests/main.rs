@@ -9,6 +9,7 @@ mod bad_input;
 mod browser;
 mod call;
 mod catalogue;
+mod chaos;
 mod clients;
 mod echo;
 mod egress;

@@ -50,6 +50,13 @@ impl FileGlob {
         }
     }
 
+    /// The same pattern in lower case, for paths in lower case.
+    #[must_use]
+    pub fn in_lower_case(&self) -> Self {
+        // Letters alone change, and no letter is part of the form.
+        Self::parse(&self.as_str().to_ascii_lowercase()).unwrap_or_else(|_| self.clone())
+    }
+
     /// The pattern as written.
     pub fn as_str(&self) -> &str {
         self.glob.as_str()

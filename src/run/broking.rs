@@ -6,6 +6,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nix::sys::resource::{Resource, getrlimit};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::runtime::{Builder, Runtime};
@@ -112,6 +113,15 @@ fn credential_headers(catalogue: &Catalogue) -> HashMap<ServiceId, Vec<String>> 
 pub(super) fn runtime() -> Result<Runtime, RunError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     Builder::new_multi_thread().worker_threads(cores.min(MOST_WORKERS)).enable_all().build().map_err(RunError::Runtime)
+}
+
+/// As many files a run has open without a connection, and a few connections besides.
+const LEAST_FILES: u64 = 64;
+
+/// Refuses to begin what would end in the middle for want of descriptors.
+pub(super) fn check_open_files() -> Result<(), RunError> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| RunError::Runtime(errno.into()))?;
+    if limit < LEAST_FILES { Err(RunError::FewFiles { limit, least: LEAST_FILES }) } else { Ok(()) }
 }
 
 /// What a broker is connected to.

@@ -27,6 +27,14 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// The user's limit of open files is too low for a broker.
+    #[error("no more than {limit} files may be open, and a run takes {least}")]
+    FewFiles {
+        /// The limit (`RLIMIT_NOFILE`, soft).
+        limit: u64,
+        /// What is needed.
+        least: u64,
+    },
     /// A policy file or flag that is wrong.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -238,6 +246,7 @@ impl RunError {
     /// What the user can type.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::FewFiles { .. } => Some("ulimit -n 1024".into()),
             Self::Policy(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::OtherFingerprint { fingerprint, .. } => {

@@ -114,19 +114,23 @@ fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
     places.filter(|path| names.may_hold(path)).flat_map(|path| guarded(search, &path)).collect()
 }
 
-/// The patterns of the rules and of the user, each with a cheap test on the file's name in front.
+/// The patterns of the rules and of the user, each with a cheap test on the file's name in front. Case makes no difference:
+/// where a file system has none, `.ENV` is what a program reads as `.env`.
 pub(super) struct Patterns<'a>(Vec<Pattern<'a>>);
 
 struct Pattern<'a> {
+    /// As written.
     glob: &'a FileGlob,
-    except: &'a [FileGlob],
+    /// In lower case.
+    covers: FileGlob,
+    except: Vec<FileGlob>,
     action: &'a Action,
     parents: bool,
     origin: Origin,
     /// What a matching name ends with: the literal end of the pattern's last segment.
-    ending: &'a [u8],
+    ending: Vec<u8>,
     /// What it begins with, where the pattern is for names in any folder.
-    beginning: &'a [u8],
+    beginning: Vec<u8>,
 }
 
 impl<'a> Patterns<'a> {
@@ -143,23 +147,26 @@ impl<'a> Patterns<'a> {
     fn first(&self, tree: &Path, path: &Path) -> Option<&Pattern<'a>> {
         let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
         let relative = path.strip_prefix(tree).map_or(name, |path| path.as_os_str().as_bytes());
-        self.0.iter().find(|pattern| pattern.matches(name, relative))
+        let (name, relative) = (name.to_ascii_lowercase(), relative.to_ascii_lowercase());
+        self.0.iter().find(|pattern| pattern.matches(&name, &relative))
     }
 }
 
 impl<'a> Pattern<'a> {
     fn new(glob: &'a FileGlob, except: &'a [FileGlob], action: &'a Action, parents: bool, origin: Origin) -> Self {
-        let text = glob.as_str();
+        let covers = glob.in_lower_case();
+        let text = covers.as_str();
         let last_star = text.rfind(['*', '/']).map_or(0, |at| at + 1);
         let first_star = if text.contains('/') { 0 } else { text.find('*').unwrap_or(text.len()) };
-        let (beginning, ending) = (&text.as_bytes()[..first_star], &text.as_bytes()[last_star..]);
-        Self { glob, except, action, parents, origin, ending, beginning }
+        let (beginning, ending) = (text.as_bytes()[..first_star].to_vec(), text.as_bytes()[last_star..].to_vec());
+        let except = except.iter().map(FileGlob::in_lower_case).collect();
+        Self { glob, covers, except, action, parents, origin, ending, beginning }
     }
 
     fn matches(&self, name: &[u8], relative: &[u8]) -> bool {
-        name.ends_with(self.ending)
-            && name.starts_with(self.beginning)
-            && self.glob.matches(relative)
+        name.ends_with(&self.ending)
+            && name.starts_with(&self.beginning)
+            && self.covers.matches(relative)
             && !self.except.iter().any(|except| except.matches(relative))
     }
 }

@@ -137,14 +137,14 @@ fn masks(profile: &Profile, left_out: &LeftOut, mounts: &[Mount], trees: &[PathB
     let own = own.filter(|path| path.exists()).map(Mask::directory);
     let asked: Vec<Mask> =
         profile.masks.iter().filter(|mask| !is_replaced(&mask.path, trees)).cloned().chain(own).collect();
-    let mut masks = Vec::new();
+    let mut masks = asked.clone();
     for mask in asked {
         for alias in mountinfo::aliases(mounts, &mask.path) {
-            if same_file(&alias, &mask.path) {
+            // The parent has found some of them, too.
+            if masks.iter().all(|known| known.path != alias) && same_file(&alias, &mask.path) {
                 masks.push(Mask { path: alias, kind: mask.kind.clone() });
             }
         }
-        masks.push(mask);
     }
     masks
 }
