@@ -13,6 +13,7 @@ mod chaos;
 mod clients;
 mod echo;
 mod egress;
+mod exhaustion;
 mod files;
 mod guarded;
 mod harness;

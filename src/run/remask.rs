@@ -166,8 +166,15 @@ impl Masker {
         };
         let found = match ProjectNames::new(&search).look(path) {
             Ok(Some(found)) => found,
+            Ok(None) => return Ok(None),
             // Closed to the user: whoever opens it up writes it first.
-            Ok(None) | Err(MaskError::Unreadable { .. }) => return Ok(None),
+            Err(MaskError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(None);
+            }
+            // A child that uses up our descriptors must not see more for it.
+            Err(MaskError::Unreadable { .. }) => {
+                return Ok(Some((path.to_owned(), Mask::file(path, Vec::new()), Vec::new())));
+            }
             Err(error) => return Err(PlanError::from(error).into()),
         };
         let judged = self.live.judge(&found, Timestamp::now());
