@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::apart;
 use super::deadline::{PATIENCE, poll};
@@ -39,6 +40,9 @@ pub(crate) struct Tmux {
 
 /// What the shell shows when it waits for a line; the screen is read without spaces at the ends of lines.
 const PROMPT: &str = "ready>";
+
+/// Lines for the shell so far, in all sessions.
+static LINES: AtomicU32 = AtomicU32::new(0);
 
 impl Tmux {
     /// Whether tmux and `programs` are there; says so in the list of what was skipped where they are not.
@@ -129,7 +133,10 @@ impl Tmux {
 
     /// Types a line for the shell and waits until its status is shown, which must be `status`.
     pub(crate) fn shell(&self, line: &str, status: i32) -> &Self {
-        self.command(&format!("clear; {line}; echo \"status:\" $?")).wait_for(&format!("status: {status}\n"))
+        // What the last line ended with may still be on the screen.
+        let number = LINES.fetch_add(1, Ordering::Relaxed);
+        self.command(&format!("clear; {line}; echo \"status of {number}:\" $?"));
+        self.wait_for(&format!("status of {number}: {status}\n"))
     }
 
     pub(crate) fn resize(&self, columns: u16, rows: u16) -> &Self {
