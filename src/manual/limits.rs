@@ -91,10 +91,22 @@
 //!   start. Of new files those are masked that rules render (`.env`) and in which a value is long and no plain word and no
 //!   placeholder; who wrote it cannot be told, so a child that generates a key into `.env` finds the file read-only after.
 //!   What rules hide whole (states, key stores) is not hidden when it is new, since the child's own tools make such files.
+//! * **What is moved or linked within that moment stays readable.** A child that waits for a new secret file with a loop of
+//!   `rename(2)` or `link(2)` can keep its content under another name; so can one that opens it in time. A file that the
+//!   host changes through a mapping (`mmap(2)`) after it was closed is not told of. A new file of a kind that rules hide
+//!   whole, and a copy of a swept file, are not masked before the next run.
+//! * **A new repository is the child's own.** Inside the project a child can make one (`git init`, `git clone`), add it to
+//!   the outer one as a submodule, and have its settings name a program that the host's git runs in it: look at what a run
+//!   left before git is used there (`git -c core.fsmonitor=false status --ignore-submodules=all`). Those that were there at
+//!   the start are guarded. In a linked worktree the main repository lies outside of the project: its settings, and the
+//!   files beside it, are read as they are, and with `--writable` on it they can be changed.
+//! * **What a host makes under a guarded name during a run** (`.mcp.json`, `.vscode/settings.json`) is taken for the child's
+//!   and set aside, since nothing tells who made it.
 //! * **Outside of the project only what rules find is masked**: the `.env` of another project in the home stays readable.
 //!   The project, and what `--writable` names, is swept: every file is read to its end and searched for the values that are
 //!   known at the start, raw. Encoded values, compressed ones (git's objects, archives) and those that are fetched later are
-//!   not found. A file that cannot be searched (over a gibibyte, closed to the user) is hidden whole. One that holds a value
+//!   not found; neither are parts of a value, values of less than 12 bytes, plain words, and text in UTF-16. A file that cannot
+//!   be searched (over a gibibyte, closed to the user) is hidden whole. One that holds a value
 //!   is read-only inside, a source file with a key in it too. A project that is the home or lies above it is not swept.
 //! * **The level `guarded`** closes files and masks none, so a login file that a seal would render is unreadable there, and
 //!   directories on the way to a closed file can neither be listed nor take new files. Landlock judges a connection by its

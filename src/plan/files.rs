@@ -53,9 +53,15 @@ pub(super) fn plan(
         if named.contains(&file.found.path) {
             match file.merge(&shown.content) {
                 Some(merge) => files.merges.push(merge),
-                None => files
-                    .warnings
-                    .push(format!("`{}`: hidden whole, so --writable does not open it", file.found.path.display())),
+                None => files.warnings.push(format!(
+                    "`{}`: {}, so --writable does not open it",
+                    file.found.path.display(),
+                    if matches!(shown.content, MaskContent::File { .. }) {
+                        "says itself where its secrets go, and whoever changes that chooses it"
+                    } else {
+                        "hidden whole"
+                    }
+                )),
             }
         }
         let paths = std::iter::once(&file.found.path).chain(&file.found.aliases);
@@ -95,6 +101,10 @@ impl Judged<'_> {
     fn merge(&self, content: &MaskContent) -> Option<Merge> {
         let (Content::Bytes(original), Some(rendered)) = (&self.found.content, &self.rendered) else { return None };
         let MaskContent::File { bytes } = content else { return None };
+        // Whoever may change the host beside a value chooses where it goes in the next run.
+        if rendered.names_hosts() {
+            return None;
+        }
         let file = Masked { notation: rendered.notation(), original: original.clone(), masked: bytes.clone() };
         Some(Merge { path: self.found.path.clone(), file })
     }

@@ -101,6 +101,11 @@ impl<'a> Rendered<'a> {
         }
     }
 
+    /// Whether the file itself says to which hosts its secrets belong.
+    pub(super) fn names_hosts(&self) -> bool {
+        self.render.fields.iter().any(|field| field.host.is_some())
+    }
+
     /// How its values are written.
     pub(super) fn notation(&self) -> Notation {
         self.notation

@@ -22,7 +22,12 @@ pub struct Stretch {
 
 /// Secrets within a value that is no secret itself.
 pub fn in_value(value: &[u8]) -> Vec<Stretch> {
-    merge(by_form(value).chain(assigned(value, 12, &|_, _, assigned| is_distinctive(assigned))).collect())
+    merge(
+        by_form(value)
+            .chain(users_of_urls(value))
+            .chain(assigned(value, 12, &|_, _, assigned| is_distinctive(assigned)))
+            .collect(),
+    )
 }
 
 /// Secrets within free text, such as a comment or a line of code: old keys that were commented out lie there.
@@ -32,7 +37,9 @@ pub fn in_free_text(text: &[u8]) -> Vec<Stretch> {
         b'=' => name.iter().all(|byte| !byte.is_ascii_lowercase()) || !is_plain_word(assigned),
         _ => assigned.len() >= 8 && assigned.iter().any(u8::is_ascii_digit),
     };
-    let found = merge(by_form(text).chain(assigned(text, 4, &is_value)).chain(set_by_fish(text)).collect());
+    let found = merge(
+        by_form(text).chain(users_of_urls(text)).chain(assigned(text, 4, &is_value)).chain(set_by_fish(text)).collect(),
+    );
     if found.is_empty() { lonely_token(text).into_iter().collect() } else { found }
 }
 
@@ -57,6 +64,43 @@ fn by_form(text: &[u8]) -> impl Iterator<Item = Stretch> {
     found.map(|found| Stretch { range: found.range, name: None, cause: of_form(&found.kind) })
 }
 
+/// Tokens that stand for the user of a URL, as in `https://0123abcd@git.example/`: with no password, or with the word that
+/// GitHub wants in its place.
+fn users_of_urls(text: &[u8]) -> impl Iterator<Item = Stretch> + '_ {
+    const LONGEST: usize = 512;
+    memchr::memmem::find_iter(text, b"://").filter_map(move |separator| {
+        let start = separator + 3;
+        let rest = &text[start..text.len().min(start + LONGEST)];
+        let ends = |byte: &u8| {
+            matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>') || byte.is_ascii_whitespace()
+        };
+        let authority = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
+        let userinfo = &authority[..memchr::memrchr(b'@', authority)?];
+        let user = match memchr::memchr(b':', userinfo) {
+            None => userinfo,
+            Some(colon) if matches!(&userinfo[colon + 1..], b"" | b"x-oauth-basic") => &userinfo[..colon],
+            Some(_) => return None,
+        };
+        is_token(user).then(|| Stretch {
+            range: start..start + user.len(),
+            name: None,
+            cause: Cause {
+                entry: None,
+                reason: "is a token in the place of a URL's user".into(),
+                origin: by_scrub_rules(),
+            },
+        })
+    })
+}
+
+/// Whether a word is long and random.
+fn is_token(word: &[u8]) -> bool {
+    const LEAST: usize = 16;
+    let has = |kind: fn(&u8) -> bool| word.iter().any(kind);
+    let is_plain = word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'));
+    word.len() >= LEAST && is_plain && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !is_plain_word(word)
+}
+
 /// Whether what stands behind a name and a separator is a value worth hiding.
 type IsValue = dyn Fn(&[u8], u8, &[u8]) -> bool;
 
@@ -69,6 +113,10 @@ fn assigned<'a>(text: &'a [u8], least: usize, is_value: &'a IsValue) -> impl Ite
             return None;
         }
         let name = name_before(text, separator);
+        // `https://x-access-token:abc@host` has a user and a password, and the password has its own form.
+        if text[..name.start].ends_with(b"://") {
+            return None;
+        }
         let cause = of_name(std::str::from_utf8(&text[name.clone()]).ok()?)?;
         let range = value_behind(text, separator);
         done = range.end;
@@ -237,6 +285,11 @@ mod tests {
             ("Authorization: Bearer 0123456789abcdef", vec!["0123456789abcdef"]),
             ("rs=0:di=01;34:ln=01;36", vec![]),
             ("key=short", vec![]),
+            ("https://x-access-token:0123456789abcdefgh@github.com/a/b", vec!["0123456789abcdefgh"]),
+            ("https://0123456789abcdef0123@git.example/a", vec!["0123456789abcdef0123"]),
+            ("https://0123456789abcdef0123:x-oauth-basic@github.com/a", vec!["0123456789abcdef0123", "x-oauth-basic"]),
+            ("https://ann@git.example/0123456789abcdef0123", vec![]),
+            ("ssh://deploy-user-of-production@git.example/a", vec![]),
         ] {
             assert_eq!(found(in_value(text.as_bytes()), text), expected, "{text}");
         }

@@ -51,7 +51,9 @@ impl<'a> Job<'a> {
     ) -> Result<(), ExecError> {
         self.wants_front = self.terminal.as_ref().is_some_and(Attached::is_for_the_command_alone);
         let foreground = self.come_to_the_front();
-        self.stage.execute(arguments, environment, foreground, enforcement)
+        self.stage.execute(arguments, environment, foreground, enforcement)?;
+        self.listen(foreground);
+        Ok(())
     }
 
     /// Readable when [`try_wait`](Self::try_wait) may have something to do.
@@ -131,7 +133,7 @@ impl<'a> Job<'a> {
                 // The key came while the command was stopping for the terminal, and to continue it now would undo the key.
                 (wants_terminal, number) = (false, libc::SIGTSTP);
             } else if !self.is_in_front && self.come_to_the_front() {
-                return self.stage.resume(true);
+                return self.resume(true);
             }
         }
         self.is_suspended = false;
@@ -160,7 +162,20 @@ impl<'a> Job<'a> {
             terminal.resize();
         }
         let foreground = self.come_to_the_front();
-        self.stage.resume(foreground)
+        self.resume(foreground)
+    }
+
+    fn resume(&self, foreground: bool) -> Result<(), SandboxError> {
+        self.stage.resume(foreground)?;
+        self.listen(foreground);
+        Ok(())
+    }
+
+    /// Hands on what is typed, where the command is in front.
+    fn listen(&self, foreground: bool) {
+        if let Some(terminal) = self.terminal.as_ref().filter(|_| foreground) {
+            terminal.begin_reading();
+        }
     }
 
     fn resize(&mut self, from_terminal: bool) -> Result<(), SandboxError> {

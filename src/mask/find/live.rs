@@ -136,7 +136,9 @@ impl Watch {
 
     /// Whether `directory` is watched now: false where it is gone, closed or none.
     fn add(&mut self, directory: &Path) -> Result<bool, MaskError> {
-        let arrival = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE;
+        // A file may be kept open by whoever writes it.
+        let written = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
+        let arrival = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | written;
         let only = AddWatchFlags::IN_ONLYDIR | AddWatchFlags::IN_DONT_FOLLOW;
         match self.inotify.add_watch(directory, arrival | only) {
             Ok(descriptor) => {

@@ -7,13 +7,15 @@ use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use super::super::mechanism::Mechanism;
 use super::super::profile::{Mask, MaskKind};
 use super::changes::Layers;
 use super::site::Site;
 use super::staging::{Look, READ_ONLY, bind, write_new};
+
+/// How often a mask is tried where the file is replaced at the same time.
+const MOST_TRIES: usize = 64;
 
 /// Puts masks.
 #[derive(Debug)]
@@ -30,6 +32,17 @@ impl<'a> Remask<'a> {
 
     /// Puts `mask` over what is at its path; false where there is nothing to be masked.
     pub(super) fn put(&self, mask: &Mask, layers: &Layers) -> io::Result<bool> {
+        for _ in 0..MOST_TRIES {
+            match self.try_to_put(mask, layers) {
+                // It was taken away, or another put there, while it was masked: editors write and rename in one breath.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => return other,
+            }
+        }
+        Err(io::Error::other("it is replaced faster than it can be masked"))
+    }
+
+    fn try_to_put(&self, mask: &Mask, layers: &Layers) -> io::Result<bool> {
         if self.site.without(Mechanism::LiveMasks) || self.is_carried(mask, layers) {
             return Ok(false);
         }
@@ -55,7 +68,7 @@ impl<'a> Remask<'a> {
             MaskKind::File { bytes } => write_new(&source, &bytes.0, look)?,
         }
         bind(&source, &mask.path, READ_ONLY)?;
-        if fs::symlink_metadata(&mask.path)?.dev() == device { Ok(true) } else { Err(moved(&mask.path)) }
+        if fs::symlink_metadata(&mask.path)?.dev() == device { Ok(true) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     /// Whether the mask lies in the upper layer of an overlay, where nothing that the host does brings the file back.
@@ -63,8 +76,4 @@ impl<'a> Remask<'a> {
         let is_of_the_start = self.site.masks.iter().any(|known| known.path == mask.path);
         is_of_the_start && self.site.tree_of(&mask.path).is_none() && layers.carry(&mask.path)
     }
-}
-
-fn moved(path: &Path) -> io::Error {
-    io::Error::other(format!("`{}` was moved while it was masked", path.display()))
 }

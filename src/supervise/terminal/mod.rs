@@ -82,8 +82,16 @@ impl Attached {
     /// command's. Says whether it is taken.
     pub fn take(&mut self) -> bool {
         let taken = self.user.is_in_front() && self.make_raw().is_ok();
-        self.relay.set_reading(taken);
+        if !taken {
+            self.relay.set_reading(false);
+        }
         taken
+    }
+
+    /// Begins to hand on what is typed. Not before the command was told that it is in front: a key that sends a signal would
+    /// go to whoever is in front of the child's terminal until then.
+    pub fn begin_reading(&self) {
+        self.relay.set_reading(true);
     }
 
     fn make_raw(&mut self) -> io::Result<()> {
