@@ -45,21 +45,6 @@ fn json() {
     fuzz("json", &seeds, |bytes| feed(Notation::Json, bytes));
 }
 
-const ALL: [Structure; 12] = [
-    Structure::GitConfig,
-    Structure::GitCredentials,
-    Structure::Ini,
-    Structure::Netrc,
-    Structure::Npmrc,
-    Structure::Pem,
-    Structure::Pgpass,
-    Structure::Properties,
-    Structure::Token,
-    Structure::Toml,
-    Structure::Xml,
-    Structure::Yaml,
-];
-
 #[test]
 fn structured() {
     let seeds: [&[u8]; 9] = [

@@ -1,7 +1,7 @@
 //! Which files are masked and what their masked bytes are.
 //!
-//! Rendering is pure: bytes and a decision a value in, bytes out. Finding is the only part that touches the disk, and it
-//! reads nothing but what is about to be masked.
+//! Rendering is pure: bytes and a decision a value in, bytes out. Finding is the only part that touches the disk: it
+//! reads what is about to be masked, and what the sweep searches.
 //!
 //! **Invariants.** A rendered file is byte-equal to its original outside the values that were replaced. What cannot be
 //! parsed without doubt about a replaced value is an error, and its caller hides the file whole (C1).
@@ -65,6 +65,23 @@ pub enum Structure {
     /// YAML.
     Yaml,
 }
+
+/// Every structure, for tests that hold of all.
+#[cfg(test)]
+const ALL: [Structure; 12] = [
+    Structure::GitConfig,
+    Structure::GitCredentials,
+    Structure::Ini,
+    Structure::Netrc,
+    Structure::Npmrc,
+    Structure::Pem,
+    Structure::Pgpass,
+    Structure::Properties,
+    Structure::Token,
+    Structure::Toml,
+    Structure::Xml,
+    Structure::Yaml,
+];
 
 /// Renders `bytes`, asking `decide` about every value and every stretch of free text, in the order of the file.
 ///

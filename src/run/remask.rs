@@ -4,7 +4,7 @@
 //! **Invariants.** What was changed between the plan and the first watch is looked at before the command starts. Where a
 //! file cannot be masked or watched any more the run ends (C1).
 //!
-//! **Trade-off.** The kernel tells of a new file after it is there: for about a millisecond the child could read it.
+//! **Trade-off.** The kernel tells of a new file after it is there: for some milliseconds the child could read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,7 @@
-//! Finds the files that hold secrets, and reads those that are rendered.
+//! Finds the files that hold secrets: by their names, by the values in them, and while a run goes on.
 //!
 //! **Invariants.** Nothing is opened that is not a regular file, so that a FIFO called `.env` cannot hang a run, and
-//! nothing is read beyond [`LARGEST`] bytes. What the child could read and we cannot is an error (C1).
+//! of a file that is rendered nothing is read beyond [`LARGEST`] bytes. What the child could read and we cannot is an error (C1).
 //!
 //! **Trade-off.** The project is walked whole, dependencies and ignored folders included: that is where forgotten keys
 //! are. Only git's object store is left out, whose files are compressed and named by hash.

@@ -76,15 +76,7 @@ impl Finder<'_> {
         let target = if by_name.is_none() && !is_outside { fs::canonicalize(path).ok() } else { None };
         let by_target = target.as_deref().and_then(|target| first(target.parent().unwrap_or(target), target));
         let Some(pattern) = by_name.or(by_target) else { return Ok(()) };
-        let wanted = Wanted {
-            realm: Realm::Project,
-            id: None,
-            action: pattern.action,
-            reason: format!("a name like `{}`", pattern.glob),
-            origin: pattern.origin.clone(),
-            directories: false,
-        };
-        if let Some(file) = look(self.search, path, wanted)?.filter(|file| !self.seen.contains(&file.path)) {
+        if let Some(file) = look(self.search, path, pattern.wanted())?.filter(|file| !self.seen.contains(&file.path)) {
             self.seen.insert(file.path.clone());
             self.found.push(file);
         }
@@ -97,15 +89,7 @@ impl Finder<'_> {
 pub(super) fn new_file(search: &Search<'_>, patterns: &Patterns<'_>, path: &Path) -> Result<Option<Found>, MaskError> {
     let rendered = patterns.first(search.project, path).filter(|pattern| matches!(pattern.action, Action::Render(_)));
     let Some(pattern) = rendered else { return Ok(None) };
-    let wanted = Wanted {
-        realm: Realm::Project,
-        id: None,
-        action: pattern.action,
-        reason: format!("a name like `{}`", pattern.glob),
-        origin: pattern.origin.clone(),
-        directories: false,
-    };
-    look(search, path, wanted)
+    look(search, path, pattern.wanted())
 }
 
 fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
@@ -161,6 +145,18 @@ impl<'a> Pattern<'a> {
         let (beginning, ending) = (text.as_bytes()[..first_star].to_vec(), text.as_bytes()[last_star..].to_vec());
         let except = except.iter().map(FileGlob::in_lower_case).collect();
         Self { glob, covers, except, action, parents, origin, ending, beginning }
+    }
+
+    /// What is looked for where a path matches.
+    fn wanted(&self) -> Wanted<'a> {
+        Wanted {
+            realm: Realm::Project,
+            id: None,
+            action: self.action,
+            reason: format!("a name like `{}`", self.glob),
+            origin: self.origin.clone(),
+            directories: false,
+        }
     }
 
     fn matches(&self, name: &[u8], relative: &[u8]) -> bool {

@@ -5,24 +5,9 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::mask::{Notation, render as render_as};
+use crate::mask::{ALL, Notation, render as render_as};
 
 pub(super) const PLACEHOLDER: &str = "PLACEHOLDER";
-
-const ALL: [Structure; 12] = [
-    Structure::GitConfig,
-    Structure::GitCredentials,
-    Structure::Ini,
-    Structure::Netrc,
-    Structure::Npmrc,
-    Structure::Pem,
-    Structure::Pgpass,
-    Structure::Properties,
-    Structure::Token,
-    Structure::Toml,
-    Structure::Xml,
-    Structure::Yaml,
-];
 
 fn hidden(structure: Structure, text: &str, pointer: &str) -> Result<String, MaskError> {
     let decide = &mut |site: &Site<'_>| match site.place {
