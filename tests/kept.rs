@@ -8,14 +8,20 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 
+use crate::support::console::{Console, Session};
 use crate::support::place::{User, users};
 use crate::support::{Finished, Run, fresh_key};
 
 /// `agentsecrets log …` in the world of a run that has ended.
 fn log(finished: &Finished, user: User, words: &[&str]) -> Finished {
+    log_of(finished, user, words).run()
+}
+
+/// The same, not started yet.
+fn log_of(finished: &Finished, user: User, words: &[&str]) -> Run {
     let world = finished.world();
     let run = Run::new().user(user).verb(["log"]).variable("HOME", world.home());
-    run.variable("XDG_STATE_HOME", world.state()).variable("XDG_CONFIG_HOME", world.config()).flags(words).run()
+    run.variable("XDG_STATE_HOME", world.state()).variable("XDG_CONFIG_HOME", world.config()).flags(words)
 }
 
 fn id(finished: &Finished) -> String {
@@ -82,6 +88,28 @@ fn what_was_written_comes_back_when_the_user_says_so() {
         let mode = fs::metadata(finished.world().home().join(".tool/config")).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o755);
         log(&finished, user, &["restore", &id, finished.world().home().join("none").to_str().unwrap()]).ended_with(125);
+    }
+}
+
+#[test]
+fn at_a_terminal_a_yes_puts_back_and_every_other_answer_does_not() {
+    for &user in users() {
+        let finished = Run::new().user(user).home_file("notes", "old\n").shell("echo new >~/notes").run().succeeded();
+        let id = id(&finished);
+        for (answer, status, expected) in
+            [("\n", 125, "old\n"), ("n\n", 125, "old\n"), ("yes please\n", 125, "old\n"), ("yes\n", 0, "new\n")]
+        {
+            let asked = Console::start(log_of(&finished, user, &["restore", &id]), Session::Leader, "\"$W\"");
+            asked.wait_for("Put 1 file back? The command wrote them. [y/N]").write(answer.as_bytes());
+            let (ended, shown) = asked.finish();
+            assert_eq!(ended, status, "{answer:?}: {shown}");
+            assert!(shown.contains("/notes") && shown.contains("restored") == (status == 0), "{shown}");
+            assert_eq!(text(&finished, "notes"), expected, "{answer:?}: {shown}");
+        }
+        // Without a terminal to ask at there is nobody who could say yes.
+        let piped = Console::start(log_of(&finished, user, &["restore", &id]), Session::Leader, "echo yes | \"$W\"");
+        assert_eq!(text(&finished, "notes"), "new\n");
+        assert_eq!(piped.finish().0, 0, "what stands there already needs no question");
     }
 }
 
