@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use flate2::write::GzDecoder;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -69,6 +70,7 @@ async fn perform(work: &str, count: usize, way: Way) -> serde_json::Value {
         "h2-streams" => lanes(count, 16, &way, true).await,
         "fresh" => fresh(count, &way).await,
         "download" => download(count, &way).await,
+        "download-gzip" => download_gzip(count, &way).await,
         "upload" => upload(count, &way).await,
         "events" => events(count, &way).await,
         "idle" => idle(count, &way).await,
@@ -210,6 +212,43 @@ async fn download(count: usize, way: &Way) -> serde_json::Value {
     }
     assert_eq!(length, count << 20);
     serde_json::json!({"rate": count as f64 / start.elapsed().as_secs_f64()})
+}
+
+/// The same of a response in gzip, which the client decodes where nobody has done it before.
+async fn download_gzip(count: usize, way: &Way) -> serde_json::Value {
+    let mut connection = way.connect(false).await;
+    let path = format!("/test/download-gzip/{}", count << 20);
+    // The upstream codes it at the first time.
+    connection.ask(way, &path).await;
+    let start = Instant::now();
+    let response = connection.send(way, &path, Bytes::new()).await;
+    let is_coded = response.headers().get("content-encoding").is_some_and(|coding| coding == "gzip");
+    let (mut body, mut decoder, mut plain) = (response.into_body(), GzDecoder::new(Counter(0)), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(bytes) = frame.unwrap().into_data() else { continue };
+        if is_coded {
+            decoder.write_all(&bytes).unwrap();
+        } else {
+            plain += bytes.len();
+        }
+    }
+    let length = if is_coded { decoder.finish().unwrap().0 } else { plain };
+    assert_eq!(length, count << 20);
+    serde_json::json!({"rate": count as f64 / start.elapsed().as_secs_f64()})
+}
+
+/// Counts what is written to it.
+struct Counter(usize);
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 async fn upload(count: usize, way: &Way) -> serde_json::Value {

@@ -1,5 +1,7 @@
 //! The answers that every host gives below `/test/`; the rest is handed to the service that the host stands for.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
@@ -46,6 +48,7 @@ pub(crate) async fn answer(request: Request<Incoming>, site: &Site) -> Response<
         }
         "events" => events(site, argument),
         "download" => download(argument.parse().unwrap()),
+        "download-gzip" => download_gzip(argument.parse().unwrap()),
         "cut" => cut(argument == "chunked"),
         "redirect" => {
             let query = request.uri().query().unwrap_or_default().to_owned();
@@ -225,6 +228,15 @@ fn download(length: usize) -> Response<Fed> {
     });
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    response
+}
+
+/// The same in gzip, whatever was asked for. It is coded once, so that the coding is no part of what a client waits for.
+fn download_gzip(length: usize) -> Response<Fed> {
+    static CODED: Mutex<BTreeMap<usize, Bytes>> = Mutex::new(BTreeMap::new());
+    let code = || Bytes::from(coded("gzip", pattern().repeat(length / PIECE)));
+    let mut response = Response::new(whole(CODED.lock().unwrap().entry(length).or_insert_with(code).clone()));
+    response.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
     response
 }
 
