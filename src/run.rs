@@ -68,6 +68,7 @@ pub use error::RunError;
 pub use hooks::Hook;
 pub use keep::directory as kept_directory;
 pub use project::{Trusted, all_trusted, distrust, read as project_file, trust, trusted};
+pub use sealed::landlock_version;
 pub use sources::{Replaced, Sources, dotenv, without_values};
 pub use spot::{Look, Spot, is_file};
 pub use usage::Usage;

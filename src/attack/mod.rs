@@ -24,7 +24,7 @@ pub use driver::{ATTACK_VERB, Found, main};
 pub use files::handle_of;
 pub use kernel::plant_segment;
 pub use terminals::ROWS;
-pub use trial::{Control, Evidence, Group, Need, Start, Trial, Who};
+pub use trial::{Control, Evidence, Group, Need, Opening, Start, Trial, Who};
 pub use trials::TRIALS;
 
 use std::ffi::CString;

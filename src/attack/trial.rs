@@ -223,6 +223,27 @@ fn may_trace() -> bool {
     scope.trim() != "3" && !limit.contains(&scope.trim())
 }
 
+/// What the level `guarded` leaves open, as the manual says; an attack that has none must not win there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// Why, as a sentence.
+    pub reason: &'static str,
+    /// The last version of Landlock that leaves it open.
+    until: u32,
+}
+
+impl Opening {
+    /// Whether a kernel with this version of Landlock leaves it open.
+    pub const fn is_open(self, landlock: u32) -> bool {
+        landlock <= self.until
+    }
+
+    /// Whether every kernel does.
+    pub const fn is_for_good(self) -> bool {
+        self.until == u32::MAX
+    }
+}
+
 /// One attack and its circumstances.
 #[derive(Debug)]
 pub struct Trial {
@@ -246,6 +267,8 @@ pub struct Trial {
     pub suite_only: bool,
     /// Only the level `guarded` has to fear it.
     pub guarded_only: bool,
+    /// Why the level `guarded` does not stop it.
+    pub opening: Option<Opening>,
 }
 
 impl Trial {
@@ -263,6 +286,7 @@ impl Trial {
             spoils: matches!(evidence, Evidence::Resized | Evidence::Typed),
             suite_only: false,
             guarded_only: false,
+            opening: None,
         }
     }
 
@@ -303,6 +327,17 @@ impl Trial {
 
     pub(super) const fn guarded_only(mut self) -> Self {
         self.guarded_only = true;
+        self
+    }
+
+    pub(super) const fn open_when_guarded(mut self, reason: &'static str) -> Self {
+        self.opening = Some(Opening { reason, until: u32::MAX });
+        self
+    }
+
+    /// The same where Landlock has no later version than this.
+    pub(super) const fn open_until(mut self, version: u32, reason: &'static str) -> Self {
+        self.opening = Some(Opening { reason, until: version });
         self
     }
 }

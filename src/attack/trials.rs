@@ -4,16 +4,27 @@ use super::trial::Evidence::{Arrived, Outlived, Planted, Renamed, Resized, Said,
 use super::trial::Group::{Devices, Files, Kernel, Mounts, Network, Own, Persistence, Processes, Sockets, Terminals};
 use super::trial::{Need, Start, Trial};
 
+// What the level `guarded` leaves open, and why (see `limits` in the manual).
+const SHARED_PLACES: &str = "/tmp, /var/tmp and /dev/shm are the host's own";
+const WRITABLE: &str = "nothing in a writable directory can be kept read-only; what changed is reported";
+const PROCESSES: &str = "names and arguments of other processes can be seen";
+const MEMORY: &str = "System V segments of the host are in the same namespace";
+const KERNEL_FILES: &str = "/proc lists the host's keys and control groups by name";
+const METADATA: &str = "Landlock does not judge who changes the mode of a file";
+const PORTS: &str = "Landlock knows ports and no addresses";
+const CONNECTIONS: &str = "Landlock judges connections from version 4 on";
+const TRUNCATION: &str = "Landlock judges the cutting of files from version 3 on";
+
 /// Every attack with its circumstances.
 pub const TRIALS: &[Trial] = &[
     // Ways out.
-    Trial::new("tcp-other-port", Network, Arrived),
+    Trial::new("tcp-other-port", Network, Arrived).open_until(3, CONNECTIONS),
     Trial::new("tcp-address-literal", Network, Arrived).start(Start::Allowlist).suite_only(),
-    Trial::new("tcp-ipv6", Network, Arrived),
+    Trial::new("tcp-ipv6", Network, Arrived).open_until(3, CONNECTIONS),
     Trial::new("tcp-ipv6-web", Network, Arrived).start(Start::Allowlist).suite_only(),
     Trial::new("tcp-link-local", Network, Arrived).suite_only(),
-    Trial::new("host-loopback", Network, Arrived),
-    Trial::new("host-loopback-ipv6", Network, Arrived),
+    Trial::new("host-loopback", Network, Arrived).open_until(3, CONNECTIONS),
+    Trial::new("host-loopback-ipv6", Network, Arrived).open_until(3, CONNECTIONS),
     Trial::new("host-loopback-connect", Network, Arrived),
     Trial::new("host-loopback-connect-name", Network, Arrived),
     Trial::new("host-loopback-connect-mapped", Network, Arrived),
@@ -68,9 +79,9 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("read-credentials-in-directory", Files, Said),
     Trial::new("read-own-state", Own, Said),
     Trial::new("read-own-configuration", Own, Said),
-    Trial::new("read-host-tmp", Files, Said),
+    Trial::new("read-host-tmp", Files, Said).open_when_guarded(SHARED_PLACES),
     Trial::new("read-host-run", Files, Said).root(),
-    Trial::new("read-host-shm", Files, Said),
+    Trial::new("read-host-shm", Files, Said).open_when_guarded(SHARED_PLACES),
     Trial::new("read-by-inherited-directory", Files, Said).start(Start::InheritedDirectory),
     Trial::new("read-by-inherited-file", Files, Said).start(Start::InheritedDotenv),
     Trial::new("read-by-stdin-directory", Files, Said).start(Start::StdinDirectory),
@@ -83,13 +94,19 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("write-outside", Persistence, Planted("planted")),
     Trial::new("write-by-stdin-file", Persistence, Planted("home/.bashrc")).start(Start::StdinHome(".bashrc")),
     Trial::new("write-cron", Persistence, Scheduled).root().suite_only(),
-    Trial::new("write-path-directory", Persistence, Planted("home/.cache/bin/ls")),
-    Trial::new("write-git-hook", Persistence, Planted("project/.git/hooks/post-checkout")),
-    Trial::new("write-git-configuration", Persistence, Planted("project/.git/config")),
-    Trial::new("write-hooks-elsewhere", Persistence, Planted("project/tools/hooks/post-checkout")),
-    Trial::new("write-included-configuration", Persistence, Planted("project/shared.gitconfig")),
-    Trial::new("replace-git", Persistence, Planted("project/.git/hooks/post-checkout")).spoils(),
-    Trial::new("replace-hooks-folder", Persistence, Planted("project/tools/hooks/post-checkout")).spoils(),
+    Trial::new("write-path-directory", Persistence, Planted("home/.cache/bin/ls")).open_when_guarded(WRITABLE),
+    Trial::new("write-git-hook", Persistence, Planted("project/.git/hooks/post-checkout")).open_when_guarded(WRITABLE),
+    Trial::new("write-git-configuration", Persistence, Planted("project/.git/config")).open_when_guarded(WRITABLE),
+    Trial::new("write-hooks-elsewhere", Persistence, Planted("project/tools/hooks/post-checkout"))
+        .open_when_guarded(WRITABLE),
+    Trial::new("write-included-configuration", Persistence, Planted("project/shared.gitconfig"))
+        .open_when_guarded(WRITABLE),
+    Trial::new("replace-git", Persistence, Planted("project/.git/hooks/post-checkout"))
+        .spoils()
+        .open_when_guarded(WRITABLE),
+    Trial::new("replace-hooks-folder", Persistence, Planted("project/tools/hooks/post-checkout"))
+        .spoils()
+        .open_when_guarded(WRITABLE),
     Trial::new("plant-agent-servers", Persistence, Planted("project/.mcp.json")),
     Trial::new("plant-own-policy", Persistence, Planted("project/agentsecrets.toml")).spoils(),
     Trial::new("plant-editor-task", Persistence, Planted("project/.vscode/tasks.json")),
@@ -110,7 +127,7 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("fanotify", Kernel, Said),
     Trial::new("bpf", Kernel, Said).root(),
     Trial::new("perf", Kernel, Said),
-    Trial::new("shared-memory", Kernel, Said),
+    Trial::new("shared-memory", Kernel, Said).open_when_guarded(MEMORY),
     Trial::new("type-into-terminal", Terminals, Typed).needs(Need::Typing),
     Trial::new("type-into-terminal-high-bits", Terminals, Typed).needs(Need::Typing),
     Trial::new("resize-terminal-by-descriptor", Terminals, Resized),
@@ -121,16 +138,16 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("take-the-front", Terminals, Said).start(Start::Terminal).spoils(),
     Trial::new("steal-terminal", Terminals, Said).root().start(Start::Terminal).spoils(),
     Trial::new("block-device", Devices, Said).root(),
-    Trial::new("device-mode", Devices, Said).root(),
-    Trial::new("device-mode-by-stdin", Devices, Said).root().start(Start::StdinNull),
+    Trial::new("device-mode", Devices, Said).root().open_when_guarded(METADATA),
+    Trial::new("device-mode-by-stdin", Devices, Said).root().start(Start::StdinNull).open_when_guarded(METADATA),
     Trial::new("device-kernel-log", Devices, Said).root(),
     Trial::new("core-pattern", Devices, Said).root(),
     Trial::new("sysrq", Devices, Said).root().needs(Need::Sysrq),
     Trial::new("sys", Devices, Said).root(),
     Trial::new("control-groups", Devices, Said).root(),
-    Trial::new("control-group-path", Devices, Said).needs(Need::ControlGroup),
+    Trial::new("control-group-path", Devices, Said).needs(Need::ControlGroup).open_when_guarded(KERNEL_FILES),
     Trial::new("kernel-memory", Devices, Said).root().needs(Need::Kcore),
-    Trial::new("kernel-keys", Kernel, Said),
+    Trial::new("kernel-keys", Kernel, Said).open_when_guarded(KERNEL_FILES),
     Trial::new("kernel-log", Kernel, Said).root(),
     Trial::new("host-name", Kernel, Renamed).root().spoils(),
     // Below the masks.
@@ -142,7 +159,7 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("join-namespace", Mounts, Said).root(),
     // Other processes.
     Trial::new("environments", Processes, Said),
-    Trial::new("see-parent", Processes, Said),
+    Trial::new("see-parent", Processes, Said).open_when_guarded(PROCESSES),
     Trial::new("parent-memory", Processes, Said).needs(Need::Tracing),
     Trial::new("parent-environment", Processes, Said),
     Trial::new("parent-root", Processes, Said),
@@ -159,8 +176,8 @@ pub const TRIALS: &[Trial] = &[
     // What only the level `guarded` has to fear.
     Trial::new("tcp-fast-open", Network, Arrived).guarded_only(),
     Trial::new("tcp-multipath", Network, Arrived).needs(Need::Multipath).guarded_only(),
-    Trial::new("tcp-port-of-the-broker", Network, Said).by_table().guarded_only(),
-    Trial::new("truncate-outside", Persistence, Said).guarded_only().spoils(),
+    Trial::new("tcp-port-of-the-broker", Network, Said).by_table().guarded_only().open_when_guarded(PORTS),
+    Trial::new("truncate-outside", Persistence, Said).guarded_only().spoils().open_until(2, TRUNCATION),
     Trial::new("signal-parent", Processes, Said).guarded_only(),
     Trial::new("outlive-as-daemon", Processes, Outlived).ordinary().guarded_only().suite_only(),
 ];

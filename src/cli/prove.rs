@@ -7,7 +7,7 @@ use super::Isolation;
 /// `prove`.
 #[derive(Debug, Args)]
 pub struct ProveOptions {
-    /// Attack runs at this level
+    /// Attack runs at this level; `none` has nothing to prove
     #[arg(long, value_enum, value_name = "LEVEL", default_value = "sealed")]
     pub isolation: Isolation,
     /// Print the report as JSON: an array of objects with attack, group, control, inside and won

@@ -112,8 +112,9 @@
 //!   directories on the way to a closed file can neither be listed nor take new files. Landlock judges a connection by its
 //!   port alone; an address that listens on the broker's is reached past it, and the child may listen itself. It keeps
 //!   nothing read-only inside a writable directory: changes of hooks and settings are reported at the end. Shared memory,
-//!   names and arguments of other processes, file metadata and `/tmp` are the host's. The escape suite tries each of
-//!   these, and fails when one that is said to be open is not. To judge addresses as well, a process outside would have to
+//!   names and arguments of other processes, names of the kernel's keys and control groups, file metadata and `/tmp` are
+//!   the host's. `agentsecrets prove --isolation guarded` tries each of these and tells it with its reason; it fails, as
+//!   the escape suite does, when one that is said to be open is not. To judge addresses as well, a process outside would have to
 //!   make each connection for the child (seccomp's notifications, `pidfd_getfd(2)`), for what it only looks at the child
 //!   changes behind its back. Docker's filter lets nobody make that call without `CAP_SYS_PTRACE`, so that the hole would
 //!   stay open where the level is needed most.

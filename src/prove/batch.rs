@@ -21,6 +21,8 @@ pub(super) struct Batch {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) level: Level,
+    /// The version of Landlock that runs have here; 0 is none.
+    pub(super) landlock: u32,
     pub(super) is_root: bool,
     pub(super) has_v6: bool,
     /// Where everything is planted.
@@ -37,6 +39,12 @@ impl Scope<'_> {
         };
         let of_the_level = !trial.guarded_only || self.level == Level::Guarded;
         fits && of_the_level && !trial.suite_only && trial.control == Control::Outside
+    }
+
+    /// Why this level leaves an attack open.
+    pub(super) fn opening(self, trial: &Trial) -> Option<&'static str> {
+        let opening = trial.opening.filter(|opening| self.level == Level::Guarded && opening.is_open(self.landlock));
+        opening.map(|opening| opening.reason)
     }
 
     fn trials(self) -> impl Iterator<Item = &'static Trial> {
@@ -78,6 +86,7 @@ impl Scope<'_> {
             group: trial.group,
             control: Seen::Impossible(reason.to_owned()),
             inside: None,
+            open: None,
         })
     }
 }
@@ -100,9 +109,9 @@ mod tests {
 
     #[test]
     fn what_spoils_stands_alone_and_nothing_is_lost() {
-        for level in [Level::Sealed, Level::Guarded, Level::None] {
+        for level in [Level::Sealed, Level::Guarded] {
             for is_root in [false, true] {
-                let scope = Scope { level, is_root, has_v6: false, place: Path::new("/") };
+                let scope = Scope { level, landlock: 3, is_root, has_v6: false, place: Path::new("/") };
                 let batches = scope.batches();
                 let tried: usize = batches.iter().map(|batch| batch.trials.len()).sum();
                 assert_eq!(tried + scope.impossible().count(), scope.trials().count());
@@ -115,8 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn a_seal_leaves_nothing_open_and_a_guard_what_its_kernel_cannot_judge() {
+        let open = |level, landlock| {
+            let scope = Scope { level, landlock, is_root: true, has_v6: true, place: Path::new("/") };
+            scope.trials().filter_map(|trial| scope.opening(trial).map(|_| trial.attack)).collect::<Vec<_>>()
+        };
+        assert_eq!(open(Level::Sealed, 1), [""; 0]);
+        let (new, old) = (open(Level::Guarded, 7), open(Level::Guarded, 2));
+        assert!(new.contains(&"write-git-hook") && !new.contains(&"tcp-other-port"), "{new:?}");
+        assert!(new.iter().all(|attack| old.contains(attack)) && old.contains(&"truncate-outside"), "{old:?}");
+        assert!(!open(Level::Guarded, 3).contains(&"truncate-outside"));
+    }
+
+    #[test]
     fn every_group_has_an_attack() {
-        let scope = Scope { level: Level::Sealed, is_root: true, has_v6: true, place: Path::new("/") };
+        let scope = Scope { level: Level::Sealed, landlock: 0, is_root: true, has_v6: true, place: Path::new("/") };
         for group in Group::ALL {
             assert!(scope.trials().any(|trial| trial.group == group), "{}", group.name());
         }

@@ -14,7 +14,11 @@ const WIDTH: usize = 80;
 /// Where the names of attacks begin.
 const INDENT: usize = 2;
 
-/// Every attack as an object: `attack`, `group`, `control`, `inside`, `won`. `won` is null where nothing was proven.
+/// How the text of `inside` begins where the level is said to leave the attack open.
+const OPEN: &str = "open by design: ";
+
+/// Every attack as an object: `attack`, `group`, `control`, `inside`, `won`. `won` is null where nothing was proven. Where
+/// the level is said to leave the attack open, `inside` begins with `open by design: ` and the reason.
 pub fn as_json(report: &Report) -> String {
     let text = |seen: &Seen| match seen {
         Seen::Won(said) => format!("won: {said}"),
@@ -23,15 +27,18 @@ pub fn as_json(report: &Report) -> String {
     };
     let object = |row: &Row| {
         let won = match row.verdict() {
-            Verdict::Held => Value::Bool(false),
-            Verdict::Escaped => Value::Bool(true),
+            Verdict::Held | Verdict::Stale => Value::Bool(false),
+            Verdict::Escaped | Verdict::Open => Value::Bool(true),
             Verdict::NoControl | Verdict::NotPossible => Value::Null,
         };
         json!({
             "attack": row.attack,
             "group": row.group.name(),
             "control": text(&row.control),
-            "inside": row.inside.as_ref().map(text),
+            "inside": row.inside.as_ref().map(|seen| match row.open {
+                Some(reason) => format!("{}{reason}; {}", OPEN, text(seen)),
+                None => text(seen),
+            }),
             "won": won,
         })
     };
@@ -62,10 +69,11 @@ fn add_group(text: &mut String, group: Group, rows: &[&Row], is_whole: bool) {
     let count = |verdict| rows.iter().filter(|row| row.verdict() == verdict).count();
     let (held, escaped) = (count(Verdict::Held), count(Verdict::Escaped));
     let controls = rows.iter().filter(|row| matches!(row.control, Seen::Won(_))).count();
-    let skipped = count(Verdict::NotPossible);
+    let (open, skipped) = (count(Verdict::Open), count(Verdict::NotPossible));
     let mut title = format!("{} {held}/{controls}", group.name());
     // Writing to a text cannot fail.
     let _ = if escaped > 0 { write!(title, ", {escaped} WON INSIDE") } else { Ok(()) };
+    let _ = if open > 0 { write!(title, ", {open} open by design") } else { Ok(()) };
     let _ = if skipped > 0 { write!(title, ", {skipped} not possible here") } else { Ok(()) };
     title.push_str(if held > 0 { ":" } else { "" });
     text.push_str(&title);
@@ -117,7 +125,12 @@ fn line(seen: &Seen) -> String {
 /// What won, what proves nothing and what was not possible, in full.
 fn add_exceptions(text: &mut String, report: &Report, has_colour: bool) {
     let of = |verdict| report.rows.iter().filter(move |row| row.verdict() == verdict);
-    for (verdict, title) in [(Verdict::Escaped, "WON INSIDE"), (Verdict::NoControl, "CONTROL FAILED")] {
+    let wrong = [
+        (Verdict::Escaped, "WON INSIDE"),
+        (Verdict::Stale, "STOPPED, AND SAID TO BE OPEN"),
+        (Verdict::NoControl, "CONTROL FAILED"),
+    ];
+    for (verdict, title) in wrong {
         for row in of(verdict) {
             let inside = row.inside.as_ref().map_or_else(|| "not tried".into(), line);
             let title = painted(title, "1;31", has_colour);
@@ -125,14 +138,24 @@ fn add_exceptions(text: &mut String, report: &Report, has_colour: bool) {
                 writeln!(text, "\n{title}  {}\n    outside  {}\n    inside   {inside}", row.attack, line(&row.control));
         }
     }
+    let open = of(Verdict::Open).filter_map(|row| Some((row.open?, row.attack)));
+    add_reasons(text, &format!("open by design at the level {}: they win inside", report.level.name()), open);
+    let impossible = of(Verdict::NotPossible).filter_map(|row| match &row.control {
+        Seen::Impossible(reason) => Some((reason.as_str(), row.attack)),
+        Seen::Won(_) | Seen::Lost(_) => None,
+    });
+    add_reasons(text, "not possible here, and so not proven", impossible);
+}
+
+/// Attacks below the reason that they share.
+fn add_reasons<'a>(text: &mut String, title: &str, attacks: impl Iterator<Item = (&'a str, &'a str)>) {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for row in of(Verdict::NotPossible) {
-        if let Seen::Impossible(reason) = &row.control {
-            reasons.entry(reason).or_default().push(row.attack);
-        }
+    for (reason, attack) in attacks {
+        reasons.entry(reason).or_default().push(attack);
     }
     if !reasons.is_empty() {
-        text.push_str("\nnot possible here, and so not proven:\n");
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "\n{title}:");
     }
     for (reason, attacks) in reasons {
         let line = format!("{:INDENT$}{}: {reason}", "", attacks.join(" "));
@@ -150,11 +173,13 @@ fn add_exceptions(text: &mut String, report: &Report, has_colour: bool) {
 fn add_verdict(text: &mut String, report: &Report, has_colour: bool) {
     let count = |verdict| report.rows.iter().filter(|row| row.verdict() == verdict).count();
     let (held, escaped, broken) = (count(Verdict::Held), count(Verdict::Escaped), count(Verdict::NoControl));
-    let skipped = count(Verdict::NotPossible);
+    let (open, stale, skipped) = (count(Verdict::Open), count(Verdict::Stale), count(Verdict::NotPossible));
+    let open = if open > 0 { format!(", {open} are open by design") } else { String::new() };
+    let stale = if stale > 0 { format!(", {stale} are not open as said") } else { String::new() };
     let (word, code) = if report.is_good() { ("PROVEN", "1;32") } else { ("NOT PROVEN", "1;31") };
     let _ = writeln!(
         text,
-        "\n{}  {held} attacks won outside and were stopped inside\n{:width$}  {escaped} won inside, {broken} controls failed, {skipped} not possible here",
+        "\n{}  {held} attacks won outside and were stopped inside{open}{stale}\n{:width$}  {escaped} won inside, {broken} controls failed, {skipped} not possible here",
         painted(word, code, has_colour),
         "",
         width = word.len()
@@ -177,7 +202,7 @@ mod tests {
                 Some(("lost", said)) => Seen::Lost(said.into()),
                 _ => Seen::Impossible(text.into()),
             };
-            Row { attack, group, control: seen(control), inside: inside.map(seen) }
+            Row { attack, group, control: seen(control), inside: inside.map(seen), open: None }
         };
         let rows = vec![
             row("read-dotenv", Group::Files, "won the value", Some("lost masked")),
@@ -204,6 +229,32 @@ mod tests {
         assert!(text.contains("NOT PROVEN  1 attacks won outside"));
         assert!(!report().is_good());
         assert!(!text.contains('\u{1b}') && as_text(&report(), false, true).contains("\u{1b}[1;31m"));
+    }
+
+    #[test]
+    fn what_a_level_leaves_open_is_no_fault_and_has_its_reason() {
+        let mut report = report();
+        report.level = Level::Guarded;
+        report.rows.truncate(3);
+        report.rows[2].open = Some("the host lists it");
+        let text = as_text(&report, false, false);
+        for line in [
+            "kernel 0/1, 1 open by design, 1 not possible here",
+            "open by design at the level guarded: they win inside:",
+            "  keyring: the host lists it",
+            "PROVEN  1 attacks won outside and were stopped inside, 1 are open by design",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line}\n{text}");
+        }
+        assert!(report.is_good() && !text.contains("WON INSIDE"));
+        let all: Vec<serde_json::Map<String, Value>> = serde_json::from_str(&as_json(&report)).unwrap();
+        assert_eq!(all[2]["won"], Value::Bool(true));
+        assert!(all[2]["inside"].as_str().unwrap().starts_with("open by design: the host lists it; won: a"));
+        // What is said to be open and is not makes the proof fail.
+        report.rows[0].open = Some("it is said to be");
+        let text = as_text(&report, false, false);
+        assert!(text.contains("STOPPED, AND SAID TO BE OPEN  read-dotenv\n") && text.contains("NOT PROVEN"), "{text}");
+        assert!(!report.is_good());
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Row {
     pub control: Seen,
     /// Inside; `None` where it was not tried.
     pub inside: Option<Seen>,
+    /// Why this level does not stop it, where it is said not to.
+    pub open: Option<&'static str>,
 }
 
 /// What a row proves.
@@ -33,6 +35,10 @@ pub enum Verdict {
     Held,
     /// It won inside.
     Escaped,
+    /// It won inside, as it is said to at this level.
+    Open,
+    /// It lost inside though it is said to win at this level: what is said is out of date.
+    Stale,
     /// It won nowhere though it should have outside: nothing is proven, and something is wrong.
     NoControl,
     /// This machine cannot show it: nothing is proven.
@@ -43,7 +49,9 @@ impl Row {
     /// What it proves.
     pub fn verdict(&self) -> Verdict {
         match (&self.control, &self.inside) {
+            (Seen::Won(_), Some(Seen::Won(_))) if self.open.is_some() => Verdict::Open,
             (_, Some(Seen::Won(_))) => Verdict::Escaped,
+            (Seen::Won(_), Some(Seen::Lost(_))) if self.open.is_some() => Verdict::Stale,
             (Seen::Won(_), Some(Seen::Lost(_))) => Verdict::Held,
             (Seen::Impossible(_), _) | (_, Some(Seen::Impossible(_))) => Verdict::NotPossible,
             (Seen::Lost(_), _) | (Seen::Won(_), None) => Verdict::NoControl,
@@ -85,7 +93,19 @@ mod tests {
     use super::*;
 
     fn row(control: Seen, inside: Option<Seen>) -> Verdict {
-        Row { attack: "x", group: Group::Kernel, control, inside }.verdict()
+        Row { attack: "x", group: Group::Kernel, control, inside, open: None }.verdict()
+    }
+
+    #[test]
+    fn what_is_said_to_be_open_must_be_open() {
+        let row =
+            |control, inside| Row { attack: "x", group: Group::Files, control, inside, open: Some("so") }.verdict();
+        let (won, lost) = (|| Seen::Won("it".into()), || Seen::Lost("no".into()));
+        assert_eq!(row(won(), Some(won())), Verdict::Open);
+        assert_eq!(row(won(), Some(lost())), Verdict::Stale);
+        assert_eq!(row(lost(), Some(won())), Verdict::Escaped);
+        assert_eq!(row(lost(), Some(lost())), Verdict::NoControl);
+        assert_eq!(row(Seen::Impossible("x".into()), None), Verdict::NotPossible);
     }
 
     #[test]

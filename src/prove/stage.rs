@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::Pid;
 
-use super::batch::Batch;
+use super::batch::{Batch, Scope};
 use super::host::Host;
 use super::judge::{self, Row, Seen};
 use super::planted::{Ground, Site, VARIABLE};
@@ -62,17 +62,18 @@ pub(super) fn try_batch(
     world: &World,
     host: &Host,
     ground: &Ground,
-    level: Level,
+    scope: Scope,
     batch: &Batch,
 ) -> Result<Vec<Row>, ProveError> {
     let stage = |side| Stage { world, host, ground, batch, side };
     let outside = stage(Side::Outside).attack()?;
-    let inside = stage(Side::Inside(level)).attack()?;
+    let inside = stage(Side::Inside(scope.level)).attack()?;
     let row = |(trial, (control, inside)): (&&'static Trial, (Found, Found))| Row {
         attack: trial.attack,
         group: trial.group,
         control: judge::control(trial.group, control.won, control.said),
         inside: Some(if inside.won { Seen::Won(inside.said) } else { Seen::Lost(inside.said) }),
+        open: scope.opening(trial),
     };
     Ok(batch.trials.iter().zip(outside.into_iter().zip(inside)).map(row).collect())
 }

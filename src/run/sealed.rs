@@ -147,6 +147,11 @@ fn make_session_places(places: &[PathBuf]) {
     }
 }
 
+/// The version of Landlock that runs have; 0 is none.
+pub fn landlock_version(world: &World) -> u32 {
+    left_out(world).ok().and_then(|left_out| crate::sandbox::landlock_version(&left_out).ok()).unwrap_or(0)
+}
+
 /// In a test-only build, the mechanisms that `AGENTSECRETS_LEAVE_OUT` names.
 #[cfg(feature = "leave-out")]
 pub(super) fn left_out(world: &World) -> Result<LeftOut, RunError> {

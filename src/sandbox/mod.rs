@@ -37,7 +37,7 @@ pub use change::{Change, Ended, Status};
 pub use detect::{Detection, Fact, Verdict, detect, detect_guard};
 pub use error::{ExecError, SandboxError};
 pub use failure::Failure;
-pub use guard::{GuardFacts, GuardProfile, gaps, guard_main};
+pub use guard::{GuardFacts, GuardProfile, gaps, guard_main, version as landlock_version};
 pub use handle::{Doors, Enforcement, Established, Guarded, Loopback, Stage};
 pub use left::{Left, LeftContent, LeftFile, LeftKind};
 pub use left_out::LeftOut;

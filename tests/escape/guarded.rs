@@ -1,7 +1,7 @@
 //! The second host table: what the level `guarded` stops, and what it does not, each tried. An attack that is said to win
 //! must win: the table is what a user is told. Then the guard's own mechanisms, each left out once.
 
-use agentsecrets::attack::Control;
+use agentsecrets::attack::{Control, Opening, Trial};
 use agentsecrets::sandbox::Mechanism;
 
 use crate::mechanisms::{Row, root, row};
@@ -10,98 +10,99 @@ use crate::support::Run;
 use crate::support::place::users;
 use crate::trials;
 
-/// What becomes of an attack.
-enum Stand {
-    Stopped,
-    /// It wins, because of this.
-    Open(&'static str),
-}
+/// A run that was told `--allow-readable-dotenv`, as those of this table are, shows this too.
+const READABLE: &str = "read-dotenv";
 
-use Stand::{Open, Stopped};
-
-const HOST_TMP: &str = "/tmp, /var/tmp and /dev/shm are the host's own";
-const WRITABLE: &str = "nothing in a writable directory can be kept read-only; a changed hook is reported";
-
-const TABLE: &[(&str, Stand)] = &[
-    ("tcp-other-port", Stopped),
-    ("tcp-address-literal", Stopped),
-    ("tcp-ipv6", Stopped),
-    ("tcp-link-local", Stopped),
-    ("tcp-fast-open", Stopped),
-    ("tcp-multipath", Stopped),
-    ("tcp-port-of-the-broker", Open("Landlock knows ports and no addresses")),
-    ("host-loopback", Stopped),
-    ("host-loopback-connect", Stopped),
-    ("lan-web", Stopped),
-    ("metadata-web", Stopped),
-    ("udp-other-port", Stopped),
-    ("udp-quic", Stopped),
-    ("udp-to-port-53", Stopped),
-    ("dns-denied-name", Stopped),
-    ("icmp-datagram", Stopped),
-    ("icmp-raw", Stopped),
-    ("packet-socket", Stopped),
-    ("vsock", Stopped),
-    ("netlink-audit", Stopped),
-    ("host-network-by-stdin", Stopped),
-    ("unix-abstract", Stopped),
-    ("unix-in-tmp", Stopped),
-    ("unix-outside", Stopped),
-    ("unix-in-home", Stopped),
-    ("unix-in-project", Stopped),
-    ("read-dotenv", Open("the run was told --allow-readable-dotenv; without that it does not start")),
-    ("read-credentials", Stopped),
-    ("read-credentials-in-directory", Stopped),
-    ("read-own-state", Stopped),
-    ("read-own-configuration", Stopped),
-    ("read-by-stdin-hidden-file", Stopped),
-    ("read-host-tmp", Open(HOST_TMP)),
-    ("read-host-shm", Open(HOST_TMP)),
-    ("read-host-run", Stopped),
-    ("write-shell-start", Stopped),
-    ("write-home", Stopped),
-    ("write-outside", Stopped),
-    ("write-cron", Stopped),
-    ("truncate-outside", Stopped),
-    ("replace-own-state", Stopped),
-    ("write-path-directory", Open(WRITABLE)),
-    ("write-git-hook", Open(WRITABLE)),
-    ("io-uring", Stopped),
-    ("foreign-architecture", Stopped),
-    ("keyring", Stopped),
-    ("userfaultfd", Stopped),
-    ("type-into-terminal", Stopped),
-    ("resize-terminal-by-descriptor", Stopped),
-    ("resize-terminal-by-number", Stopped),
-    ("resize-terminal-by-other-process", Stopped),
-    ("resize-terminal-by-name", Stopped),
-    ("resize-terminal-by-path", Stopped),
-    ("take-the-front", Stopped),
-    ("steal-terminal", Stopped),
-    ("block-device", Stopped),
-    ("device-kernel-log", Stopped),
-    ("core-pattern", Stopped),
-    ("sysrq", Stopped),
-    ("sys", Stopped),
-    ("shared-memory", Open("System V segments of the host are in the same namespace")),
-    ("host-name", Stopped),
-    ("mount-over", Stopped),
-    ("join-namespace", Stopped),
-    ("see-parent", Open("names and arguments of other processes can be seen")),
-    ("environments", Stopped),
-    ("parent-memory", Stopped),
-    ("parent-environment", Stopped),
-    ("parent-root", Stopped),
-    ("parent-descriptors", Stopped),
-    ("parent-trace", Stopped),
-    ("parent-read-memory", Stopped),
-    ("parent-take-descriptor", Stopped),
-    ("signal-parent", Stopped),
-    ("privileges-by-program", Stopped),
-    ("capability-admin", Stopped),
-    ("capability-network", Stopped),
-    ("outlive", Stopped),
-    ("outlive-as-daemon", Stopped),
+/// What is tried; which of it wins, and why, stands with the attacks themselves, for `prove` says it too.
+const TABLE: &[&str] = &[
+    "tcp-other-port",
+    "tcp-address-literal",
+    "tcp-ipv6",
+    "tcp-link-local",
+    "tcp-fast-open",
+    "tcp-multipath",
+    "tcp-port-of-the-broker",
+    "host-loopback",
+    "host-loopback-connect",
+    "lan-web",
+    "metadata-web",
+    "udp-other-port",
+    "udp-quic",
+    "udp-to-port-53",
+    "dns-denied-name",
+    "icmp-datagram",
+    "icmp-raw",
+    "packet-socket",
+    "vsock",
+    "netlink-audit",
+    "host-network-by-stdin",
+    "unix-abstract",
+    "unix-in-tmp",
+    "unix-outside",
+    "unix-in-home",
+    "unix-in-project",
+    "read-dotenv",
+    "read-credentials",
+    "read-credentials-in-directory",
+    "read-own-state",
+    "read-own-configuration",
+    "read-by-stdin-hidden-file",
+    "read-host-tmp",
+    "read-host-shm",
+    "read-host-run",
+    "write-shell-start",
+    "write-home",
+    "write-outside",
+    "write-cron",
+    "truncate-outside",
+    "replace-own-state",
+    "write-path-directory",
+    "write-git-hook",
+    "write-git-configuration",
+    "write-hooks-elsewhere",
+    "write-included-configuration",
+    "replace-git",
+    "replace-hooks-folder",
+    "io-uring",
+    "foreign-architecture",
+    "keyring",
+    "userfaultfd",
+    "type-into-terminal",
+    "resize-terminal-by-descriptor",
+    "resize-terminal-by-number",
+    "resize-terminal-by-other-process",
+    "resize-terminal-by-name",
+    "resize-terminal-by-path",
+    "take-the-front",
+    "steal-terminal",
+    "block-device",
+    "device-kernel-log",
+    "core-pattern",
+    "device-mode",
+    "device-mode-by-stdin",
+    "kernel-keys",
+    "control-group-path",
+    "sysrq",
+    "sys",
+    "shared-memory",
+    "host-name",
+    "mount-over",
+    "join-namespace",
+    "see-parent",
+    "environments",
+    "parent-memory",
+    "parent-environment",
+    "parent-root",
+    "parent-descriptors",
+    "parent-trace",
+    "parent-read-memory",
+    "parent-take-descriptor",
+    "signal-parent",
+    "privileges-by-program",
+    "capability-admin",
+    "capability-network",
+    "outlive",
+    "outlive-as-daemon",
 ];
 
 const MECHANISMS: &[Row] = &[
@@ -136,9 +137,8 @@ const MECHANISMS: &[Row] = &[
 const UNSHOWN: &[(&str, &str)] =
     &[("landlock-devices", "a device that is not granted cannot be opened, and takes no calls")];
 
-/// What becomes of an attack on older kernels: up to which version of Landlock it wins. Elsewhere it is stopped.
-const OLDER: &[(&str, u32)] =
-    &[("tcp-other-port", 3), ("truncate-outside", 2), ("read-credentials", 0), ("write-home", 0), ("signal-parent", 0)];
+/// What is tried on older kernels.
+const OLDER: &[&str] = &["tcp-other-port", "truncate-outside", "read-credentials", "write-home", "signal-parent"];
 
 /// Versions of Landlock, with what makes this kernel one of them.
 const VERSIONS: [(u32, &[&str]); 4] =
@@ -167,10 +167,11 @@ fn on_older_kernels(programs: &Programs, note: &mut impl FnMut(&str, Result<Stri
             && tells(6, "signals to your other processes");
         let outcome = if is_right { Ok(format!("moves a file: {moved}")) } else { Err(format!("{moved} {said}")) };
         note(&format!("guarded by version {version}"), outcome);
-        for (attack, last) in OLDER {
-            let user = users()[users().len() - 1];
-            let result = match wins(programs, trials::of(attack), user, &Ground::GuardedWithout(left_out)) {
-                Ok((won, said)) if won == (version <= *last) => {
+        for attack in OLDER {
+            let (trial, user) = (trials::of(attack), users()[users().len() - 1]);
+            let is_open = trial.opening.is_some_and(|opening| opening.is_open(version));
+            let result = match wins(programs, trial, user, &Ground::GuardedWithout(left_out)) {
+                Ok((won, said)) if won == is_open => {
                     Ok(format!("{}: {said}", if won { "NOT STOPPED" } else { "stopped" }))
                 }
                 Ok((_, said)) | Err(said) => Err(said),
@@ -180,13 +181,19 @@ fn on_older_kernels(programs: &Programs, note: &mut impl FnMut(&str, Result<Stri
     }
 }
 
+/// Why an attack wins here.
+fn reason(trial: &Trial) -> Option<&'static str> {
+    let for_good = trial.opening.filter(|opening: &Opening| opening.is_for_good()).map(|opening| opening.reason);
+    for_good.or((trial.attack == READABLE).then_some("the run was told --allow-readable-dotenv"))
+}
+
 /// Tries all of it, or what is picked.
 pub(crate) fn run(
     programs: &Programs,
     picked: impl Fn(&str) -> bool,
     note: &mut impl FnMut(&str, Result<String, String>),
 ) {
-    for (attack, stand) in TABLE.iter().filter(|(attack, _)| picked(attack) || picked("guarded")) {
+    for attack in TABLE.iter().filter(|attack| picked(attack) || picked("guarded")) {
         let trial = trials::of(attack);
         if !trials::is_possible(trial) {
             continue;
@@ -194,12 +201,12 @@ pub(crate) fn run(
         for user in users().iter().filter(|user| trials::is_for(trial, **user)) {
             let own = trial.guarded_only && trial.control == Control::Outside;
             let control = if own { wins(programs, trial, *user, &Ground::Outside) } else { Ok((true, String::new())) };
-            let result = match (control, wins(programs, trial, *user, &Ground::Guarded), stand) {
+            let result = match (control, wins(programs, trial, *user, &Ground::Guarded), reason(trial)) {
                 (Ok((false, said)), ..) => Err(format!("the control lost: {said}")),
-                (_, Ok((false, said)), Stopped) => Ok(format!("stopped: {said}")),
-                (_, Ok((true, _)), Open(reason)) => Ok(format!("NOT STOPPED: {reason}")),
-                (_, Ok((true, said)), Stopped) => Err(format!("it escaped: {said}")),
-                (_, Ok((false, said)), Open(_)) => Err(format!("it is said to win, and does not: {said}")),
+                (_, Ok((false, said)), None) => Ok(format!("stopped: {said}")),
+                (_, Ok((true, _)), Some(reason)) => Ok(format!("NOT STOPPED: {reason}")),
+                (_, Ok((true, said)), None) => Err(format!("it escaped: {said}")),
+                (_, Ok((false, said)), Some(_)) => Err(format!("it is said to win, and does not: {said}")),
                 (Err(said), ..) | (_, Err(said), _) => Err(said),
             };
             note(&format!("guarded: {attack} as {user:?}"), result);

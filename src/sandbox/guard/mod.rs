@@ -34,7 +34,7 @@ pub fn gaps(left_out: &LeftOut) -> io::Result<Vec<&'static str>> {
 }
 
 /// The version of Landlock; an error where there is none.
-fn version(left_out: &LeftOut) -> io::Result<u32> {
+pub fn version(left_out: &LeftOut) -> io::Result<u32> {
     match left_out.landlock(crate::sys::landlock::version()?) {
         0 => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
         version => Ok(version),
