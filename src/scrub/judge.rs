@@ -1,7 +1,7 @@
 //! What is secret about a named value.
 
 use super::text::{self, Stretch};
-use super::url;
+use super::{url, weak};
 use crate::policy::{self, Entry, Merged, NameVerdict, Origin, ValueKind};
 
 /// Why something is secret or not, for people, and whose credential it is.
@@ -78,8 +78,13 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
             let reason = format!("gives power over secrets, by {}", judgement.rule);
             return Judgement::Remove(Cause { reason, ..cause() });
         }
-        NameVerdict::Secret if is_path(value) => Vec::new(),
-        NameVerdict::Secret => match url::credentials(value) {
+        NameVerdict::Weak | NameVerdict::Code if weak::is_plain(value, judgement.verdict == NameVerdict::Code) => {
+            text::in_value(value)
+        }
+        NameVerdict::Secret | NameVerdict::Weak | NameVerdict::Code if is_path(value) => Vec::new(),
+        // A server that signs is no signature.
+        NameVerdict::Weak | NameVerdict::Code if memchr::memmem::find(value, b"://").is_some() => text::in_value(value),
+        NameVerdict::Secret | NameVerdict::Weak | NameVerdict::Code => match url::credentials(value) {
             url::Credentials::NotApart => return Judgement::Whole(cause()),
             url::Credentials::At(ranges) => {
                 let stretches = ranges.into_iter().map(|range| Stretch { range, name: None, cause: cause() });
@@ -198,6 +203,15 @@ mod tests {
             ("JAVA_TOOL_OPTIONS", "-Djavax.net.ssl.trustStorePassword=changeit", "keep"),
             ("MIRROR", "https://ann:pw@mirror.example/", "pw"),
             ("REDIS_URL", "redis://localhost:6379", "keep"),
+            ("RANDOM_SEED", "42", "keep"),
+            ("WALLET_SEED", "9f86d081884c7d659a2feaa0c55ad015", "whole"),
+            ("ENCRYPTION", "aes-256-gcm", "keep"),
+            ("SIGNING_SERVICE", "https://sign.example/v1", "keep"),
+            ("CARD_PIN", "4711", "whole"),
+            ("LED_PIN", "13", "keep"),
+            ("LOGIN_OTP", "123456", "whole"),
+            ("DB_CONN_STR", "Server=db;Uid=ann", "whole"),
+            ("OLD_PWD", "/home/ann/project", "keep"),
             ("SLACK_WEBHOOK_URL", "https://hooks.example.com/services/T00/B00/XXXXXXXXXX", "whole"),
         ] {
             assert_eq!(judged(name, value), expected, "{name}={value}");

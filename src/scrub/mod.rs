@@ -10,6 +10,9 @@ mod environment;
 mod judge;
 mod text;
 mod url;
+#[cfg(test)]
+mod usual;
+mod weak;
 
 pub use environment::{ScrubbedEnv, Wiring, distinct, environment};
 pub use judge::{Cause, Judgement, judge};

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::judge::{Cause, by_scrub_rules, of_form};
+use super::weak;
 use crate::policy::{self, NameVerdict};
 use crate::secret::{is_distinctive, is_plain_word};
 
@@ -117,10 +118,11 @@ fn assigned<'a>(text: &'a [u8], least: usize, is_value: &'a IsValue) -> impl Ite
         if text[..name.start].ends_with(b"://") {
             return None;
         }
-        let cause = of_name(std::str::from_utf8(&text[name.clone()]).ok()?)?;
+        let named = of_name(std::str::from_utf8(&text[name.clone()]).ok()?)?;
         let range = value_behind(text, separator);
         done = range.end;
         let value = &text[range.clone()];
+        let cause = named.cause(value)?;
         let is_secret = value.len() >= least && !is_reference(value);
         (is_secret && is_value(&text[name.clone()], text[separator], value)).then_some(Stretch {
             range,
@@ -142,22 +144,42 @@ fn set_by_fish(text: &[u8]) -> Option<Stretch> {
     while text[word.clone()].starts_with(b"-") {
         word = word_at(word.end)?;
     }
-    let cause = of_name(std::str::from_utf8(&text[word.clone()]).ok()?)?;
+    let named = of_name(std::str::from_utf8(&text[word.clone()]).ok()?)?;
     let range = value_behind(text, word.end);
+    let cause = named.cause(&text[range.clone()])?;
     let is_secret = range.len() >= 4 && !is_reference(&text[range.clone()]);
     is_secret.then_some(Stretch { range, name: Some(word), cause })
 }
 
-fn of_name(name: &str) -> Option<Cause> {
+/// A name that makes its value secret, or that value alone which is no plain text.
+struct Named {
+    cause: Cause,
+    verdict: NameVerdict,
+}
+
+impl Named {
+    fn cause(self, value: &[u8]) -> Option<Cause> {
+        let is_weak = matches!(self.verdict, NameVerdict::Weak | NameVerdict::Code);
+        (!is_weak || !weak::is_plain(value, self.verdict == NameVerdict::Code)).then_some(self.cause)
+    }
+}
+
+fn of_name(name: &str) -> Option<Named> {
     if name.len() < 2 {
         return None;
     }
     let entry = policy::catalogue().variable(name);
-    let is_secret = entry.is_some() || policy::scrub_rules().classify_name(name).verdict == NameVerdict::Secret;
-    is_secret.then(|| Cause {
-        entry,
-        reason: format!("stands behind the name `{name}`"),
-        origin: entry.map_or_else(by_scrub_rules, |entry| entry.service.origin.clone()),
+    let verdict = match entry {
+        Some(_) => NameVerdict::Secret,
+        None => policy::scrub_rules().classify_name(name).verdict,
+    };
+    matches!(verdict, NameVerdict::Secret | NameVerdict::Weak | NameVerdict::Code).then(|| Named {
+        verdict,
+        cause: Cause {
+            entry,
+            reason: format!("stands behind the name `{name}`"),
+            origin: entry.map_or_else(by_scrub_rules, |entry| entry.service.origin.clone()),
+        },
     })
 }
 
