@@ -47,7 +47,10 @@ fn json() {
 
 #[test]
 fn structured() {
-    let seeds: [&[u8]; 9] = [
+    let seeds: [&[u8]; 12] = [
+        b"# VERSION: 3.0\nSETUVAR --export A_KEY:sk\\x2da\\u20ac\nSETUVAR p:/a\\x1e/b\n",
+        b"A_KEY DEFAULT=one OVERRIDE=\"two x\"\nB\tDEFAULT=@{HOME}/b\nC='three'\n",
+        b"registry \"https://u:p@h/\"\n\"//h/:_authToken\" \"npm_x\" # c\nenv:\n  A b\n",
         b"[default]\naws_secret_access_key = abcdefghijkl # x\n  more\n[profile \"b\"]\nkey: value\n; note\n",
         b"machine a.example login me password \"p w\\\"d\" account x\nmacdef init\n cd /\n\ndefault login anonymous\n",
         b"//registry.npmjs.org/:_authToken=npm_0123456789\nscope:registry=https://a:b@c.example/\nkey[]=v\n",

@@ -40,6 +40,8 @@ pub enum Notation {
 /// The structure of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structure {
+    /// Universal variables of fish.
+    FishVariables,
     /// Git's configuration.
     GitConfig,
     /// URLs with user and password, one a line.
@@ -50,6 +52,8 @@ pub enum Structure {
     Netrc,
     /// npm's settings.
     Npmrc,
+    /// Variables of PAM.
+    PamEnvironment,
     /// What is named as a key, and is hidden whole if it is one.
     Pem,
     /// `PostgreSQL`'s passwords.
@@ -64,16 +68,20 @@ pub enum Structure {
     Xml,
     /// YAML.
     Yaml,
+    /// Settings of yarn's first version.
+    Yarnrc,
 }
 
 /// Every structure, for tests that hold of all.
 #[cfg(test)]
-const ALL: [Structure; 12] = [
+const ALL: [Structure; 15] = [
+    Structure::FishVariables,
     Structure::GitConfig,
     Structure::GitCredentials,
     Structure::Ini,
     Structure::Netrc,
     Structure::Npmrc,
+    Structure::PamEnvironment,
     Structure::Pem,
     Structure::Pgpass,
     Structure::Properties,
@@ -81,6 +89,7 @@ const ALL: [Structure; 12] = [
     Structure::Toml,
     Structure::Xml,
     Structure::Yaml,
+    Structure::Yarnrc,
 ];
 
 /// Renders `bytes`, asking `decide` about every value and every stretch of free text, in the order of the file.

@@ -30,7 +30,7 @@ pub(super) fn wants_of(site: &Site<'_>, found: &Found, fields: &[Field], hosts: 
         Some((Judge::Always, field)) => Wants::Secrets(vec![whole(site, found, field, told)]),
         Some((Judge::ByName, _)) => with_hosts(wants(site, policy), found, &told),
         Some((Judge::Random, _)) => match wants(site, policy) {
-            Wants::Nothing => some(scrub::in_free_text(site.text), site),
+            Wants::Nothing => with_hosts(some(scrub::in_free_text(site.text), site), found, &told),
             known => with_hosts(known, found, &told),
         },
         None if site.place == Place::Text => wants(site, policy),

@@ -273,12 +273,15 @@ fn is_secret_name(site: &Site<'_>, policy: &Merged) -> bool {
 fn notation(format: Format, path: &Path) -> Notation {
     let structure = match format {
         Format::Dotenv => return Notation::Dotenv(dialect(path)),
+        Format::Shell => return Notation::Dotenv(Dialect::Shell),
         Format::Json => return Notation::Json,
+        Format::FishVariables => Structure::FishVariables,
         Format::GitConfig => Structure::GitConfig,
         Format::GitCredentials => Structure::GitCredentials,
         Format::Ini => Structure::Ini,
         Format::Netrc => Structure::Netrc,
         Format::Npmrc => Structure::Npmrc,
+        Format::PamEnvironment => Structure::PamEnvironment,
         Format::Pem => Structure::Pem,
         Format::Pgpass => Structure::Pgpass,
         Format::Properties => Structure::Properties,
@@ -286,15 +289,13 @@ fn notation(format: Format, path: &Path) -> Notation {
         Format::Toml => Structure::Toml,
         Format::Xml => Structure::Xml,
         Format::Yaml => Structure::Yaml,
+        Format::Yarnrc => Structure::Yarnrc,
     };
     Notation::Structured(structure)
 }
 
-/// Shells read `.envrc` and their own start-up files, everything else reads to the end of a line.
+/// Shells read `.envrc`, everything else reads to the end of a line.
 fn dialect(path: &Path) -> Dialect {
-    const SHELL: [&[u8]; 7] = [b".envrc", b".bash", b".zsh", b".zprofile", b".zlog", b".profile", b".ksh"];
     let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
-    let is_shell =
-        SHELL.iter().any(|start| name.starts_with(start)) || name.ends_with(b".fish") || name.ends_with(b".sh");
-    if is_shell { Dialect::Shell } else { Dialect::Dotenv }
+    if name.starts_with(b".envrc") || name.ends_with(b".sh") { Dialect::Shell } else { Dialect::Dotenv }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::judge::{Cause, by_scrub_rules, of_form};
-use super::weak;
+use super::{command, weak};
 use crate::policy::{self, NameVerdict};
 use crate::secret::{is_distinctive, is_plain_word};
 
@@ -26,6 +26,7 @@ pub fn in_value(value: &[u8]) -> Vec<Stretch> {
     merge(
         by_form(value)
             .chain(users_of_urls(value))
+            .chain(command::in_commands(value))
             .chain(assigned(value, 12, &|_, _, assigned| is_distinctive(assigned)))
             .collect(),
     )
@@ -35,11 +36,23 @@ pub fn in_value(value: &[u8]) -> Vec<Stretch> {
 pub fn in_free_text(text: &[u8]) -> Vec<Stretch> {
     // `PASSWORD=horse` assigns; `--token-type=short` and `token: see the manual` may as well not.
     let is_value = |name: &[u8], separator, assigned: &[u8]| match separator {
-        b'=' => name.iter().all(|byte| !byte.is_ascii_lowercase()) || !is_plain_word(assigned),
+        b'=' => name.iter().all(|byte| !byte.is_ascii_lowercase()) || !is_plain_word(assigned) && !is_call(assigned),
         _ => assigned.len() >= 8 && assigned.iter().any(u8::is_ascii_digit),
     };
+    // `Authorization: Bearer horse`: what stands behind a scheme word is a credential.
+    let is_value = move |name: &[u8], separator, assigned: &[u8]| {
+        name.eq_ignore_ascii_case(b"authorization") && assigned.len() >= 8 || is_value(name, separator, assigned)
+    };
+    let has_value = |stretch: &Stretch| !is_reference(&text[stretch.range.clone()]);
     let found = merge(
-        by_form(text).chain(users_of_urls(text)).chain(assigned(text, 4, &is_value)).chain(set_by_fish(text)).collect(),
+        by_form(text)
+            .filter(has_value)
+            .chain(users_of_urls(text))
+            .chain(assigned(text, 4, &is_value))
+            .chain(set_by_word(text))
+            .chain(command::in_commands(text))
+            .chain(in_elements(text))
+            .collect(),
     );
     if found.is_empty() { lonely_token(text).into_iter().collect() } else { found }
 }
@@ -132,14 +145,33 @@ fn assigned<'a>(text: &'a [u8], least: usize, is_value: &'a IsValue) -> impl Ite
     })
 }
 
-/// `set -gx NAME value`, as fish assigns.
-fn set_by_fish(text: &[u8]) -> Option<Stretch> {
+/// The texts of XML elements with secret names: `<password>x</password>`, in a comment mostly.
+fn in_elements(text: &[u8]) -> impl Iterator<Item = Stretch> + '_ {
+    const LONGEST_NAME: usize = 80;
+    const LONGEST: usize = 1024;
+    memchr::memmem::find_iter(text, b"</").filter_map(|end| {
+        let rest = &text[end + 2..text.len().min(end + 2 + LONGEST_NAME)];
+        let name = &rest[..memchr::memchr(b'>', rest)?];
+        let named = of_name(std::str::from_utf8(name).ok()?)?;
+        let before = &text[end.saturating_sub(LONGEST)..end];
+        let tag_end = memchr::memrchr(b'>', before)?;
+        let tag = &before[memchr::memrchr(b'<', &before[..tag_end])? + 1..tag_end];
+        let value = before[tag_end + 1..].trim_ascii();
+        let start = text[..end].len() - before[tag_end + 1..].trim_ascii_start().len();
+        let is_its_tag = tag.split(u8::is_ascii_whitespace).next() == Some(name);
+        let cause = named.cause(value).filter(|_| is_its_tag && !value.is_empty() && !is_reference(value))?;
+        Some(Stretch { range: start..start + value.len(), name: Some(end + 2..end + 2 + name.len()), cause })
+    })
+}
+
+/// `set -gx NAME value`, as fish assigns, and `setenv NAME value`, as csh.
+fn set_by_word(text: &[u8]) -> Option<Stretch> {
     let word_at = |from: usize| {
         let start = from + text[from..].iter().position(|byte| !byte.is_ascii_whitespace())?;
         let end = text[start..].iter().position(u8::is_ascii_whitespace).map_or(text.len(), |length| start + length);
         Some(start..end)
     };
-    let mut word = word_at(0).filter(|word| text[word.clone()] == *b"set")?;
+    let mut word = word_at(0).filter(|word| matches!(&text[word.clone()], b"set" | b"setenv"))?;
     word = word_at(word.end)?;
     while text[word.clone()].starts_with(b"-") {
         word = word_at(word.end)?;
@@ -187,7 +219,8 @@ fn of_name(name: &str) -> Option<Named> {
 fn name_before(text: &[u8], separator: usize) -> Range<usize> {
     const LONGEST: usize = 80;
     let least = separator.saturating_sub(LONGEST);
-    let skipped = |byte: &&u8| matches!(byte, b'"' | b'\'' | b' ' | b'\t');
+    // `ENV["API_KEY"] = "…"`, as languages assign.
+    let skipped = |byte: &&u8| matches!(byte, b'"' | b'\'' | b' ' | b'\t' | b']');
     let end = separator - text[least..separator].iter().rev().take_while(skipped).count();
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let start = end - text[least..end].iter().rev().take_while(is_name).count();
@@ -239,8 +272,14 @@ fn value_behind(text: &[u8], separator: usize) -> Range<usize> {
 }
 
 /// Whether a value stands for another one, or says that one is to be filled in.
-fn is_reference(value: &[u8]) -> bool {
+pub(super) fn is_reference(value: &[u8]) -> bool {
     matches!(value, [b'$' | b'<' | b'{' | b'*', ..]) || value.starts_with(b"//")
+}
+
+/// Whether a value is the beginning of a call in some language: `substr(`.
+fn is_call(value: &[u8]) -> bool {
+    let name = value.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'_').count();
+    name > 0 && value.get(name) == Some(&b'(')
 }
 
 /// A line that is nothing but one long random token, as the lines of a key that lost its quotes are.
@@ -254,8 +293,9 @@ fn lonely_token(text: &[u8]) -> Option<Stretch> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
     let has = |kind: fn(&u8) -> bool| token.iter().any(kind);
     let is_random = has(u8::is_ascii_digit) && (has(u8::is_ascii_lowercase) || has(u8::is_ascii_uppercase));
-    let is_path = token.starts_with(b"/");
-    (token.len() >= LEAST && !is_path && token[..token.len() - padding].iter().all(is_token) && is_random).then(|| {
+    // `iterm2_precmd_invoke` is the name of a function.
+    let is_plain = token.starts_with(b"/") || weak::is_plain(token, false);
+    (token.len() >= LEAST && !is_plain && token[..token.len() - padding].iter().all(is_token) && is_random).then(|| {
         Stretch {
             range: start..end,
             name: None,
@@ -292,6 +332,19 @@ mod tests {
             ("set -gx MY_TOKEN abc123def", vec!["abc123def"]),
             ("set -x PATH /usr/bin $PATH", vec![]),
             ("set MY_TOKEN", vec![]),
+            ("  iterm2_preexec_invoke_cmd", vec![]),
+            ("token=substr($0, start, length)", vec![]),
+            ("url=mysql://$USER:$PASSWORD@localhost/x", vec![]),
+            ("setenv MY_TOKEN abc123def", vec!["abc123def"]),
+            ("ENV['MY_TOKEN'] = 'abc123def'", vec!["abc123def"]),
+            ("<!-- <server><password>old</password><id>a</id></server> -->", vec!["old"]),
+            ("<password>${env.PASS}</password><token a='b'> x1 </token>", vec!["x1"]),
+            ("<b></password>", vec![]),
+            ("alias a='curl -H \"Authorization: Bearer correcthorse\" https://h'", vec!["correcthorse"]),
+            ("# Authorization: Bearer $TOKEN", vec![]),
+            ("alias db='mysql -uroot -phorse'", vec!["horse"]),
+            ("# SEED=42", vec![]),
+            ("# SEED=9f86d081884c7d659a2feaa0c55ad015", vec!["9f86d081884c7d659a2feaa0c55ad015"]),
             ("use flake", vec![]),
             ("see https://ann:pass@example.com/x", vec!["pass"]),
         ] {
@@ -332,5 +385,8 @@ mod tests {
         assert_eq!(in_free_text(&text).len(), 1);
         let text = b"a:".repeat(100_000);
         assert!(in_value(&text).is_empty());
+        for text in ["</password>", "<password></password", "</", "<password>x</"] {
+            let _ = in_free_text(text.repeat(100_000).as_bytes());
+        }
     }
 }

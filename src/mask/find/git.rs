@@ -1,5 +1,6 @@
 //! What git's configuration has git obey or run besides its own places: included files, other directories of hooks,
-//! templates of repositories, the program that watches files. The child must not change those that it could write.
+//! templates of repositories, the program that watches files. The child must not change those that it could write; and
+//! where the user's own configuration keeps secrets besides.
 //!
 //! **Invariants.** Configuration is read as data: nothing is started, and a file is read only where it is a regular one.
 
@@ -40,12 +41,52 @@ pub(super) fn named(search: &Search<'_>, roots: &[&Path], files: &[PathBuf]) -> 
     paths.iter().flat_map(|path| guarded(search, path)).filter(|path| !holds_one(path)).collect()
 }
 
-/// The user's and the machine's (git-config(1), "FILES").
+/// The user's and the machine's (git-config(1), "FILES" and "ENVIRONMENT").
 fn user_files(search: &Search<'_>) -> Vec<PathBuf> {
     let variable = |name: &str| (search.variable)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let configuration = variable("XDG_CONFIG_HOME").unwrap_or_else(|| search.home.join(".config"));
-    let own = [search.home.join(".gitconfig"), configuration.join("git/config")];
-    own.into_iter().chain(["/etc/gitconfig".into()]).chain(variable("GIT_CONFIG_GLOBAL")).collect()
+    let own = [search.home.join(".gitconfig"), configuration.join("git/config"), "/etc/gitconfig".into()];
+    own.into_iter().chain(["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"].into_iter().filter_map(variable)).collect()
+}
+
+/// A file of the user's that holds secrets, and why it is looked at, as the rest of a sentence.
+pub(super) type Because = (PathBuf, String);
+
+/// The machine's own configuration, and what the user's includes.
+pub(super) fn included(search: &Search<'_>) -> Vec<Because> {
+    let system = (search.variable)("GIT_CONFIG_SYSTEM").map_or_else(|| "/etc/gitconfig".into(), PathBuf::from);
+    let machine = (system, "git reads it".to_owned());
+    let of_file = |file: &PathBuf| {
+        let reason = format!("`{}` includes it", file.display());
+        let includes = follow(search, file).into_iter().filter(Named::is_include);
+        let paths = includes.filter_map(|named| path_of(search, &named, &named.directory));
+        paths.map(|path| (path, reason.clone())).collect::<Vec<_>>()
+    };
+    std::iter::once(machine).chain(user_files(search).iter().flat_map(of_file)).collect()
+}
+
+/// The files in which `git credential-store` keeps passwords by the user's configuration.
+pub(super) fn stores(search: &Search<'_>) -> Vec<Because> {
+    let of_file = |file: &PathBuf| {
+        let reason = format!("`{}` has passwords stored there", file.display());
+        let paths = follow(search, file).into_iter().filter_map(|named| store_of(&named.setting));
+        paths.map(|path| (expanded(search, search.home, &path), reason.clone())).collect::<Vec<_>>()
+    };
+    user_files(search).iter().flat_map(of_file).collect()
+}
+
+/// The file that a setting has the store keep its passwords in: `helper = store --file PATH`, or a path to that program.
+fn store_of(setting: &Setting) -> Option<PathBuf> {
+    let value = Some(setting.value.as_slice()).filter(|_| setting.name == "credential.helper")?;
+    let unquoted = |word: &[u8]| {
+        let quoted = matches!(word, [b'"', .., b'"'] | [b'\'', .., b'\'']);
+        if quoted { word[1..word.len() - 1].to_vec() } else { word.to_vec() }
+    };
+    let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.find(|word| word.ends_with(b"store"))?;
+    let option = words.find(|word| word.starts_with(b"--file"))?;
+    let path = option.strip_prefix(b"--file=").or_else(|| words.next())?;
+    Some(PathBuf::from(OsStr::from_bytes(&unquoted(path))))
 }
 
 /// Those of the repository at `root`, which may keep them elsewhere (gitrepository-layout(5)): a worktree's `.git` is a
@@ -105,6 +146,10 @@ fn path_of(search: &Search<'_>, named: &Named, root: &Path) -> Option<PathBuf> {
         _ => return None,
     };
     let value = path(value);
-    let absolute = value.strip_prefix("~").map_or_else(|_| base.join(value), |below| search.home.join(below));
-    (!value.as_os_str().is_empty()).then_some(absolute)
+    (!value.as_os_str().is_empty()).then(|| expanded(search, base, value))
+}
+
+/// A path as git reads it: `~` is the home, and what is relative is seen from `base`.
+fn expanded(search: &Search<'_>, base: &Path, value: &Path) -> PathBuf {
+    value.strip_prefix("~").map_or_else(|_| base.join(value), |below| search.home.join(below))
 }

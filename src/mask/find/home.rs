@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::names::Names;
 use super::place::{Wanted, guarded, look};
-use super::{Findings, Realm, Search, walk};
+use super::{Findings, Found, Realm, Search, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, HomeEntry, Origin};
 
@@ -24,7 +24,9 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
         let (reason, origin) = (format!("listed under `{group}`"), origin.clone());
         let directories = *action == Action::Hide;
         let wanted = Wanted { realm: Realm::Home, id: id.as_deref(), action, reason, origin, directories };
-        add(search, findings, &place.path, wanted)?;
+        for path in expanded(&place.path) {
+            add(search, findings, &path, wanted.clone())?;
+        }
     }
     for (path, variable) in search.rules.named_files(around) {
         let (reason, origin) = (format!("`{variable}` names it"), Origin::Builtin { file: "files.toml".into() });
@@ -41,13 +43,18 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
     Ok(())
 }
 
-/// What a path stands for whose name ends with `*`: some programs put the user's name into that of a file.
+/// What a path stands for in whose name a `*` stands for any characters, sorted.
 fn expanded(path: &Path) -> Vec<PathBuf> {
-    let begin = path.file_name().and_then(OsStr::to_str).and_then(|name| name.strip_suffix('*'));
-    let (Some(begin), Some(folder)) = (begin, path.parent()) else { return vec![path.to_owned()] };
+    let around = path.file_name().and_then(OsStr::to_str).and_then(|name| name.split_once('*'));
+    let (Some((begin, end)), Some(folder)) = (around, path.parent()) else { return vec![path.to_owned()] };
+    let fits = |name: &[u8]| {
+        name.len() >= begin.len() + end.len() && name.starts_with(begin.as_bytes()) && name.ends_with(end.as_bytes())
+    };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let named = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(begin.as_bytes()));
-    named.map(|entry| entry.path()).collect()
+    let named = entries.filter(|entry| fits(entry.file_name().as_encoded_bytes()));
+    let mut paths: Vec<PathBuf> = named.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
 }
 
 /// The directories in which the rules name most.
@@ -58,12 +65,18 @@ fn listed(search: &Search<'_>) -> Vec<Names> {
 }
 
 fn add(search: &Search<'_>, findings: &mut Findings, path: &Path, wanted: Wanted<'_>) -> Result<(), MaskError> {
-    let Some(found) = look(search, path, wanted)? else { return Ok(()) };
+    if let Some(found) = look(search, path, wanted)? {
+        keep(search, findings, found);
+    }
+    Ok(())
+}
+
+/// Takes a file in that is not known yet.
+pub(super) fn keep(search: &Search<'_>, findings: &mut Findings, found: Found) {
     // A variable that points at the project, the home or above either must not hide them whole.
     let is_too_much = search.project.starts_with(&found.path) || search.home.starts_with(&found.path);
     let is_known = findings.found.iter().any(|known| known.path == found.path);
     if !is_too_much && !is_known {
         findings.found.push(found);
     }
-    Ok(())
 }

@@ -6,6 +6,7 @@
 //! **Trade-off.** The project is walked whole, dependencies and ignored folders included: that is where forgotten keys
 //! are. Only git's object store is left out, whose files are compressed and named by hash.
 
+mod followed;
 mod git;
 mod git_config;
 mod home;
@@ -17,6 +18,7 @@ mod place;
 mod project;
 mod read;
 mod root;
+mod shell;
 mod sweep;
 mod walk;
 
@@ -125,6 +127,7 @@ pub enum Content {
 pub fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     let mut findings = project::find(search)?;
     home::find(search, &mut findings)?;
+    followed::find(search, &mut findings)?;
     root::find(search, &mut findings)?;
     drop_what_lies_in_hidden_directories(&mut findings);
     links::resolve(search, &mut findings.found)?;

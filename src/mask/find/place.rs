@@ -10,6 +10,7 @@ use crate::mask::MaskError;
 use crate::policy::{Action, Origin};
 
 /// Why a path is looked at.
+#[derive(Clone)]
 pub(super) struct Wanted<'a> {
     pub(super) realm: Realm,
     pub(super) id: Option<&'a str>,

@@ -1,56 +1,17 @@
 //! Trees on disk and what is found in them.
 
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::{fs, sync::LazyLock};
 
 use super::*;
 
+mod followed;
 mod git;
 mod root;
-static RULES: LazyLock<FileRules> = LazyLock::new(|| {
-    toml::from_str(
-        r#"
-        named = ["CREDENTIALS_FILE", "OTHER_FILE"]
+mod rules;
 
-        [hidden]
-        cloud = [".config/cloud"]
-
-        [root]
-        homes = []
-        paths = []
-
-        [[rendered]]
-        id = "tool-login"
-        group = "tool"
-        paths = [".tool/login.json"]
-        format = "json"
-
-        [moves]
-        XDG_CONFIG_HOME = { replaces = ".config" }
-        TOOL_HOME = { replaces = ".tool" }
-
-        [project]
-        hidden = ["config/*.key"]
-        hidden-except = []
-
-        [[project.rendered]]
-        patterns = [".env", ".env.*"]
-        except = [".env.example"]
-        parents = true
-        format = "dotenv"
-
-        [guard]
-        home = [".bashrc", "cache/prompt-*"]
-        project = [".git/hooks", "agentsecrets.toml"]
-
-        [[writable]]
-        paths = ["cache"]
-        reason = "caches"
-        "#,
-    )
-    .unwrap()
-});
+use rules::RULES;
 
 struct Tree {
     _keep: tempfile::TempDir,
@@ -81,7 +42,10 @@ impl Tree {
         let mask: Vec<_> =
             mask.iter().map(|text| Sourced { value: FileGlob::parse(text).unwrap(), origin: origin.clone() }).collect();
         let variable = |name: &str| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone().into_os_string())
+            let set = variables.iter().find(|(known, _)| *known == name);
+            // The machine's own configuration is none of the tree's.
+            let unset = (name == "GIT_CONFIG_SYSTEM").then(|| "/dev/null".into());
+            set.map(|(_, value)| value.clone().into_os_string()).or(unset)
         };
         find(&Search {
             rules: &RULES,
@@ -239,7 +203,7 @@ fn parents_are_searched_up_to_the_repository_and_no_further() {
         project: &project,
         home: &tree.path(""),
         current_directory: &project,
-        variable: &|_| None,
+        variable: &|name| (name == "GIT_CONFIG_SYSTEM").then(|| "/dev/null".into()),
         writable: &[],
         needed: &[],
         uid: 0,
@@ -277,7 +241,7 @@ fn hard_links_of_rendered_files_are_counted_whoever_owns_them() {
         project: &project,
         home: &home,
         current_directory: &project,
-        variable: &|_| None,
+        variable: &|name| (name == "GIT_CONFIG_SYSTEM").then(|| "/dev/null".into()),
         writable: &[],
         needed: &[],
         uid: somebody_else,
@@ -378,7 +342,7 @@ fn what_the_user_could_open_up_must_be_readable() {
             project: &project,
             home: &home,
             current_directory: &project,
-            variable: &|_: &str| None,
+            variable: &|name| (name == "GIT_CONFIG_SYSTEM").then(|| "/dev/null".into()),
             writable: &[],
             needed: &[],
             uid,

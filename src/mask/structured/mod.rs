@@ -7,11 +7,13 @@
 //! leaves in the same places, with the decided values alone changed. What a program may read in two ways is doubtful: it
 //! may stay and is never replaced. Reading takes linear time and bounded depth.
 
+mod fish;
 mod git_config;
 mod git_credentials;
 mod ini;
 mod leaf;
 mod netrc;
+mod pam;
 mod pem;
 mod pgpass;
 mod properties;
@@ -19,6 +21,7 @@ mod token;
 mod toml;
 mod xml;
 mod yaml;
+mod yarnrc;
 
 use zeroize::Zeroizing;
 
@@ -40,11 +43,13 @@ struct Syntax {
 
 fn syntax(structure: Structure) -> Syntax {
     let (read, write, expands): (Read, Write, bool) = match structure {
+        Structure::FishVariables => (fish::read, fish::write, false),
         Structure::GitConfig => (git_config::read, git_config::write, false),
         Structure::GitCredentials => (git_credentials::read, git_credentials::write, false),
         Structure::Ini => (ini::read, ini::write, true),
         Structure::Netrc => (netrc::read, netrc::write, false),
         Structure::Npmrc => (ini::read_npmrc, ini::write, true),
+        Structure::PamEnvironment => (pam::read, pam::write, true),
         Structure::Pem => (pem::read, leaf::write_as_is, false),
         Structure::Pgpass => (pgpass::read, pgpass::write, false),
         Structure::Properties => (properties::read, properties::write, true),
@@ -52,6 +57,7 @@ fn syntax(structure: Structure) -> Syntax {
         Structure::Toml => (toml::read, toml::write, true),
         Structure::Xml => (xml::read, xml::write, true),
         Structure::Yaml => (yaml::read, yaml::write, true),
+        Structure::Yarnrc => (yarnrc::read, yarnrc::write, true),
     };
     Syntax { read, write, expands }
 }

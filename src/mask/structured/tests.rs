@@ -43,6 +43,9 @@ pub(super) fn all(structure: Structure, text: &str) -> Vec<(String, String)> {
 /// A file of each kind with one secret in it.
 fn with_secret(structure: Structure, secret: &str) -> Option<String> {
     Some(match structure {
+        Structure::FishVariables => format!("# c\nSETUVAR --export password:{secret}\nSETUVAR B:x\n"),
+        Structure::PamEnvironment => format!("password DEFAULT=\"{secret}\"\nB DEFAULT=x\n"),
+        Structure::Yarnrc => format!("registry \"https://h/\"\n\"//h/:password\" \"{secret}\"\n"),
         Structure::GitConfig => format!("[http \"https://h/\"]\n\tpassword = \"{secret}\"\n[user]\n\tname = Ann\n"),
         Structure::GitCredentials => format!("https://ann:{secret}@h.example\nhttps://bob:x@i.example\n"),
         Structure::Ini => format!("[a]\nuser = ann\npassword = {secret}\n[b]\npassword=\n"),

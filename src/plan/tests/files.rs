@@ -110,8 +110,24 @@ fn guards_give_way_to_masks() {
 fn shell_start_up_files_are_rendered_as_code() {
     let text = "# ~/.bashrc\nif [ -f ~/.x ]; then . ~/.x; fi\nexport STRIPE_KEY=sk_live_0123456789abcdef PORT=1; echo hi\n\
                 alias ll='ls -l'\nexport PATH=\"$HOME/bin:$PATH\"\nexport OTHER_TOKEN=$(pass show other)\n";
-    let planned = Case::default().dotenv("/h/.bashrc", text).plan();
+    let planned = Case::default().shell("/h/.bashrc", text).plan();
     assert_eq!(planned.named("/h/.bashrc"), text.replace("sk_live_0123456789abcdef", "<STRIPE_KEY>"));
+}
+
+#[test]
+fn passwords_in_aliases_and_functions_are_found() {
+    for (text, secret) in [
+        ("alias api='curl -u ann:horse https://api.example'\n", "horse"),
+        ("alias db=\"mysql -uroot -phorse app\"\n", "horse"),
+        ("copy() { sshpass -p horse scp \"$1\" host:; }\n", "horse"),
+        ("rsync --password=horse a b\n", "horse"),
+        ("get() {\n  curl -H \"Authorization: Bearer correcthorse\" \"$1\"\n}\n", "correcthorse"),
+        ("set -gx DBPASS horse\n", "horse"),
+    ] {
+        let masked = Case::default().shell("/h/.bashrc", text).plan().masked("/h/.bashrc");
+        let (before, after) = text.split_once(secret).unwrap();
+        assert!(masked.starts_with(before) && masked.ends_with(after) && masked != text, "{text}: {masked}");
+    }
 }
 
 #[test]

@@ -65,6 +65,10 @@ impl Case {
         self.found(path, Some(render), bytes(text))
     }
 
+    fn shell(self, path: &str, text: &str) -> Self {
+        self.found(path, Some(Render { format: Format::Shell, ..Render::default() }), bytes(text))
+    }
+
     fn json(self, path: &str, id: &str, fields: &[(&str, Option<&str>, Judge, Form)], text: &str) -> Self {
         let field = |(at, credential, judge, form): &(&str, Option<&str>, Judge, Form)| Field {
             at: (*at).into(),

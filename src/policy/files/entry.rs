@@ -9,7 +9,7 @@ use crate::policy::{FileGlob, FileGlobError, Origin};
 /// A credential file or directory in the home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomeEntry {
-    /// Its path from the home on, without wildcards.
+    /// Its path from the home on; a `*` may stand in its last segment.
     pub path: String,
     /// What it belongs to, for people: `cloud`, `ssh`.
     pub group: String,
@@ -65,6 +65,10 @@ pub enum Format {
     Dotenv,
     /// JSON, with comments tolerated.
     Json,
+    /// Lines of a shell, as its start-up files are: `NAME=value` and code.
+    Shell,
+    /// Universal variables of fish.
+    FishVariables,
     /// Git's configuration.
     GitConfig,
     /// URLs with user and password, one a line.
@@ -75,6 +79,8 @@ pub enum Format {
     Netrc,
     /// npm's settings.
     Npmrc,
+    /// Variables of PAM: `NAME DEFAULT=value OVERRIDE=value`.
+    PamEnvironment,
     /// What is named as a key: hidden whole if it holds a private one, left alone if it is something else.
     Pem,
     /// `PostgreSQL`'s passwords.
@@ -89,6 +95,15 @@ pub enum Format {
     Xml,
     /// YAML.
     Yaml,
+    /// Settings of yarn's first version.
+    Yarnrc,
+}
+
+impl Format {
+    /// Whether names and values alone tell what is secret, without fields.
+    pub fn is_of_variables(self) -> bool {
+        matches!(self, Self::Dotenv | Self::Shell)
+    }
 }
 
 /// Secrets within a structured file.

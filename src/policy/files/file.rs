@@ -13,6 +13,8 @@ use crate::policy::{FileGlob, Origin};
 #[serde(deny_unknown_fields)]
 pub(super) struct FilesFile {
     named: Vec<String>,
+    #[serde(default)]
+    started: Vec<String>,
     hidden: BTreeMap<String, Vec<String>>,
     root: RootRules,
     rendered: Vec<Grouped>,
@@ -105,6 +107,7 @@ impl From<FilesFile> for FileRules {
         Self {
             home: rendered.chain(hidden).collect(),
             named: file.named,
+            started: file.started,
             root: file.root,
             project: project_entries(file.project, &origin),
             guard: file.guard,
@@ -178,7 +181,7 @@ fn project_entries(project: Project, origin: &Origin) -> Vec<ProjectEntry> {
 
 /// A structured file is judged by name wherever no field says otherwise.
 fn complete(mut render: Render) -> Render {
-    if render.format != Format::Dotenv {
+    if !render.format.is_of_variables() {
         render.fields.push(Field { at: "/**".into(), judge: Judge::ByName, ..Field::default() });
     }
     render

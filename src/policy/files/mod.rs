@@ -26,6 +26,8 @@ pub struct FileRules {
     pub home: Vec<HomeEntry>,
     /// Variables that name credential files anywhere; the variable is kept, the file is masked.
     pub named: Vec<String>,
+    /// Variables that name a start-up file of a shell, where they hold a path.
+    pub started: Vec<String>,
     /// What root alone can read of others and of the machine.
     pub root: RootRules,
     /// Secret files in the project.
@@ -115,6 +117,19 @@ impl FileRules {
             .iter()
             .flat_map(|variable| files(variable).into_iter().map(move |path| (path, &**variable)))
             .collect()
+    }
+
+    /// The start-up files that the `started` variables name, with the variable. Shells expand the value, and it may be
+    /// something else by that name (`ENV=production`): only what is absolute then counts.
+    pub fn started_files(&self, around: Surroundings<'_>) -> Vec<(PathBuf, &str)> {
+        let file = |variable: &String| {
+            let value = (around.variable)(variable)?;
+            let text = value.to_str()?;
+            let below = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| text.strip_prefix(start));
+            let path = below.map_or_else(|| PathBuf::from(text), |below| around.home.join(below));
+            path.is_absolute().then_some(path)
+        };
+        self.started.iter().filter_map(|variable| Some((file(variable)?, &**variable))).collect()
     }
 
     /// The guarded places of the home, in every position.

@@ -20,7 +20,7 @@ pub(super) struct Words {
     passed_over_at_end: Vec<String>,
     key_is_harmless_after: Vec<String>,
     harmless: Vec<String>,
-    harmless_words: Vec<String>,
+    harmless_endings: Vec<String>,
     harmless_at_start: Vec<String>,
     harmless_at_end: Vec<String>,
     harmless_prefixes: Vec<String>,
@@ -46,11 +46,12 @@ impl Words {
         if holds(&self.harmless_at_end, last) {
             return Some((NameVerdict::Keep, last.clone()));
         }
-        // `CONN_STR` says what `CONNSTR` says.
-        let joined: Vec<String> = words.windows(2).map(<[String]>::concat).collect();
+        // `CONN_STR` says what `CONNSTR` says; `c_red` is no `CRED`.
+        let are_long = |pair: &&[String]| pair.iter().all(|word| word.len() > 2);
+        let joined: Vec<String> = words.windows(2).filter(are_long).map(<[String]>::concat).collect();
         let each = || words.iter().chain(&joined);
         let is_secret = |word: &&String| {
-            !holds(&self.harmless_words, word) && (holds(&self.secret, word) || ends(&self.secret_word_ends, word))
+            !holds(&self.harmless_endings, word) && (holds(&self.secret, word) || ends(&self.secret_word_ends, word))
         };
         if let Some(word) = each().find(is_secret) {
             return Some((NameVerdict::Secret, word.clone()));
@@ -68,7 +69,7 @@ impl Words {
         let before = words.len().checked_sub(2).map(|index| words[index].as_str());
         let is_harmless_key =
             last.starts_with("KEY") && before.is_some_and(|word| holds(&self.key_is_harmless_after, word));
-        let ends = ends(&self.secret_last_word_ends, last) && !holds(&self.harmless_words, last);
+        let ends = ends(&self.secret_last_word_ends, last) && !holds(&self.harmless_endings, last);
         (holds(&self.secret_at_end, last) || ends) && !is_harmless_key
     }
 }

@@ -1,0 +1,93 @@
+//! Files that the user's own files name: what git's configuration includes, where its helper stores passwords, what
+//! shells' start-up files read.
+//!
+//! **Invariants.** Only files of the user's own are asked, never the project's (S6). They are read as data, each once, and
+//! no deeper than [`DEEPEST`]. What lies in the system's own folders is nobody's secret and is left alone.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::place::{Wanted, look};
+use super::{Content, Findings, Found, Realm, Search, git, home, shell};
+use crate::mask::MaskError;
+use crate::policy::{Format, HomeEntry};
+
+/// How many files one after another are followed.
+const DEEPEST: usize = 4;
+/// How many files are followed in all.
+const MOST: usize = 64;
+
+/// Whose rule a followed file takes: the first in the home with this name.
+const GIT: &str = "git";
+const GIT_STORE: &str = "git-credentials";
+const SHELL: &str = "shell";
+
+/// Adds what is named to what was found.
+pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
+    for (path, reason) in git::included(search) {
+        add(search, findings, GIT, &path, reason)?;
+    }
+    for (path, reason) in git::stores(search) {
+        add(search, findings, GIT_STORE, &path, reason)?;
+    }
+    for (path, variable) in search.rules.started_files(search.surroundings()) {
+        add(search, findings, SHELL, &path, format!("`{variable}` names it"))?;
+    }
+    let mut next: Vec<usize> = (0..findings.found.len()).collect();
+    let mut left = MOST;
+    for _ in 0..DEEPEST {
+        let before = findings.found.len();
+        for index in next {
+            let Some(file) = findings.found.get(index).filter(|file| is_shell(file)) else { continue };
+            let Content::Bytes(bytes) = &file.content else { continue };
+            let reason = format!("`{}` reads it", file.path.display());
+            let paths = shell::sourced(bytes).iter().filter_map(|word| absolute(search, word)).collect::<Vec<_>>();
+            for path in paths {
+                if left > 0 && !is_of_the_system(search, &path) {
+                    left -= 1;
+                    add(search, findings, SHELL, &path, reason.clone())?;
+                }
+            }
+        }
+        next = (before..findings.found.len()).collect();
+    }
+    Ok(())
+}
+
+fn is_shell(file: &Found) -> bool {
+    file.realm == Realm::Home && file.render.as_ref().is_some_and(|render| render.format == Format::Shell)
+}
+
+/// Takes a file in by the rule of this name.
+fn add(search: &Search<'_>, findings: &mut Findings, rule: &str, path: &Path, reason: String) -> Result<(), MaskError> {
+    let entry = search.rules.home.iter().find(|entry| entry.id.as_deref() == Some(rule));
+    let Some(HomeEntry { id, action, origin, .. }) = entry else { return Ok(()) };
+    let origin = origin.clone();
+    let wanted = Wanted { realm: Realm::Home, id: id.as_deref(), action, reason, origin, directories: false };
+    if let Some(found) = look(search, path, wanted)? {
+        home::keep(search, findings, found);
+    }
+    Ok(())
+}
+
+/// The path that a word of a start-up file stands for; `None` where that depends on more than the home.
+fn absolute(search: &Search<'_>, word: &[u8]) -> Option<PathBuf> {
+    let from_home = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| word.strip_prefix(start.as_bytes()));
+    let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+    match from_home {
+        Some(below) if is_literal(below) => Some(search.home.join(path(below))),
+        None if word.starts_with(b"/") && is_literal(word) => Some(path(word)),
+        _ => None,
+    }
+}
+
+fn is_literal(word: &[u8]) -> bool {
+    !word.iter().any(|byte| matches!(byte, b'$' | b'`' | b'*' | b'?' | b'[' | b'{' | b'<'))
+}
+
+/// Whether a path lies where packages of the machine are.
+fn is_of_the_system(search: &Search<'_>, path: &Path) -> bool {
+    const FOLDERS: [&str; 9] = ["/usr", "/etc", "/opt", "/nix", "/snap", "/lib", "/bin", "/sbin", "/gnu"];
+    !path.starts_with(search.home) && FOLDERS.iter().any(|folder| path.starts_with(folder))
+}

@@ -1,0 +1,113 @@
+//! What a shell's start-up file reads besides: `. ~/.secrets`, `source "$HOME/.tokens"`. Pure: text in, words out.
+//!
+//! **Trade-off.** Only what stands there as it is read is followed: a path behind other variables, or from a loop, is not.
+//! Conditions are taken as met.
+
+/// The argument of each `.` and `source` where a command may stand, quotes taken off, in order.
+pub(super) fn sourced(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let mut words = Words { line, at: 0 };
+        // Whether the next word is a command, and whether it is the argument of one that reads a file.
+        let (mut is_command, mut is_argument) = (true, false);
+        while let Some(word) = words.next() {
+            match word {
+                Word::Separator => (is_command, is_argument) = (true, false),
+                Word::Text(word) if is_argument => {
+                    found.push(word);
+                    (is_command, is_argument) = (false, false);
+                }
+                Word::Text(word) => {
+                    is_argument = is_command && matches!(word.as_slice(), b"." | b"source");
+                    is_command = is_command && leads(&word);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Whether a command follows a word: a word of the language's own, or a program that runs another.
+fn leads(word: &[u8]) -> bool {
+    const LEADING: [&[u8]; 12] =
+        [b"then", b"do", b"else", b"if", b"elif", b"while", b"!", b"{", b"builtin", b"command", b"and", b"or"];
+    LEADING.contains(&word)
+}
+
+enum Word {
+    Separator,
+    Text(Vec<u8>),
+}
+
+/// The words of a line, as far as shells agree on them.
+struct Words<'a> {
+    line: &'a [u8],
+    at: usize,
+}
+
+impl Words<'_> {
+    fn next(&mut self) -> Option<Word> {
+        while self.line.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        match self.line.get(self.at)? {
+            b';' | b'&' | b'|' | b'(' | b')' => {
+                self.at += 1;
+                Some(Word::Separator)
+            }
+            b'#' => None,
+            _ => Some(Word::Text(self.text())),
+        }
+    }
+
+    fn text(&mut self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut quote = None;
+        while let Some(&byte) = self.line.get(self.at) {
+            match (quote, byte) {
+                (Some(open), _) if byte == open => quote = None,
+                (None, b'"' | b'\'') => quote = Some(byte),
+                (None, b';' | b'&' | b'|' | b'(' | b')') => break,
+                (None, _) if byte.is_ascii_whitespace() => break,
+                (None | Some(b'"'), b'\\') => {
+                    self.at += 1;
+                    text.extend(self.line.get(self.at));
+                }
+                _ => text.push(byte),
+            }
+            self.at += 1;
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_is_read_where_a_command_may_stand() {
+        for (text, expected) in [
+            (". ~/.secrets", &["~/.secrets"][..]),
+            ("source \"$HOME/my tokens\" # mine", &["$HOME/my tokens"]),
+            ("[ -f ~/.a ] && . ~/.a; source ${HOME}/.b\n\tsource /c", &["~/.a", "${HOME}/.b", "/c"]),
+            ("if [ -r x ]; then . ~/x\\ y; else builtin source 'z'; fi", &["~/x y", "z"]),
+            ("set -a; . ~/.env; set +a", &["~/.env"]),
+            ("test -f ~/.a; and source ~/.a", &["~/.a"]),
+            ("find . -name x; cp a . ; grep -r source /etc", &[]),
+            ("# . ~/.secrets\necho source ~/.a", &[]),
+            (". ", &[]),
+        ] {
+            let found = sourced(text.as_bytes());
+            let found: Vec<_> = found.iter().map(|word| std::str::from_utf8(word).unwrap()).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn noise_is_no_panic(text in r#"[.a\\"' \n;&|(#$~/]{0,60}"#) {
+            let _ = sourced(text.as_bytes());
+        }
+    }
+}
