@@ -50,6 +50,10 @@ pub(super) async fn watch<C: Child>(
                 while let Some(signal) = signals.take().map_err(RunError::Signals)? {
                     child.hear(signal)?;
                 }
+                // What was told meanwhile makes nothing readable any more.
+                if let Some(ended) = child.try_wait()? {
+                    return Ok(ended);
+                }
             }
             () = becomes_readable(gone.as_ref()) => {
                 gone = None;

@@ -5,6 +5,7 @@
 //! falls to this process. An [`Enforcement`] exists only after what holds the command was verified from inside, and a
 //! command can be executed only with one.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::net::Shutdown;
@@ -36,6 +37,8 @@ pub struct Stage {
     child: Child,
     control: UnixStream,
     hold: Hold,
+    /// What came while another answer was waited for.
+    early: VecDeque<(Answer, Vec<OwnedFd>)>,
 }
 
 /// By what the tree inside is held.
@@ -78,13 +81,13 @@ pub struct Guarded {
 impl Stage {
     /// Takes over a stage process that was just started with the other ends of `control` and `loopback`.
     pub fn new(child: Child, control: UnixStream, loopback: UnixStream) -> Self {
-        Self { child, control, hold: Hold::Init { init: None, loopback } }
+        Self { child, control, hold: Hold::Init { init: None, loopback }, early: VecDeque::new() }
     }
 
     /// Takes over the monitor of a guard that was just started with the other end of `control`, by a process that adopts
     /// orphans (`PR_SET_CHILD_SUBREAPER`) and has no other children than a keeper of the terminal.
     pub fn monitor(child: Child, control: UnixStream) -> Self {
-        Self { child, control, hold: Hold::Monitor { spared: None } }
+        Self { child, control, hold: Hold::Monitor { spared: None }, early: VecDeque::new() }
     }
 
     /// Has the guard put up and verified.
@@ -167,9 +170,23 @@ impl Stage {
         self.send(&Order::Signal { number, group: true })
     }
 
-    /// Continues the command's group, in front of its terminal or behind it.
-    pub fn resume(&self, foreground: bool) -> Result<(), SandboxError> {
-        self.send(&Order::Continue { foreground })
+    /// Continues the command's group, in front of its terminal or behind it; returns when it is there, so that a key that
+    /// is handed on afterwards is its own. What else has come by then is for [`Self::try_wait`].
+    pub fn resume(&mut self, foreground: bool) -> Result<(), SandboxError> {
+        self.send(&Order::Continue { foreground })?;
+        // One that is gone is missed by whoever asks what became of the command.
+        while let Some(answer) = self.hear()? {
+            match answer.0 {
+                Answer::Continued {} => break,
+                // After this it takes no orders.
+                Answer::Ended { .. } => {
+                    self.early.push_back(answer);
+                    break;
+                }
+                _ => self.early.push_back(answer),
+            }
+        }
+        Ok(())
     }
 
     /// Another handle that makes sockets of the child's network namespace; a guarded child has none of its own.
@@ -184,8 +201,12 @@ impl Stage {
         Some(Processes::around(init.as_fd()))
     }
 
-    /// What became of the command, if anything has. Never blocks; the socket of `as_fd` is readable when there is an answer.
+    /// What became of the command, if anything has. Never blocks; the socket of `as_fd` is readable when there is an answer
+    /// that did not come during a [`Self::resume`].
     pub fn try_wait(&mut self) -> Result<Option<Change>, SandboxError> {
+        if !self.early.is_empty() {
+            return self.wait().map(Some);
+        }
         let mut polled = [PollFd::new(self.control.as_fd(), PollFlags::POLLIN)];
         match poll(&mut polled, PollTimeout::ZERO) {
             Ok(0) | Err(nix::errno::Errno::EINTR) => Ok(None),
@@ -224,11 +245,17 @@ impl Stage {
     }
 
     fn receive(&mut self) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
+        match self.early.pop_front() {
+            Some(early) => Ok(early),
+            None => self.hear()?.ok_or_else(|| self.lost()),
+        }
+    }
+
+    /// The next answer as it comes; none where the stage is gone.
+    fn hear(&self) -> Result<Option<(Answer, Vec<OwnedFd>)>, SandboxError> {
         match channel::receive(&self.control) {
-            Ok(Some(message)) => Ok(message),
-            Ok(None) => Err(self.lost()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.lost()),
-            Err(source) => Err(SandboxError::Channel { source }),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+            heard => heard.map_err(|source| SandboxError::Channel { source }),
         }
     }
 

@@ -43,6 +43,8 @@ pub(super) enum Answer {
     NotStarted { errno: i32 },
     /// The command was stopped by this signal.
     Stopped { signal: i32 },
+    /// An order to continue was carried out: who is to be in front of the terminal is.
+    Continued {},
     /// The command ended; every process inside is being killed. Where there are layers, the file system that they are in
     /// comes along.
     Ended { status: i32, left: Vec<LeftLayer>, merged: Vec<(PathBuf, PathBuf)> },
@@ -115,4 +117,5 @@ wire_enum!(Answer {
     5 => Ended(status, left, merged),
     6 => Guarded(facts),
     7 => Stopped(signal),
+    8 => Continued(),
 });

@@ -165,7 +165,7 @@ impl<'a> Job<'a> {
         self.resume(foreground)
     }
 
-    fn resume(&self, foreground: bool) -> Result<(), SandboxError> {
+    fn resume(&mut self, foreground: bool) -> Result<(), SandboxError> {
         self.stage.resume(foreground)?;
         self.listen(foreground);
         Ok(())

@@ -45,7 +45,10 @@ impl Command {
                 let _ = process::signal(&self.handle, *number);
             }
             Order::Signal { number, group: true } => terminal::signal_group(self.number, *number),
-            Order::Continue { foreground } => terminal::resume(self.terminal.as_ref(), *foreground, self.number),
+            Order::Continue { foreground } => {
+                terminal::resume(self.terminal.as_ref(), *foreground, self.number);
+                tell(control, &Answer::Continued {})?;
+            }
             Order::Establish { .. } | Order::Guard { .. } | Order::Lay { .. } => return Ok(false),
         }
         Ok(true)
