@@ -218,9 +218,9 @@ fn every_escape_of_every_character_is_found_in_heads_and_bodies() {
     }
 }
 
-/// A redactor of one value with a placeholder of `length`.
+/// A redactor of one value with a placeholder of `length`, with no byte of which a value here is made.
 fn with_placeholder(value: &str, length: usize) -> (Redactor, String) {
-    let placeholder = format!("<{}>", "~".repeat(length - 2));
+    let placeholder = format!("<{}>", ".".repeat(length - 2));
     let minted = Placeholder::from_minted(placeholder.clone());
     let mut table = Table::default();
     table.insert::<()>(SecretName::new("S").unwrap(), Secret::new(value.into()), || Ok(minted)).unwrap();
