@@ -49,9 +49,15 @@ fn a_stopped_job_goes_on_behind_and_comes_back() {
     }
     for way in EVERY_WAY {
         let tmux = Tmux::start(way);
-        let script =
-            "n=0; while [ ! -e end ]; do n=$((n+1)); echo $n >count; sleep 0.05; done; echo over; read x; echo $x";
-        tmux.command(&format!("clear; W sh -c '{script}'"));
+        // One process: a shell that is stopped between the start of another and its execution is never seen to stop.
+        let script = "import itertools, os, time\n\
+                      for n in itertools.takewhile(lambda n: not os.path.exists(\"end\"), itertools.count()):\n \
+                      open(\"count\", \"w\").write(str(n))\n \
+                      time.sleep(0.05)\n\
+                      print(\"over\")\n\
+                      print(input())\n";
+        std::fs::write(tmux.run().world().project().join("counts.py"), script).unwrap();
+        tmux.command("clear; W python3 -u counts.py");
         let count = tmux.run().world().project().join("count");
         let number = || std::fs::read_to_string(&count).ok().and_then(|text| text.trim().parse::<u32>().ok());
         let grows = || {
@@ -64,7 +70,7 @@ fn a_stopped_job_goes_on_behind_and_comes_back() {
         grows();
         tmux.command("clear; touch end").wait_for("over\n").keys(&["Enter"]);
         tmux.command("clear; fg")
-            .wait_for_front("echo over")
+            .wait_for_front("counts.py")
             .line("at last")
             .wait("the answer", |screen| screen.matches("at last").count() == 2);
     }
