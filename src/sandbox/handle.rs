@@ -5,7 +5,6 @@
 //! falls to this process. An [`Enforcement`] exists only after what holds the command was verified from inside, and a
 //! command can be executed only with one.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::net::Shutdown;
@@ -37,8 +36,8 @@ pub struct Stage {
     child: Child,
     control: UnixStream,
     hold: Hold,
-    /// What came while another answer was waited for.
-    early: VecDeque<(Answer, Vec<OwnedFd>)>,
+    /// How the command ended, where that came while another answer was waited for.
+    early: Option<(Answer, Vec<OwnedFd>)>,
 }
 
 /// By what the tree inside is held.
@@ -81,13 +80,13 @@ pub struct Guarded {
 impl Stage {
     /// Takes over a stage process that was just started with the other ends of `control` and `loopback`.
     pub fn new(child: Child, control: UnixStream, loopback: UnixStream) -> Self {
-        Self { child, control, hold: Hold::Init { init: None, loopback }, early: VecDeque::new() }
+        Self { child, control, hold: Hold::Init { init: None, loopback }, early: None }
     }
 
     /// Takes over the monitor of a guard that was just started with the other end of `control`, by a process that adopts
     /// orphans (`PR_SET_CHILD_SUBREAPER`) and has no other children than a keeper of the terminal.
     pub fn monitor(child: Child, control: UnixStream) -> Self {
-        Self { child, control, hold: Hold::Monitor { spared: None }, early: VecDeque::new() }
+        Self { child, control, hold: Hold::Monitor { spared: None }, early: None }
     }
 
     /// Has the guard put up and verified.
@@ -171,19 +170,18 @@ impl Stage {
     }
 
     /// Continues the command's group, in front of its terminal or behind it; returns when it is there, so that a key that
-    /// is handed on afterwards is its own. What else has come by then is for [`Self::try_wait`].
+    /// is handed on afterwards is its own. What stopped it before is over then, told or not.
     pub fn resume(&mut self, foreground: bool) -> Result<(), SandboxError> {
         self.send(&Order::Continue { foreground })?;
-        // One that is gone is missed by whoever asks what became of the command.
+        // A stage that is gone is missed by whoever asks what became of the command.
         while let Some(answer) = self.hear()? {
             match answer.0 {
+                Answer::Stopped { .. } => {}
                 Answer::Continued {} => break,
-                // After this it takes no orders.
-                Answer::Ended { .. } => {
-                    self.early.push_back(answer);
+                _ => {
+                    self.early = Some(answer);
                     break;
                 }
-                _ => self.early.push_back(answer),
             }
         }
         Ok(())
@@ -204,7 +202,7 @@ impl Stage {
     /// What became of the command, if anything has. Never blocks; the socket of `as_fd` is readable when there is an answer
     /// that did not come during a [`Self::resume`].
     pub fn try_wait(&mut self) -> Result<Option<Change>, SandboxError> {
-        if !self.early.is_empty() {
+        if self.early.is_some() {
             return self.wait().map(Some);
         }
         let mut polled = [PollFd::new(self.control.as_fd(), PollFlags::POLLIN)];
@@ -245,7 +243,7 @@ impl Stage {
     }
 
     fn receive(&mut self) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
-        match self.early.pop_front() {
+        match self.early.take() {
             Some(early) => Ok(early),
             None => self.hear()?.ok_or_else(|| self.lost()),
         }

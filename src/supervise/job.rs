@@ -166,6 +166,7 @@ impl<'a> Job<'a> {
     }
 
     fn resume(&mut self, foreground: bool) -> Result<(), SandboxError> {
+        self.is_suspended = false;
         self.stage.resume(foreground)?;
         self.listen(foreground);
         Ok(())
