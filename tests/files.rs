@@ -4,6 +4,7 @@
 mod followed;
 mod hostile;
 mod told;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -37,6 +37,14 @@
 //!   the tool nor the broker would trust the other's. Files in HCL (`.tfvars`, `.terraformrc`) and state of Terraform are hidden
 //!   whole; so is YAML with aliases, tags or several documents, and a file in which a comment's mark follows a secret
 //!   that programs read in different ways.
+//! * **What files name besides** is followed from the user's own: includes and password stores of git's configuration, files
+//!   that a start-up file of a shell reads by a path that is written out or begins with the home, four files deep. A path
+//!   behind another variable or from a loop is not, nor is what a script prints (`export TOKEN=$(cat ~/.token)`), nor what
+//!   the configuration of a repository includes. Transcripts of agents' earlier sessions, which may repeat a key, are the
+//!   agents' own state and are shown as they are.
+//! * **Names that mean two things** (`SEED`, `PIN`, `OTP`, `SIGNING`, `ENCRYPTION`, `TOKENS`, `HMAC`) make a value secret that
+//!   is neither a few plain words nor a number, and a number of four to ten digits where it is a code. A seed that is a
+//!   number stays.
 //! * **Opaque tunnels.** Targets without a bound secret are not decrypted, so that clients which pin certificates keep
 //!   working. No secret can be injected there; what the child sends of its own is its own. Only how it begins is judged: TLS
 //!   for another name is refused, a plaintext HTTP request is read. TLS that begins later (STARTTLS) is not looked at.

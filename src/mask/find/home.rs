@@ -1,8 +1,7 @@
 //! Credential files of the home, wherever variables moved them.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::names::Names;
 use super::place::{Wanted, guarded, look};
@@ -43,18 +42,26 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
     Ok(())
 }
 
-/// What a path stands for in whose name a `*` stands for any characters, sorted.
+/// What a path stands for in whose segments a `*` stands for any characters, sorted.
 fn expanded(path: &Path) -> Vec<PathBuf> {
-    let around = path.file_name().and_then(OsStr::to_str).and_then(|name| name.split_once('*'));
-    let (Some((begin, end)), Some(folder)) = (around, path.parent()) else { return vec![path.to_owned()] };
+    let mut paths = vec![PathBuf::new()];
+    for segment in path.components().map(Component::as_os_str) {
+        match segment.to_str().and_then(|name| name.split_once('*')) {
+            Some(around) => paths = paths.iter().flat_map(|folder| named(folder, around)).collect(),
+            None => paths.iter_mut().for_each(|path| path.push(segment)),
+        }
+    }
+    paths.sort();
+    paths
+}
+
+/// What stands in a folder and is called so.
+fn named(folder: &Path, (begin, end): (&str, &str)) -> Vec<PathBuf> {
     let fits = |name: &[u8]| {
         name.len() >= begin.len() + end.len() && name.starts_with(begin.as_bytes()) && name.ends_with(end.as_bytes())
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let named = entries.filter(|entry| fits(entry.file_name().as_encoded_bytes()));
-    let mut paths: Vec<PathBuf> = named.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
+    entries.filter(|entry| fits(entry.file_name().as_encoded_bytes())).map(|entry| entry.path()).collect()
 }
 
 /// The directories in which the rules name most.

@@ -36,6 +36,7 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
         }
     }
     finder.parents()?;
+    finder.above()?;
     let roots: Vec<&Path> = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]).collect();
     let mut guarded: Vec<PathBuf> = roots.iter().flat_map(|root| guarded_in(search, root)).collect();
     guarded.extend(git::named(search, &roots, &walk.git_files));
@@ -62,6 +63,30 @@ impl Finder<'_> {
             let Ok(entries) = fs::read_dir(folder) else { continue };
             for entry in entries.flatten() {
                 self.add(folder, &entry.path(), true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks in every folder above the project for what tools read there. The home's own are found as such.
+    fn above(&mut self) -> Result<(), MaskError> {
+        let entries = self.search.rules.project.iter().filter(|entry| !entry.above.is_empty());
+        for entry in entries {
+            for folder in self.search.project.ancestors().skip(1).filter(|folder| *folder != self.search.home) {
+                for path in &entry.above {
+                    let path = folder.join(path);
+                    let reason = format!("a tool in the project reads `{}`", path.display());
+                    let wanted = Wanted {
+                        realm: Realm::Project,
+                        id: None,
+                        action: &entry.action,
+                        reason,
+                        origin: entry.origin.clone(),
+                        directories: false,
+                    };
+                    let found = look(self.search, &path, wanted)?;
+                    self.found.extend(found.filter(|file| self.seen.insert(file.path.clone())));
+                }
             }
         }
         Ok(())

@@ -7,9 +7,8 @@ use crate::mask::MaskError;
 pub(super) fn read(text: &Text<'_>) -> Result<Vec<Leaf>, MaskError> {
     let line = |line: std::ops::Range<usize>| {
         let source = &text.source[line.clone()];
-        let Some(start) = after_colon(source, 4).filter(|_| !source.starts_with('#')) else {
-            return text.comment(line);
-        };
+        // An old password in a comment is one.
+        let Some(start) = after_colon(source, 4) else { return text.comment(line) };
         let host = unescaped(&source[..after_colon(source, 1).map_or(0, |at| at - 1)]);
         let value = unescaped(&source[start..]);
         let range = line.start + start..line.end;
@@ -49,8 +48,9 @@ mod tests {
 
     #[test]
     fn only_the_fifth_field_is_a_password() {
-        let text = "# c:a:b:c:d\ndb\\:1:5432:*:ann:p\\:w\\\\d\nshort:1\n";
-        assert_eq!(hides(Pgpass, text, "/db:1/password"), "# c:a:b:c:d\ndb\\:1:5432:*:ann:PLACEHOLDER\nshort:1\n");
-        assert_eq!(all(Pgpass, text)[1].1, "p:w\\d");
+        let text = "# c:a:b:c\n#old:5432:*:ann:pw\ndb\\:1:5432:*:ann:p\\:w\\\\d\nshort:1\n";
+        assert_eq!(hides(Pgpass, text, "/db:1/password"), text.replace("p\\:w\\\\d", "PLACEHOLDER"));
+        assert_eq!(hides(Pgpass, text, "/#old/password"), text.replace("pw", "PLACEHOLDER"));
+        assert_eq!(all(Pgpass, text)[2].1, "p:w\\d");
     }
 }

@@ -9,7 +9,7 @@ use crate::policy::{FileGlob, FileGlobError, Origin};
 /// A credential file or directory in the home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomeEntry {
-    /// Its path from the home on; a `*` may stand in its last segment.
+    /// Its path from the home on; a `*` in a segment stands for any characters.
     pub path: String,
     /// What it belongs to, for people: `cloud`, `ssh`.
     pub group: String,
@@ -192,6 +192,8 @@ pub struct ProjectEntry {
     pub except: Vec<FileGlob>,
     /// Whether the parents of the project are searched too, up to the repository's root.
     pub parents: bool,
+    /// Paths that are looked for in every folder above the project, up to the root of the file system.
+    pub above: Vec<String>,
     /// What the child sees.
     pub action: Action,
     /// The embedded file that says so.

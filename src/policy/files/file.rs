@@ -82,6 +82,8 @@ pub(in crate::policy) struct ProjectRendered {
     except: Vec<FileGlob>,
     #[serde(default)]
     parents: bool,
+    #[serde(default)]
+    above: Vec<String>,
     format: Format,
     #[serde(default)]
     fields: Vec<Field>,
@@ -152,12 +154,15 @@ impl MoveLine {
 
 impl ProjectRendered {
     pub(in crate::policy) fn into_entries(self, origin: &Origin) -> Vec<ProjectEntry> {
-        let Self { patterns, except, parents, format, fields, environment, off, notes } = self;
+        let Self { patterns, except, parents, above, format, fields, environment, off, notes } = self;
         let render = complete(Render { format, fields, environment, off, notes });
+        let mut above = Some(above);
         let entry = |pattern| ProjectEntry {
             pattern,
             except: except.clone(),
             parents,
+            // Once for all patterns of a rule.
+            above: above.take().unwrap_or_default(),
             action: Action::Render(render.clone()),
             origin: origin.clone(),
         };
@@ -173,6 +178,7 @@ fn project_entries(project: Project, origin: &Origin) -> Vec<ProjectEntry> {
         pattern,
         except: except.clone(),
         parents: false,
+        above: Vec::new(),
         action: Action::Hide,
         origin: origin.clone(),
     });
