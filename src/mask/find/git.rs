@@ -14,6 +14,10 @@ use super::git_config::{Setting, settings};
 use super::place::guarded;
 use super::{Content, Search, read};
 
+/// What git obeys in its own directory: settings, the files that say where the rest of a submodule or worktree is, and
+/// programs.
+pub(super) const OBEYED: [&str; 5] = ["config", "config.worktree", "commondir", "gitdir", "hooks"];
+
 /// How deep git follows includes (`MAX_INCLUDE_DEPTH`).
 const DEEPEST: usize = 10;
 
@@ -24,11 +28,13 @@ struct Named {
 }
 
 /// What is guarded because the user's configuration or that of a repository names it. `roots` are the repositories,
-/// `files` what git keeps in a parent's `.git` for submodules and worktrees.
-pub(super) fn named(search: &Search<'_>, roots: &[&Path], files: &[PathBuf]) -> Vec<PathBuf> {
+/// `directories` what has the shape of git's own: those of submodules, worktrees and bare repositories too.
+pub(super) fn named(search: &Search<'_>, roots: &[&Path], directories: &[PathBuf]) -> Vec<PathBuf> {
     let users = user_files(search).iter().flat_map(|file| follow(search, file)).collect::<Vec<_>>();
-    let modules = files.iter().filter(|file| file.file_name().is_some_and(|name| name == "config"));
-    let modules = modules.flat_map(|file| follow(search, file)).collect::<Vec<_>>();
+    // Those of `roots` are read below.
+    let others = directories.iter().filter(|directory| directory.file_name().is_none_or(|name| name != ".git"));
+    let modules = others.flat_map(|directory| follow(search, &directory.join("config")));
+    let modules = modules.collect::<Vec<_>>();
     let mut paths = Vec::new();
     for root in roots {
         let own = repository_files(root).iter().flat_map(|file| follow(search, file)).collect::<Vec<_>>();

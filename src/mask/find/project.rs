@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::names::Names;
-use super::place::{Wanted, guarded, itself, look};
+use super::place::{Wanted, guarded as guarded_at, itself, look};
+use super::walk::Sought;
 use super::{Findings, Found, Realm, Search, git, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, FileGlob, Origin, ProjectEntry};
@@ -20,7 +21,8 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     let patterns = Patterns::new(search);
     let mut finder = Finder { search, patterns: &patterns, seen: HashSet::new(), found: Vec::new() };
     let matches = |path: &Path| patterns.first(search.project, path).is_some();
-    let walk = walk::walk(search.project, None, search.uid, &matches)?;
+    let sought = Sought { matches: &matches, guard: Some(&search.rules.guard) };
+    let walk = walk::walk(search.project, None, search.uid, &sought)?;
     for path in &walk.matching {
         finder.add(search.project, path, false)?;
     }
@@ -31,7 +33,8 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     linked.retain(|target| !search.project.starts_with(target) && !search.home.starts_with(target));
     for tree in &linked {
         let matches = |path: &Path| patterns.first(tree, path).is_some_and(|pattern| pattern.parents);
-        for path in walk::walk(tree, Some(LINKED_DEPTH), search.uid, &matches)?.matching {
+        let sought = Sought { matches: &matches, guard: None };
+        for path in walk::walk(tree, Some(LINKED_DEPTH), search.uid, &sought)?.matching {
             finder.add(tree, &path, true)?;
         }
     }
@@ -39,8 +42,10 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     finder.above()?;
     let roots: Vec<&Path> = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]).collect();
     let mut guarded: Vec<PathBuf> = roots.iter().flat_map(|root| guarded_in(search, root)).collect();
-    guarded.extend(git::named(search, &roots, &walk.git_files));
+    guarded.extend(git::named(search, &roots, &walk.git_directories));
     guarded.extend(walk.git_files.iter().filter_map(|path| itself(path)));
+    let own = walk.git_directories.iter().flat_map(|directory| git::OBEYED.map(|name| directory.join(name)));
+    guarded.extend(own.chain(walk.nested).flat_map(|path| guarded_at(search, &path)));
     let mut found = finder.found;
     found.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(Findings { found, guarded, sockets: walk.sockets, directories: walk.directories })
@@ -120,7 +125,7 @@ pub(super) fn new_file(search: &Search<'_>, patterns: &Patterns<'_>, path: &Path
 fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
     let names = Names::of(root);
     let places = search.rules.guard.project.iter().map(|path| root.join(path));
-    places.filter(|path| names.may_hold(path)).flat_map(|path| guarded(search, &path)).collect()
+    places.filter(|path| names.may_hold(path)).flat_map(|path| guarded_at(search, &path)).collect()
 }
 
 /// The patterns of the rules and of the user, each with a cheap test on the file's name in front. Case makes no difference:

@@ -8,6 +8,7 @@ use super::*;
 
 mod followed;
 mod git;
+mod guard;
 mod root;
 mod rules;
 
@@ -77,16 +78,6 @@ fn bytes(found: &Found) -> &[u8] {
         Content::Bytes(bytes) => bytes,
         _ => b"(not read)",
     }
-}
-
-#[test]
-fn a_guarded_name_may_end_with_a_star() {
-    let tree = Tree::new();
-    let prompts = ["cache/prompt-ann.zsh", "cache/prompt-bob.zsh"].map(|path| tree.file(path, ""));
-    tree.file("cache/promp", "");
-    let mut guarded = tree.find().unwrap().guarded;
-    guarded.sort();
-    assert_eq!(guarded, prompts);
 }
 
 #[test]

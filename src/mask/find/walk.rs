@@ -3,7 +3,6 @@
 //! **Invariants.** Symlinks are not followed. A directory that the user owns and we cannot list is an error, because the
 //! child could open it up; one of somebody else is closed to the child as well.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -14,6 +13,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use super::project::is_object_store;
 use crate::mask::MaskError;
+use crate::policy::Guard;
 
 /// What a pass found.
 #[derive(Default)]
@@ -23,9 +23,12 @@ pub(super) struct Walk {
     pub(super) sockets: Vec<PathBuf>,
     /// Roots of git repositories.
     pub(super) repositories: Vec<PathBuf>,
-    /// What git follows besides the files of its repositories that rules name: `.git` where it is no directory, and what
-    /// it keeps in a parent's `.git` for submodules and worktrees.
+    /// `.git` where it is no directory, but a file that says where that is.
     pub(super) git_files: Vec<PathBuf>,
+    /// Directories with the shape of git's own, wherever they are: of bare repositories, of submodules and worktrees.
+    pub(super) git_directories: Vec<PathBuf>,
+    /// What is guarded in whatever folder it stands.
+    pub(super) nested: Vec<PathBuf>,
     /// Directories that symlinks lead to.
     pub(super) linked_directories: Vec<PathBuf>,
     /// The tree's own directories, itself included.
@@ -37,6 +40,8 @@ enum Event {
     Socket(PathBuf),
     Repository(PathBuf),
     GitFile(PathBuf),
+    GitDirectory(PathBuf),
+    Nested(PathBuf),
     LinkedDirectory(PathBuf),
     Directory(PathBuf),
     Failed(MaskError),
@@ -48,15 +53,18 @@ const FEW: usize = 1000;
 /// What is done with each entry.
 type Look<'a> = &'a (dyn Fn(Result<DirEntry, ignore::Error>, &Sender<Event>) + Sync);
 
-/// Walks `tree` to `depth`; `matches` says whether a path is of interest by its name.
-pub(super) fn walk(
-    tree: &Path,
-    depth: Option<usize>,
-    uid: u32,
-    matches: &(dyn Fn(&Path) -> bool + Sync),
-) -> Result<Walk, MaskError> {
+/// What a pass looks for.
+pub(super) struct Sought<'a> {
+    /// Whether a path is of interest by its name.
+    pub(super) matches: &'a (dyn Fn(&Path) -> bool + Sync),
+    /// What is guarded, where it matters.
+    pub(super) guard: Option<&'a Guard>,
+}
+
+/// Walks `tree` to `depth`.
+pub(super) fn walk(tree: &Path, depth: Option<usize>, uid: u32, sought: &Sought<'_>) -> Result<Walk, MaskError> {
     let look = |entry: Result<DirEntry, ignore::Error>, sender: &Sender<Event>| match entry {
-        Ok(entry) => visit(tree, &entry, matches, sender),
+        Ok(entry) => visit(tree, &entry, sought, sender),
         Err(error) => failed(tree, &error, uid, sender),
     };
     let mut walk = Walk::default();
@@ -66,6 +74,8 @@ pub(super) fn walk(
             Event::Socket(path) => walk.sockets.push(path),
             Event::Repository(path) => walk.repositories.push(path),
             Event::GitFile(path) => walk.git_files.push(path),
+            Event::GitDirectory(path) => walk.git_directories.push(path),
+            Event::Nested(path) => walk.nested.push(path),
             Event::LinkedDirectory(path) => walk.linked_directories.push(path),
             Event::Directory(path) => walk.directories.push(path),
             Event::Failed(error) => return Err(error),
@@ -139,16 +149,23 @@ fn is_kernel_tree(entry: &DirEntry) -> bool {
     entry.depth() > 0 && ["/proc", "/sys", "/dev"].iter().any(|tree| entry.path() == Path::new(tree))
 }
 
-fn visit(tree: &Path, entry: &DirEntry, matches: &dyn Fn(&Path) -> bool, sender: &Sender<Event>) {
+fn visit(tree: &Path, entry: &DirEntry, sought: &Sought<'_>, sender: &Sender<Event>) {
     let Some(kind) = entry.file_type() else { return };
-    let path = entry.path();
-    let name = entry.file_name();
+    let (path, name, matches) = (entry.path(), entry.file_name(), sought.matches);
     let send = |event| drop(sender.send(event));
-    if name == ".git" && entry.depth() > 0 {
+    if name.eq_ignore_ascii_case(".git") && entry.depth() > 0 {
         send(Event::Repository(path.parent().unwrap_or(tree).to_owned()));
+        if !kind.is_dir() {
+            send(Event::GitFile(path.to_owned()));
+        }
     }
-    if name == ".git" && !kind.is_dir() || is_git_file(path) {
-        send(Event::GitFile(path.to_owned()));
+    if name.eq_ignore_ascii_case("HEAD")
+        && let Some(directory) = path.parent().filter(|directory| is_git_directory(directory))
+    {
+        send(Event::GitDirectory(directory.to_owned()));
+    }
+    if sought.guard.is_some_and(|guard| guard.covers_nested(tree, path)) {
+        send(Event::Nested(path.to_owned()));
     }
     if kind.is_dir() {
         send(Event::Directory(path.to_owned()));
@@ -193,19 +210,11 @@ fn normalised(path: &Path) -> PathBuf {
     plain
 }
 
-/// Whether git acts on what stands there in its own directory: code and configuration of submodules, and the files that
-/// say where the rest of a submodule or worktree is.
-fn is_git_file(path: &Path) -> bool {
-    let lies_in = |part: &str| {
-        let mut parts = path.components().map(Component::as_os_str).peekable();
-        std::iter::from_fn(|| parts.next().map(|above| (above, parts.peek().copied())))
-            .any(|(above, below)| above == ".git" && below.is_some_and(|below| below == part))
-    };
-    match path.file_name().and_then(OsStr::to_str) {
-        Some("commondir" | "gitdir" | "config.worktree") => lies_in("worktrees") || lies_in("modules"),
-        Some("hooks" | "config") => lies_in("modules"),
-        _ => false,
-    }
+/// Whether git takes a directory that holds `HEAD` for its own (`is_git_directory`): it has objects and references, or a
+/// file that says where they are, as those of worktrees do.
+fn is_git_directory(directory: &Path) -> bool {
+    let holds = |name: &str| fs::symlink_metadata(directory.join(name)).is_ok();
+    holds("commondir") || (holds("objects") && holds("refs"))
 }
 
 fn failed(tree: &Path, error: &ignore::Error, uid: u32, sender: &Sender<Event>) {

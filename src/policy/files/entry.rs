@@ -1,6 +1,7 @@
 //! What a rule of `policies/files.toml` or of an agent says of a file.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -235,12 +236,35 @@ impl TryFrom<String> for RootPath {
 
 /// What is read-only in the child although it stands in a writable tree. A directory covers all below it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Guard {
     /// From the home on.
     pub home: Vec<String>,
     /// From the root of the project, and of every repository in it, on.
     pub project: Vec<String>,
+    /// From any folder of the project on.
+    #[serde(default)]
+    pub nested: Vec<String>,
+    /// Names of folders below which `nested` does not hold.
+    #[serde(default)]
+    pub nested_except: Vec<String>,
+}
+
+impl Guard {
+    /// Whether `path` below `tree` is guarded in whatever folder it stands. Case makes no difference: some file systems
+    /// have none.
+    pub fn covers_nested(&self, tree: &Path, path: &Path) -> bool {
+        let bytes = path.as_os_str().as_bytes();
+        let is_named = self.nested.iter().any(|rule| {
+            let at = bytes.len().checked_sub(rule.len()).filter(|at| *at == 0 || bytes[at - 1] == b'/');
+            at.is_some_and(|at| bytes[at..].eq_ignore_ascii_case(rule.as_bytes()))
+        });
+        let is_excepted = || {
+            let mut parts = path.strip_prefix(tree).unwrap_or(path).components();
+            parts.any(|part| self.nested_except.iter().any(|except| part.as_os_str().eq_ignore_ascii_case(except)))
+        };
+        is_named && !is_excepted()
+    }
 }
 
 /// Places in the home that the child may write and that outlive the run.

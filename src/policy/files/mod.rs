@@ -319,6 +319,18 @@ mod tests {
     }
 
     #[test]
+    fn names_of_any_folder_are_guarded_by_whole_segments() {
+        let guard = &file_rules().guard;
+        let covers = |path: &str| guard.covers_nested(Path::new("/vendor/p"), &Path::new("/vendor/p").join(path));
+        for path in [".mcp.json", "a/b/.vscode/tasks.json", "a/.idea", "a/.VSCode/Settings.JSON", "b/MISE.toml"] {
+            assert!(covers(path), "{path}");
+        }
+        for path in ["a/x.mcp.json", "tasks.json", "a/xvscode/tasks.json", ".idea/x", "node_modules/a/.idea", ""] {
+            assert!(!covers(path), "{path}");
+        }
+    }
+
+    #[test]
     fn variables_that_name_files_are_kept() {
         let moves = file_rules().moves.iter().map(|rule| &rule.variable);
         for variable in file_rules().named.iter().chain(moves) {

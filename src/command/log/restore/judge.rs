@@ -62,7 +62,7 @@ pub(super) struct Guards {
     own: Vec<PathBuf>,
     /// What the user's tools run or obey, and what of it stands in any project.
     obeyed: Vec<PathBuf>,
-    in_projects: &'static [String],
+    in_projects: [&'static [String]; 2],
     /// Where credentials lie.
     credentials: Vec<PathBuf>,
     /// Where some may lie among other things.
@@ -86,7 +86,7 @@ impl Guards {
         Self {
             own: vec![world.config_directory.clone(), world.state_directory.clone()],
             obeyed,
-            in_projects: &rules.guard.project,
+            in_projects: [&rules.guard.project, &rules.guard.nested],
             credentials: paths(hidden),
             rendered: paths(rendered),
         }
@@ -105,7 +105,7 @@ impl Guards {
         if lies_in(&self.rendered) && has_changed {
             return Some(Judgement::never("you have changed it since, and credentials may stand in it".into()));
         }
-        let is_of_project = |above: &Path| self.in_projects.iter().any(|name| above.ends_with(name));
+        let is_of_project = |above: &Path| self.in_projects.iter().copied().flatten().any(|name| above.ends_with(name));
         let why = if lies_in(&self.obeyed) || path.ancestors().any(is_of_project) {
             "your own tools run or obey what stands there"
         } else if lies_in(&self.rendered) {
@@ -222,7 +222,7 @@ mod tests {
         let guards = Guards {
             own: vec!["/h/.config/agentsecrets".into()],
             obeyed: vec!["/h/.bashrc".into(), "/h/.local/bin".into()],
-            in_projects: &policy::file_rules().guard.project,
+            in_projects: [&policy::file_rules().guard.project, &policy::file_rules().guard.nested],
             credentials: vec!["/h/.netrc".into()],
             rendered: vec!["/h/.bashrc".into(), "/h/.claude.json".into()],
         };

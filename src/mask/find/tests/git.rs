@@ -8,9 +8,15 @@ fn guards_what_exists_in_every_repository() {
     tree.file(".bashrc", "");
     tree.file("project/.git/hooks/pre-commit", "");
     tree.file("project/sub/.git/hooks/pre-push", "");
-    tree.file("project/.git/modules/x/config", "");
+    for file in ["bare/config", "bare/HEAD", "bare/objects/pack/x", "bare/refs/heads/config", "bare/hooks/update"] {
+        tree.file(&format!("project/{file}"), "");
+    }
+    for file in ["no repository/config", "no repository/HEAD", "no repository/refs/x", "branch/refs/heads/hooks"] {
+        tree.file(&format!("project/{file}"), "");
+    }
     let findings = tree.find().unwrap();
-    let expected = [".bashrc", "project/.git/hooks", "project/.git/modules/x/config", "project/sub/.git/hooks"];
+    let expected =
+        [".bashrc", "project/.git/hooks", "project/bare/config", "project/bare/hooks", "project/sub/.git/hooks"];
     assert_eq!(findings.guarded, expected.map(|path| tree.path(path)));
 }
 
@@ -26,6 +32,9 @@ fn files_that_lead_git_elsewhere_are_guarded() {
         "project/main/.git/modules/a/b/hooks/update",
         "project/main/.git/modules/a/b/config",
         "project/main/.git/modules/a/b/description",
+        "project/main/.git/modules/a/b/HEAD",
+        "project/main/.git/modules/a/b/objects/x",
+        "project/main/.git/modules/a/b/refs/heads/config",
         "project/main/.git/refs/heads/config",
         "project/source/config",
     ] {

@@ -58,6 +58,8 @@ pub(super) static RULES: LazyLock<FileRules> = LazyLock::new(|| {
         [guard]
         home = [".bashrc", "cache/prompt-*"]
         project = [".git/hooks", "agentsecrets.toml"]
+        nested = [".tool/x.json", ".ide"]
+        nested-except = ["node_modules"]
 
         [[writable]]
         paths = ["cache"]

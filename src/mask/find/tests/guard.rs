@@ -1,0 +1,23 @@
+//! What programs other than git would act on outside.
+
+use super::*;
+
+#[test]
+fn a_guarded_name_may_end_with_a_star() {
+    let tree = Tree::new();
+    let prompts = ["cache/prompt-ann.zsh", "cache/prompt-bob.zsh"].map(|path| tree.file(path, ""));
+    tree.file("cache/promp", "");
+    let mut guarded = tree.find().unwrap().guarded;
+    guarded.sort();
+    assert_eq!(guarded, prompts);
+}
+
+#[test]
+fn settings_of_editors_are_guarded_in_any_folder_but_those_of_packages() {
+    let tree = Tree::new();
+    for file in [".Tool/x.json", "a/b/.tool/x.json", "a/tool/x.json", "node_modules/a/.tool/x.json", "c/.ide/deep/y"] {
+        tree.file(&format!("project/{file}"), "");
+    }
+    let expected = ["project/.Tool/x.json", "project/a/b/.tool/x.json", "project/c/.ide"];
+    assert_eq!(tree.find().unwrap().guarded, expected.map(|path| tree.path(path)));
+}
