@@ -60,6 +60,7 @@ use broking::Supplies;
 use ci::Ci;
 use sweep::Trees;
 
+pub use aside::{Aside, Moved};
 pub use browser::{BROWSER_NAMES, BROWSER_PROGRAM, BROWSER_SOCKET};
 pub use call::{
     CallBody, CallError, CallOrder, CallUrl, How, Judgement, Placement, Take, UrlError, call, is_inside, judge_call,
@@ -187,9 +188,7 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     };
     // Whatever became of the run: the child may have lived before.
     let aside = watch.set_aside(&run);
-    if !aside.moved.is_empty() {
-        terminal.say(&report::set_aside(&aside.moved));
-    }
+    terminal.say(&report::set_aside(&aside));
     let outcome = outcome?;
     let Totals { requests, hosts, refused, secrets, inert } = outcome.totals;
     usage::used(world, workspace.as_ref(), &secrets);

@@ -1,6 +1,8 @@
 //! Names that the user's own tools obey and that did not exist when a run began: what the command makes there is set
 //! aside at the end.
 
+mod repositories;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -11,6 +11,7 @@ mod error;
 mod find;
 #[cfg(test)]
 mod fuzz;
+mod git_settings;
 mod interpolation;
 mod json;
 mod merge;
@@ -23,6 +24,7 @@ pub use find::{
     Content, Findings, Found, HeldContent, Holder, LARGEST, ProjectNames, Realm, Search, Sweep, Swept, Watch, find,
     sweep,
 };
+pub use git_settings::GitSettings;
 pub use merge::{Masked, MergeError};
 pub use site::{Literal, Place, Replacement, Site};
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{count, listed, plain};
 use crate::audit::KeptError;
+use crate::run::{Aside, Moved};
 use crate::secret::SecretName;
 
 /// The sums of a run.
@@ -42,13 +43,43 @@ pub fn not_kept(error: &KeptError) -> String {
     format!("agentsecrets: warning: nothing of your home was kept: {}\n", plain(&format!("{error}{cause}")))
 }
 
-/// What a child has made under names that the user's tools obey, and where it is now.
-pub fn set_aside(moved: &[(PathBuf, PathBuf)]) -> String {
-    let pairs = listed(moved.iter().map(|(path, place)| format!("{} to {}", path.display(), place.display())), 6);
-    format!(
-        "agentsecrets: warning: the command made what your own tools obey; set aside {pairs}: look at it before you move \
-         it back (--writable PATH keeps it in place)\n"
-    )
+/// What a child has made that the user's tools obey, and where it is now; empty where it made nothing of the kind.
+pub fn set_aside(aside: &Aside) -> String {
+    let mut text = String::new();
+    let (replaced, moved): (Vec<_>, Vec<_>) = aside.moved.iter().partition(|moved| moved.is_replaced);
+    let pairs = |moved: Vec<&Moved>| {
+        listed(moved.iter().map(|moved| format!("{} to {}", moved.was.display(), moved.now.display())), 6)
+    };
+    // Writing to a String cannot fail.
+    if !moved.is_empty() {
+        let _ = writeln!(
+            text,
+            "agentsecrets: warning: the command made what your own tools obey; set aside {}: look at it before you move it \
+             back (--writable PATH keeps it in place)",
+            pairs(moved)
+        );
+    }
+    if !replaced.is_empty() {
+        let _ = writeln!(
+            text,
+            "agentsecrets: warning: the command made settings of git that could start a program; set aside {}, and what \
+             starts nothing of it stands in its place",
+            pairs(replaced)
+        );
+    }
+    let paths = |paths: &[PathBuf]| listed(paths.iter().map(|path| path.display()), 6);
+    if !aside.opened.is_empty() {
+        let _ = writeln!(text, "agentsecrets: opened folders that the command had closed: {}", paths(&aside.opened));
+    }
+    if !aside.unseen.is_empty() {
+        let _ = writeln!(
+            text,
+            "agentsecrets: warning: could not look through {} for what the command made there: use no git in it before you \
+             have",
+            paths(&aside.unseen)
+        );
+    }
+    text
 }
 
 /// One line: requests, hosts, refusals, secrets, and what was lost.
@@ -92,6 +123,28 @@ pub fn summary(totals: &Totals) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_set_aside_is_said_by_what_became_of_it() {
+        assert_eq!(set_aside(&Aside::default()), "");
+        let moved = |was: &str, is_replaced| Moved { was: was.into(), now: "/p/aside".into(), is_replaced };
+        let aside = Aside {
+            moved: vec![moved("/p/.mcp.json", false), moved("/p/a\nb/.git/config", true)],
+            opened: vec!["/p/closed".into()],
+            unseen: vec!["/p/deep".into()],
+            ..Aside::default()
+        };
+        let text = set_aside(&aside);
+        assert_eq!(text.lines().count(), 4, "{text}");
+        for part in [
+            "aside /p/.mcp.json to /p/aside: look",
+            "aside /p/a\\nb/.git/config to /p/aside, and",
+            "/p/closed\n",
+            "/p/deep for",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
 
     #[test]
     fn is_one_line_whatever_happened() {

@@ -1,5 +1,6 @@
 //! What a rule of `policies/files.toml` or of an agent says of a file.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -251,6 +252,11 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// Whether something of this name may be what [`Guard::covers_nested`] covers.
+    pub fn ends_nested(&self, name: &OsStr) -> bool {
+        self.nested.iter().any(|rule| name.eq_ignore_ascii_case(rule.rsplit('/').next().unwrap_or(rule)))
+    }
+
     /// Whether `path` below `tree` is guarded in whatever folder it stands. Case makes no difference: some file systems
     /// have none.
     pub fn covers_nested(&self, tree: &Path, path: &Path) -> bool {
