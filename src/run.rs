@@ -46,7 +46,7 @@ use nix::fcntl::OFlag;
 
 use crate::audit::RunId;
 use crate::exit::Exit;
-use crate::mask::{self, Search};
+use crate::mask::{self, Repository, Search};
 use crate::plan::{self, Planned, Request};
 use crate::policy::{self, Fingerprint, Flags, Isolation, PolicyText, Surroundings};
 use crate::proxy::{ConnectTo, Totals};
@@ -219,7 +219,7 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
     let now = Timestamp::now();
     let project = world.project();
     let (merged, _) = workspace::merge(world, order.workspace.as_ref(), &order.trust, order.flags.clone())?;
-    let Gathered { offered, notes, deferred } = offers::gather(world, &merged, fetch)?;
+    let Gathered { offered, mut notes, deferred } = offers::gather(world, &merged, fetch)?;
     let variable = |name: &str| world.variable(name).map(OsString::from);
     let rules = policy::file_rules();
     let around = Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };
@@ -232,6 +232,10 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
     let named = named.map(|path| path.canonicalize().ok().filter(|real| real.is_file()).unwrap_or(path));
     let named: Vec<PathBuf> = named.collect();
     writable.extend(named.iter().cloned());
+    let trees: Vec<PathBuf> = named.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let trees = outermost(&trees, &project).into_iter().filter(|path| path.is_dir() && !world.home.starts_with(path));
+    let trees: Vec<PathBuf> = trees.collect();
+    let repository = repository(world, &project, &mut writable, &mut notes);
     let search = Search {
         rules,
         mask: &merged.mask,
@@ -240,6 +244,8 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
         current_directory: &world.current_directory,
         variable: &variable,
         writable: &writable,
+        trees: &trees,
+        repository: repository.as_deref(),
         needed: &needed(world, order),
         uid: world.user.uid,
         mounts: &fs::read("/proc/self/mountinfo").unwrap_or_default(),
@@ -274,6 +280,29 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
     base_urls::check(order, &mut planned)?;
     hooks::check(&order.hooks, &mut planned);
     Ok((planned, deferred))
+}
+
+/// The repository of a project that is a linked worktree: it becomes writable, or the user is told why not.
+fn repository(world: &World, project: &Path, writable: &mut Vec<PathBuf>, notes: &mut Vec<String>) -> Option<PathBuf> {
+    match Repository::of(project, &world.home, writable) {
+        Repository::Here => None,
+        Repository::Linked(directory) => {
+            let place = directory.display();
+            notes.push(format!(
+                "the project is a worktree of `{place}`: that is writable too, so that commits land there"
+            ));
+            writable.push(directory.clone());
+            Some(directory)
+        }
+        Repository::Unproven(directory) => {
+            let place = directory.display();
+            notes.push(format!(
+                "the project's `.git` leads to `{place}`, which does not lead back as that of a worktree does: it is not \
+                 writable, and commits do not land there (git worktree repair, or --writable DIR)"
+            ));
+            None
+        }
+    }
 }
 
 /// Our own executable and the command's, wherever `PATH` finds it.

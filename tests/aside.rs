@@ -2,6 +2,7 @@
 //! aside at the end.
 
 mod repositories;
+mod worktrees;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,4 +50,29 @@ fn a_run_that_makes_nothing_of_the_kind_says_nothing_of_it() {
     let finished = Run::new().project_file(".mcp.json", "{}").unobserved().shell("echo good >made").run().succeeded();
     assert!(!finished.stderr().contains("set aside"), "{}", finished.stderr());
     assert!(finished.world().project().join(".mcp.json").exists());
+}
+
+#[test]
+fn settings_of_editors_are_guarded_in_any_folder() {
+    let script = "for each in a/.vscode/tasks.json a/.idea/x a/.vscode/other; do
+          if echo bad 2>/dev/null >$each; then echo $each; fi
+        done
+        mkdir -p b/.vscode b/.idea node_modules/b/.vscode
+        for each in b/.vscode/tasks.json b/.idea/x b/mise.toml b/good node_modules/b/.vscode/tasks.json; do
+          echo bad >$each
+        done";
+    for user in users() {
+        let run = Run::new().user(*user).unobserved();
+        let run = run.project_file("a/.vscode/tasks.json", "good").project_file("a/.idea/x", "good");
+        let finished = run.shell(script).run().succeeded();
+        let (project, said) = (finished.world().project(), finished.stderr());
+        assert_eq!(finished.stdout(), "a/.vscode/other\n", "{said}");
+        for gone in ["b/.vscode/tasks.json", "b/.idea", "b/mise.toml"] {
+            assert!(!project.join(gone).exists() && said.contains(gone), "{gone}: {said}");
+        }
+        for kept in ["a/.vscode/tasks.json", "a/.idea/x", "b/good", "node_modules/b/.vscode/tasks.json"] {
+            assert!(project.join(kept).exists(), "{kept}: {said}");
+        }
+        assert_eq!((aside(&project.join("b")).len(), aside(&project.join("b/.vscode")).len()), (2, 1));
+    }
 }

@@ -103,11 +103,15 @@
 //!   `rename(2)` or `link(2)` can keep its content under another name; so can one that opens it in time. A file that the
 //!   host changes through a mapping (`mmap(2)`) after it was closed is not told of. A new file of a kind that rules hide
 //!   whole, and a copy of a swept file, are not masked before the next run.
-//! * **A new repository is the child's own.** Inside the project a child can make one (`git init`, `git clone`), add it to
-//!   the outer one as a submodule, and have its settings name a program that the host's git runs in it: look at what a run
-//!   left before git is used there (`git -c core.fsmonitor=false status --ignore-submodules=all`). Those that were there at
-//!   the start are guarded. In a linked worktree the main repository lies outside of the project: its settings, and the
-//!   files beside it, are read as they are, and with `--writable` on it they can be changed.
+//! * **A new repository keeps what starts nothing.** Those that a run made in the project and in trees of `--writable` are
+//!   judged at its end by a list of settings that are known to start nothing; what else their configuration says is set
+//!   aside, also where it was meant well (`git lfs install --local`, an alias), and so are their hooks. Not judged is what
+//!   waits for a command that the user types: an interrupted rebase with `exec` in its list (`git rebase --continue`),
+//!   and what the project's own files have its build and its tests do. Repositories in package caches are not looked at.
+//!   Those that were there at the start are guarded, and read as they are.
+//! * **A linked worktree's repository is writable** and guarded as `.git` would be, where its own link leads back to the
+//!   project. The checkout of a submodule, and a repository put elsewhere by `--separate-git-dir`, have no such link: what
+//!   is committed there ends with the run, and the banner says so. `--writable` on the repository lets it land.
 //! * **What a host makes under a guarded name during a run** (`.mcp.json`, `.vscode/settings.json`) is taken for the child's
 //!   and set aside, since nothing tells who made it.
 //! * **Outside of the project only what rules find is masked**: the `.env` of another project in the home stays readable.
@@ -128,10 +132,10 @@
 //!   stay open where the level is needed most.
 //! * **Names that do not exist yet** can be made while a run lasts. What stands at its end under a guarded name, in the
 //!   project's root, in a writable place of the home or in a missing directory of PATH, is set aside beside its place as
-//!   `agentsecrets-aside.RUN.NAME`, and the user is told; a parent that is killed sets nothing aside. Not seen are such
-//!   names in other folders of the project, a bare repository there, and what git's configuration names and what does not
-//!   exist yet; a new repository (`git init`) is named and left whole. Commands in git's configuration (aliases, filters,
-//!   editors) are not looked into.
+//!   `agentsecrets-aside.RUN.NAME`, and the user is told; a parent that is killed sets nothing aside. Settings of editors,
+//!   agents and shells are so in any folder of the project, but not below `node_modules` and its like, which installers
+//!   remove and make anew. Not seen is what the configuration of git that was there names and what does not exist yet.
+//!   Beyond four million directories, or paths of 8 KiB, nothing is looked at, and the user is told.
 //! * **Package caches are shared** with the host (`~/.cache`, `~/.npm`, cargo's registry), so that installs are fast; what a
 //!   host program executes from there, it executes from a place that the child could write. What shells and editors run
 //!   at each start is read-only there.

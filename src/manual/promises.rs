@@ -34,7 +34,7 @@
 //! | **C2** no packet past the broker | `tcp-other-port`, `tcp-ipv6`, `tcp-fast-open`, `udp-other-port`, `udp-quic`, `icmp-raw`, `packet-socket`, `vsock`, `host-loopback`, `lan-connect`, `egress::addresses_that_are_not_of_the_internet_are_refused` |
 //! | no name is looked up that policy denies | `dns-denied-name`, `egress::names_are_resolved_without_being_looked_up_when_denied` |
 //! | **C3** the child changes no rule | `replace-own-state`, `plant-own-policy`, `stores::trust::a_child_trusts_nothing_and_a_run_keeps_its_rules` |
-//! | and leaves nothing that runs later | `write-shell-start`, `write-git-hook`, `write-included-configuration`, `plant-commit-hook`, `plant-program-on-path`, `write-cron`, `aside::what_tools_would_obey_is_set_aside_and_said`, `kept::what_is_obeyed_hidden_or_changed_needs_force_and_nothing_is_lost` |
+//! | and leaves nothing that runs later | `write-shell-start`, `write-git-hook`, `write-included-configuration`, `plant-commit-hook`, `plant-program-on-path`, `write-cron`, `aside::what_tools_would_obey_is_set_aside_and_said`, `aside::settings_of_editors_are_guarded_in_any_folder`, `aside::repositories::after_a_run_no_repository_of_its_own_starts_a_program` (`aside::repositories::without_the_run_each_repository_starts_its_program` is the control), `aside::worktrees::a_commit_lands_in_the_repository_and_nothing_there_starts_a_program`, `aside::worktrees::what_git_obeys_there_is_read_only`, `kept::what_is_obeyed_hidden_or_changed_needs_force_and_nothing_is_lost` |
 //! | **C4** no privilege, and root no weaker | every row of the suite as root and as an ordinary user; `privileges-by-program`, `capability-admin` |
 //!
 //! # Life

@@ -160,6 +160,8 @@ impl Masker {
             current_directory: &self.prepared.project,
             variable: &nothing,
             writable: &[],
+            trees: &[],
+            repository: None,
             needed: &[],
             uid: self.prepared.uid,
             mounts: b"",

@@ -107,7 +107,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// A shell of the user's, outside of any run, in `project`.
-fn host(project: &Path, script: &str, evil: &str) -> Output {
+pub(super) fn host(project: &Path, script: &str, evil: &str) -> Output {
     let home = project.parent().unwrap();
     let mut shell = Command::new("/bin/sh");
     // The test's user may be another than the run's.
@@ -124,7 +124,7 @@ fn with_repository(run: Run) -> Run {
 }
 
 /// The program touches a file outside of the project, which a sealed child cannot.
-fn evil(root: &Path) -> (std::path::PathBuf, String) {
+pub(super) fn evil(root: &Path) -> (std::path::PathBuf, String) {
     let mark = root.join("mark-of-the-program");
     (mark.clone(), format!("touch {}; false", mark.display()))
 }

@@ -10,6 +10,7 @@ mod followed;
 mod git;
 mod git_config;
 mod home;
+mod linked;
 mod links;
 mod live;
 mod mounts;
@@ -30,6 +31,7 @@ use zeroize::Zeroizing;
 use super::MaskError;
 use crate::policy::{FileGlob, FileRules, Origin, Render, Sourced, Surroundings};
 
+pub use linked::Repository;
 pub use live::{ProjectNames, Watch};
 pub use read::LARGEST;
 pub use sweep::{HeldContent, Holder, Sweep, Swept, sweep};
@@ -50,6 +52,10 @@ pub struct Search<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<OsString>,
     /// Trees besides the project that the child may write, where sockets matter.
     pub writable: &'a [PathBuf],
+    /// Those of them in which repositories may lie that are the user's.
+    pub trees: &'a [PathBuf],
+    /// The project's repository, where that lies outside of it.
+    pub repository: Option<&'a Path>,
     /// What the run needs besides, wherever it lies: our own executable, the command.
     pub needed: &'a [PathBuf],
     /// The user's id: what it owns, it can make readable.

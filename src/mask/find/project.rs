@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::names::Names;
 use super::place::{Wanted, guarded as guarded_at, itself, look};
-use super::walk::Sought;
+use super::walk::{Sought, Walk};
 use super::{Findings, Found, Realm, Search, git, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, FileGlob, Origin, ProjectEntry};
@@ -22,11 +22,11 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     let mut finder = Finder { search, patterns: &patterns, seen: HashSet::new(), found: Vec::new() };
     let matches = |path: &Path| patterns.first(search.project, path).is_some();
     let sought = Sought { matches: &matches, guard: Some(&search.rules.guard) };
-    let walk = walk::walk(search.project, None, search.uid, &sought)?;
+    let mut walk = walk::walk(search.project, None, search.uid, &sought)?;
     for path in &walk.matching {
         finder.add(search.project, path, false)?;
     }
-    let mut linked: Vec<PathBuf> = walk.linked_directories;
+    let mut linked: Vec<PathBuf> = std::mem::take(&mut walk.linked_directories);
     linked.sort();
     linked.dedup();
     // What leads to the project, the home or above them is no part of the project.
@@ -40,6 +40,9 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     }
     finder.parents()?;
     finder.above()?;
+    for tree in search.trees.iter().map(PathBuf::as_path).chain(search.repository) {
+        finder.others(tree, &mut walk)?;
+    }
     let roots: Vec<&Path> = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]).collect();
     let mut guarded: Vec<PathBuf> = roots.iter().flat_map(|root| guarded_in(search, root)).collect();
     guarded.extend(git::named(search, &roots, &walk.git_directories));
@@ -97,6 +100,27 @@ impl Finder<'_> {
         Ok(())
     }
 
+    /// Looks for repositories in a tree outside of the project, and for secrets in the project's own.
+    fn others(&mut self, tree: &Path, walk: &mut Walk) -> Result<(), MaskError> {
+        let is_projects = self.search.repository == Some(tree);
+        // Its files are what `.git` holds elsewhere.
+        let as_own = |path: &Path| Path::new(".git").join(path.strip_prefix(tree).unwrap_or(path));
+        let pattern = |path: &Path| self.patterns.first(Path::new(""), &as_own(path)).filter(|_| is_projects);
+        let matches = |path: &Path| pattern(path).is_some();
+        let found = walk::walk(tree, None, self.search.uid, &Sought { matches: &matches, guard: None })?;
+        for path in &found.matching {
+            if let Some(pattern) = pattern(path) {
+                self.take(path, pattern)?;
+            }
+        }
+        walk.repositories.extend(found.repositories);
+        walk.git_files.extend(found.git_files);
+        walk.git_directories.extend(found.git_directories);
+        walk.sockets.extend(found.sockets);
+        walk.nested.extend(is_projects.then(|| tree.join("info/attributes")));
+        Ok(())
+    }
+
     /// Takes `path` in, if a pattern covers it or what it leads to; outside the project only those for parents count.
     fn add(&mut self, tree: &Path, path: &Path, is_outside: bool) -> Result<(), MaskError> {
         let first =
@@ -105,7 +129,10 @@ impl Finder<'_> {
         // A symlink of another name that leads to a secret file takes the rule of its target.
         let target = if by_name.is_none() && !is_outside { fs::canonicalize(path).ok() } else { None };
         let by_target = target.as_deref().and_then(|target| first(target.parent().unwrap_or(target), target));
-        let Some(pattern) = by_name.or(by_target) else { return Ok(()) };
+        by_name.or(by_target).map_or(Ok(()), |pattern| self.take(path, pattern))
+    }
+
+    fn take(&mut self, path: &Path, pattern: &Pattern<'_>) -> Result<(), MaskError> {
         if let Some(file) = look(self.search, path, pattern.wanted())?.filter(|file| !self.seen.contains(&file.path)) {
             self.seen.insert(file.path.clone());
             self.found.push(file);

@@ -36,6 +36,8 @@ fn root_sees_no_home_but_where_it_works_and_no_key_of_the_machine() {
             current_directory: project,
             variable: &variable,
             writable: &[tree.path("users/ida/cache")],
+            trees: &[],
+            repository: None,
             needed: &[],
             uid,
             mounts: b"",
