@@ -1,6 +1,7 @@
 //! Rendered credential files in the hands of their own tools, as root and as an ordinary user: each reads its file in a run,
 //! which holds placeholders alone, and authenticates with it at a server that accepts the real value alone.
 
+mod clusters;
 mod followed;
 mod hostile;
 mod told;

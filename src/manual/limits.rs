@@ -33,9 +33,10 @@
 //! * **Credential files say where their secrets go** only in the home, by their own name and where this run may not write
 //!   ([`crate::mask::Found::may_grant`]). A place that an earlier run could write, with `--writable` or as its project, is
 //!   taken for the user's own. Other registries of cargo, `~/.vault-token` and everything whose host stands in another file
-//!   are hidden and unbound; so is a user of `kubectl` whose cluster has a certificate authority of its own, since neither
-//!   the tool nor the broker would trust the other's. Files in HCL (`.tfvars`, `.terraformrc`) and state of Terraform are hidden
-//!   whole; so is YAML with aliases, tags or several documents, and a file in which a comment's mark follows a secret
+//!   are hidden and unbound. A cluster of `kubectl` with an authority of its own in the file is verified by the broker with
+//!   that alone; a user of one whose authority stands in another file (`certificate-authority`), whose certificate is for
+//!   another name (`tls-server-name`), or who logs in with a certificate, is hidden and unbound. Files in HCL (`.tfvars`,
+//!   `.terraformrc`) and state of Terraform are hidden whole; so is YAML with aliases, tags or several documents, and a file in which a comment's mark follows a secret
 //!   that programs read in different ways.
 //! * **What files name besides** is followed from the user's own: includes and password stores of git's configuration, files
 //!   that a start-up file of a shell reads by a path that is written out or begins with the home, four files deep. A path

@@ -146,6 +146,15 @@ impl Settled {
         self.details.values().filter_map(|detail| detail.binding.clone()).collect()
     }
 
+    /// Whether some secret is bound to this target.
+    pub(super) fn is_target(&self, target: &Target) -> bool {
+        let covers = |bound: &Target| bound.both(target).as_ref() == Some(target);
+        self.details
+            .values()
+            .filter_map(|detail| detail.binding.as_ref())
+            .any(|binding| binding.targets.iter().any(covers))
+    }
+
     pub(super) fn plans(&self) -> Vec<SecretPlan> {
         let plan = |(id, held): (SecretId, &crate::secret::Held)| {
             let detail = self.details.get(&id)?;

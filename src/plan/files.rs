@@ -9,7 +9,7 @@ use super::claims::{Claims, Settled};
 use super::rendered::{Outcome, Rendered};
 use super::{MaskContent, MaskPlan, Merge, PlanError};
 use crate::mask::{self, Content, Found, MaskError, Masked, Realm};
-use crate::policy::Merged;
+use crate::policy::{Merged, OwnAuthority};
 
 /// A found file, judged.
 pub(super) struct Judged<'a> {
@@ -24,6 +24,8 @@ pub(super) struct Files {
     pub(super) warnings: Vec<String>,
     /// Those that the child may change.
     pub(super) merges: Vec<Merge>,
+    /// What the broker alone trusts for some targets, each target once.
+    pub(super) authorities: Vec<OwnAuthority>,
 }
 
 /// Judges every file that is rendered and gathers its secrets.
@@ -48,6 +50,9 @@ pub(super) fn plan(
 ) -> Result<Files, PlanError> {
     let mut files = Files::default();
     for file in judged {
+        for authority in file.rendered.iter().flat_map(|rendered| rendered.authorities(settled)) {
+            files.trust(authority);
+        }
         let Some(shown) = file.decide(settled, now, &mut files.warnings) else { continue };
         files.warnings.extend(check_links(file.found)?);
         if named.contains(&file.found.path) {
@@ -76,6 +81,16 @@ pub(super) fn plan(
         }));
     }
     Ok(files)
+}
+
+impl Files {
+    /// A cluster that stands there twice is vouched for by what either entry names.
+    fn trust(&mut self, authority: OwnAuthority) {
+        match self.authorities.iter_mut().find(|known| known.target == authority.target) {
+            Some(known) => known.certificates.extend(authority.certificates),
+            None => self.authorities.push(authority),
+        }
+    }
 }
 
 /// What the child sees in the place of a file.

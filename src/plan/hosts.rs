@@ -5,23 +5,38 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
 use crate::mask::{Found, Place, Site};
-use crate::policy::{self, Field, HostPlace, Target};
+use crate::policy::{self, Field, HostPlace, OwnAuthority, Target};
+
+/// Where `kubectl` keeps the authority of a cluster, in PEM and in base64.
+const AUTHORITY: &str = "certificate-authority-data";
 
 /// What the file says beside its secrets.
 #[derive(Default)]
 pub(super) struct Hosts {
     may_grant: bool,
+    /// Whether the child sees the file as it is rendered: only then a cluster's authority can give way to the run's.
+    is_rendered: bool,
     /// Each text that a rule may ask for, by its pointer; `None` where two of them have the same.
     texts: BTreeMap<String, Option<String>>,
 }
 
 impl Hosts {
     /// Gathers what the rules of a file may ask for. `visit` shows every site.
-    pub(super) fn of(found: &Found, fields: &[Field], visit: impl FnOnce(&mut dyn FnMut(&Site<'_>))) -> Self {
+    pub(super) fn of(
+        found: &Found,
+        fields: &[Field],
+        is_rendered: bool,
+        visit: impl FnOnce(&mut dyn FnMut(&Site<'_>)),
+    ) -> Self {
         // Whoever holds another name of the file could write it there.
         let may_grant = found.may_grant && found.aliases.is_empty() && found.unseen_links == 0;
-        let mut hosts = Self { may_grant, texts: BTreeMap::new() };
+        let mut hosts = Self { may_grant, is_rendered, texts: BTreeMap::new() };
         let keys: Vec<&str> = fields.iter().filter_map(|field| field.host.as_ref()).flat_map(asked).collect();
         if may_grant && !keys.is_empty() {
             visit(&mut |site| hosts.note(site, &keys));
@@ -80,16 +95,40 @@ impl Hosts {
         let servers = clusters.flat_map(|cluster| {
             let of_name = self.all("/clusters/", "/name").filter(move |(_, name)| *name == cluster);
             of_name
-                .filter(|(index, _)| !self.has_own_authority(index))
+                .filter(|(index, _)| self.is_within_reach(index))
                 .filter_map(|(index, _)| self.text(&format!("/clusters/{index}/cluster/server")))
         });
         user.map(|_| servers).into_iter().flatten()
     }
 
-    /// Whether `kubectl` trusts a certificate authority of the cluster's alone, which the run's is not.
-    fn has_own_authority(&self, index: &str) -> bool {
-        let names = ["certificate-authority", "certificate-authority-data"];
-        names.into_iter().any(|name| self.texts.contains_key(&format!("/clusters/{index}/cluster/{name}")))
+    /// Whether `kubectl` can be made to trust the run and the broker to trust the cluster: not where the cluster's
+    /// authority stands in another file, or its certificate is for another name.
+    fn is_within_reach(&self, index: &str) -> bool {
+        let has = |name: &str| self.texts.contains_key(&format!("/clusters/{index}/cluster/{name}"));
+        let is_own = has(AUTHORITY) && (!self.is_rendered || self.certificates(index).is_none());
+        !is_own && !has("certificate-authority") && !has("tls-server-name")
+    }
+
+    /// The certificates of the authority that a cluster has of its own.
+    fn certificates(&self, index: &str) -> Option<Vec<Vec<u8>>> {
+        let text = self.text(&format!("/clusters/{index}/cluster/{AUTHORITY}"))?;
+        let pem = BASE64_STANDARD.decode(text.trim()).ok()?;
+        let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let certificates: Vec<Vec<u8>> = parsed.ok()?.iter().map(|certificate| certificate.to_vec()).collect();
+        (!certificates.is_empty()).then_some(certificates)
+    }
+
+    /// The cluster whose own authority stands at `pointer`, where secrets may go.
+    pub(super) fn cluster_of(&self, pointer: &str) -> Option<OwnAuthority> {
+        let index = pointer.strip_prefix("/clusters/")?.strip_suffix(AUTHORITY)?.strip_suffix("/cluster/")?;
+        let target = server(self.text(&format!("/clusters/{index}/cluster/server"))?)?;
+        let certificates = self.certificates(index).filter(|_| self.may_grant && self.is_within_reach(index))?;
+        Some(OwnAuthority { target, certificates })
+    }
+
+    /// Every cluster that has an authority of its own.
+    pub(super) fn clusters_of_their_own(&self) -> impl Iterator<Item = OwnAuthority> + '_ {
+        self.texts.keys().filter_map(|pointer| self.cluster_of(pointer))
     }
 
     /// Every text at `beginning`, an index, `ending`, with its index.
@@ -107,7 +146,7 @@ fn asked(place: &HostPlace) -> Vec<&str> {
         HostPlace::Key => Vec::new(),
         HostPlace::Beside(name) => vec![name.rsplit('/').next().unwrap_or(name)],
         HostPlace::Contexts => {
-            vec!["name", "user", "cluster", "server", "certificate-authority", "certificate-authority-data"]
+            vec!["name", "user", "cluster", "server", "certificate-authority", AUTHORITY, "tls-server-name"]
         }
     }
 }
@@ -152,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_url_names_its_own_host() {
-        let hosts = Hosts { may_grant: true, texts: BTreeMap::new() };
+        let hosts = Hosts { may_grant: true, ..Hosts::default() };
         for (text, secret, expected) in [
             ("https://u:pass@pip.example/simple", "pass", Some("pip.example")),
             ("HTTPS://pass@pip.example:8443", "pass", Some("pip.example:8443")),

@@ -21,6 +21,7 @@ mod live;
 mod offers;
 mod rendered;
 mod replace;
+mod shown;
 mod swept;
 mod variables;
 mod wants;
@@ -29,14 +30,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::mask::{Findings, Masked};
 use crate::policy::{
-    Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, Recognised, Scan, ServiceId, Sourced, Target,
+    Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, OwnAuthority, Recognised, Scan, ServiceId, Sourced,
+    Target,
 };
 use crate::secret::{Placeholder, SecretName, Table, WorkspaceName};
 use crate::supervise::ports::Wanted;
+
+use shown::{path, paths, texts};
 
 pub use agent::AgentPlan;
 pub use error::PlanError;
@@ -92,6 +96,8 @@ pub struct Planned {
     pub secrets: Table,
     /// Where they may be injected.
     pub bindings: Vec<Binding>,
+    /// What the broker alone trusts for some targets.
+    pub authorities: Vec<OwnAuthority>,
     /// Judges files that appear later.
     pub live: Live,
     /// The child's variables apart from those of proxy and trust, see [`crate::scrub::environment`].
@@ -377,6 +383,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         arguments: command,
         secrets: settled.into_table(),
         bindings,
+        authorities: files.authorities,
         environment: variables.environment,
         merges: files.merges,
     })
@@ -384,15 +391,3 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
 
 #[cfg(test)]
 mod tests;
-
-fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
-}
-
-fn paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
-}
-
-fn texts<S: Serializer>(texts: &[OsString], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(texts.iter().map(|text| text.to_string_lossy()))
-}

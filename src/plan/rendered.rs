@@ -14,7 +14,7 @@ use super::known::{self, Reach};
 use super::replace::{Part, replacements, texts};
 use super::wants::{Want, Wants, wants};
 use crate::mask::{self, Content, Dialect, Found, MaskError, Notation, Place, Realm, Replacement, Site, Structure};
-use crate::policy::{Format, Merged, Render};
+use crate::policy::{Format, Isolation, Merged, OwnAuthority, Render};
 use crate::scrub::{self, Cause, Judgement};
 use crate::secret::SecretId;
 
@@ -50,7 +50,8 @@ impl<'a> Rendered<'a> {
         let (Some(render), Content::Bytes(bytes)) = (&found.render, &found.content) else { return None };
         let notation = notation(render.format, &found.path);
         let mut file = Self { found, render, bytes, notation, hosts: Hosts::default(), judged: Vec::new() };
-        file.hosts = Hosts::of(found, &render.fields, |look| file.visit(look));
+        file.hosts =
+            Hosts::of(found, &render.fields, policy.isolation.value == Isolation::Sealed, |look| file.visit(look));
         let repeated = if file.is_structured() { HashSet::new() } else { file.repeated(policy) };
         let mut judged = Vec::new();
         let mut options = fields::Options::default();
@@ -180,6 +181,11 @@ impl<'a> Rendered<'a> {
                 }
                 return Replacement::Whole(text);
             }
+            // The run's authority takes the place of a cluster's own: without one the tool trusts what its variables name.
+            if site.place == Place::Value && self.gives_way(site.pointer, settled).is_some() {
+                outcome.keys.push(String::from_utf8_lossy(site.key).into_owned());
+                return Replacement::Whole(String::new());
+            }
             if let Some(ending) = fields::ending(site, &self.render.fields, settled) {
                 return Replacement::Whole(ending);
             }
@@ -208,6 +214,16 @@ impl<'a> Rendered<'a> {
         let remains = self.has_kept_coding(&outcome.bytes)
             || !self.has_kept() && !known::within(&outcome.bytes, settled, Reach::File(&own)).is_empty();
         if is_unknown || remains { Err(MaskError::Unfaithful) } else { Ok(outcome) }
+    }
+
+    /// The cluster whose own authority stands at `pointer`, where the broker speaks for it.
+    fn gives_way(&self, pointer: &str, settled: &Settled) -> Option<OwnAuthority> {
+        self.hosts.cluster_of(pointer).filter(|cluster| settled.is_target(&cluster.target))
+    }
+
+    /// What the broker alone trusts for some targets.
+    pub(super) fn authorities<'s>(&'s self, settled: &'s Settled) -> impl Iterator<Item = OwnAuthority> + 's {
+        self.hosts.clusters_of_their_own().filter(|cluster| settled.is_target(&cluster.target))
     }
 
     /// The secrets that this file itself holds.

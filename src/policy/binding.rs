@@ -10,6 +10,15 @@ use crate::secret::SecretName;
 #[serde(transparent)]
 pub struct ServiceId(pub String);
 
+/// The authorities that alone vouch for a target: those of a cluster that signs its own certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnAuthority {
+    /// The target.
+    pub target: Target,
+    /// Their certificates in DER.
+    pub certificates: Vec<Vec<u8>>,
+}
+
 /// Where a line of policy came from; shown by `explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case")]

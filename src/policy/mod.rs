@@ -31,7 +31,7 @@ mod target;
 mod trust;
 
 pub use agents::{Agent, Agents, Recognised, Sealed};
-pub use binding::{Attach, Binding, Origin, Scan, ServiceId, Slot, TokenEndpoint};
+pub use binding::{Attach, Binding, Origin, OwnAuthority, Scan, ServiceId, Slot, TokenEndpoint};
 pub use builtin::{BuiltinError, agents, catalogue, file_rules, scrub_rules, trust_rules, verify, without_keys};
 pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Service, ValueKind, server};
 pub use characters::Characters;

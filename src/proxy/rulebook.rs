@@ -328,6 +328,7 @@ pub(super) mod tests {
             keeps_case: false,
             connect_to: Vec::new(),
             upstream_certificates: Vec::new(),
+            own_authorities: Vec::new(),
             upstream_proxy: None,
             names: Arc::default(),
             audit: Arc::new(log()),

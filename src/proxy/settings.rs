@@ -12,7 +12,7 @@ use super::dns::Names;
 use super::upstream::{ConnectTo, UpstreamProxy};
 use super::{CertificateAuthority, Notice, Token};
 use crate::audit::Sink;
-use crate::policy::{Binding, Egress, ServiceId, TokenEndpoint};
+use crate::policy::{Binding, Egress, OwnAuthority, ServiceId, TokenEndpoint};
 use crate::secret::{SecretName, Table};
 use crate::source::Deferred;
 
@@ -56,6 +56,8 @@ pub struct Settings {
     pub connect_to: Vec<ConnectTo>,
     /// `--upstream-ca`, trusted beside the platform's roots.
     pub upstream_certificates: Vec<CertificateDer<'static>>,
+    /// What alone is trusted for some targets, in the place of all that.
+    pub own_authorities: Vec<OwnAuthority>,
     /// The proxy that the user's own environment names.
     pub upstream_proxy: Option<UpstreamProxy>,
     /// Which synthetic address stands for which name; shared with the name server.

@@ -78,6 +78,7 @@ pub(super) fn settings(
         keeps_case: false,
         connect_to: order.connect_to.clone(),
         upstream_certificates: wires.supplies.upstream,
+        own_authorities: planned.authorities,
         upstream_proxy,
         loopback: wires.loopback,
         audit: wires.log,

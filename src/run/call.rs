@@ -230,6 +230,7 @@ fn settings(
         keeps_case: true,
         connect_to: order.connect_to.clone(),
         upstream_certificates: upstream,
+        own_authorities: Vec::new(),
         upstream_proxy: broking::upstream_proxy(world)?,
         names: Arc::default(),
         loopback: None,

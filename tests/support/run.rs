@@ -167,13 +167,18 @@ impl Run {
     }
 
     /// The hosts that the upstream stands for are dialled there, on 443 and 80, and its authority is trusted.
-    pub(crate) fn upstream(mut self, upstream: &Upstream) -> Self {
+    pub(crate) fn upstream(self, upstream: &Upstream) -> Self {
+        self.reaching(upstream).flag("--upstream-ca").flag(upstream.authority())
+    }
+
+    /// The same, but nobody vouches for it.
+    pub(crate) fn reaching(mut self, upstream: &Upstream) -> Self {
         for host in upstream.hosts() {
             for (port, address) in [(443, upstream.address()), (80, upstream.plain_address())] {
                 self = self.flags(["--connect-to", &format!("{host}:{port}:127.0.0.1:{}", address.port())]);
             }
         }
-        self.flag("--upstream-ca").flag(upstream.authority())
+        self
     }
 
     pub(crate) fn flag(mut self, flag: impl AsRef<OsStr>) -> Self {

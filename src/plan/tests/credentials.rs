@@ -237,6 +237,32 @@ fn contexts_join_users_with_clusters() {
 }
 
 #[test]
+fn a_clusters_own_authority_gives_way_where_the_broker_speaks_for_it() {
+    let pem = encode("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+    let text = format!(
+        "clusters:\n- name: own\n  cluster:\n    server: https://own.example:6443\n    certificate-authority-data: {pem}\n- name: \
+         key\n  cluster:\n    server: https://key.example\n    certificate-authority-data: {pem}\n- name: other\n  cluster:\n    \
+         server: https://other.example\n    certificate-authority-data: {pem}\n    tls-server-name: x.example\n\
+         contexts:\n- name: a\n  context: {{cluster: own, user: ann}}\n- name: b\n  context: {{cluster: key, user: kind}}\n- \
+         name: c\n  context: {{cluster: other, user: ann}}\nusers:\n- name: ann\n  user:\n    token: s3cret-token-text\n- \
+         name: kind\n  user:\n    client-key-data: {}\n",
+        encode("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIA\n-----END EC PRIVATE KEY-----\n")
+    );
+    let planned = Case::default().by_rule(".kube/config", &text).plan();
+    assert_eq!(told(&planned), ["kube.client-key-data -> ", "kube.own.example_6443.token -> own.example:6443"]);
+    let targets: Vec<_> = planned.authorities.iter().map(|authority| authority.target.to_string()).collect();
+    assert_eq!(targets, ["own.example:6443"]);
+    let masked = planned.masked("/h/.kube/config");
+    let emptied = |server: &str| masked.contains(&format!("{server}\n    certificate-authority-data: \"\"\n"));
+    assert!(emptied("https://own.example:6443") && !emptied("https://key.example"), "{masked}");
+    assert_eq!(masked.matches(&pem).count(), 2, "{masked}");
+    let mut case = Case::default().by_rule(".kube/config", &text);
+    case.findings.found[0].may_grant = false;
+    let planned = case.plan();
+    assert!(planned.authorities.is_empty() && planned.masked("/h/.kube/config").matches(&pem).count() == 3);
+}
+
+#[test]
 fn what_names_do_not_tell_is_hidden_where_it_looks_random() {
     let text = "users:\n- name: ann\n  user:\n    exec:\n      command: aws\n      args: [eks, --password, correct-horse-9]\n      \
                 env:\n      - name: AWS_PROFILE\n        value: work\n      - name: AWS_SECRET_ACCESS_KEY\n        value: \

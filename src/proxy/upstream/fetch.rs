@@ -65,11 +65,11 @@ impl Fetcher {
             certificates
                 .push(certificate.map_err(|_| io::Error::other("its authority is no certificate in PEM form"))?);
         }
-        let tls = ClientTls::new(certificates).map_err(io::Error::other)?;
+        let tls = ClientTls::new(certificates, Vec::new()).map_err(io::Error::other)?;
         let dialler =
             Dialler { resolver: Resolver::new(), redirects: Vec::new(), proxy: self.proxy.clone(), loopback: None };
         let stream = dialler.dial_named(&authority).await.map_err(told)?;
-        let stream = tls.connect(&authority.host, stream, Offer::Http1).await.map_err(told)?;
+        let stream = tls.connect(&authority, stream, Offer::Http1).await.map_err(told)?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| told(UpstreamError::Exchange(error)))?;
         let answer = async {

@@ -80,7 +80,10 @@ impl Upstream {
         });
         Ok(Self {
             dialler: Dialler { resolver: Resolver::new(), redirects, proxy, loopback },
-            tls: ClientTls::new(std::mem::take(&mut settings.upstream_certificates))?,
+            tls: ClientTls::new(
+                std::mem::take(&mut settings.upstream_certificates),
+                std::mem::take(&mut settings.own_authorities),
+            )?,
             pool,
             tasks: tasks.clone(),
             keeps_case: settings.keeps_case,
@@ -211,7 +214,7 @@ impl Upstream {
         match security {
             Security::Plain => Ok((Wire::Plain(Rewind::new(Bytes::new(), stream)), false)),
             Security::Tls => {
-                let stream = self.tls.connect(&site.authority.host, stream, offer).await?;
+                let stream = self.tls.connect(&site.authority, stream, offer).await?;
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 Ok((Wire::Tls(Box::new(stream)), is_http2))
             }

@@ -1,6 +1,7 @@
-//! TLS to upstream: verified with the roots of the user's system and of `--upstream-ca`.
+//! TLS to upstream: verified with the roots of the user's system and of `--upstream-ca`, or with those that a target has of
+//! its own.
 //!
-//! **Invariants.** Roots are read at the first dial, so that a run without traffic does not pay for them. A certificate
+//! **Invariants.** Roots of one target are trusted for its host and port alone, and nothing else is trusted for it. Roots are read at the first dial, so that a run without traffic does not pay for them. A certificate
 //! is verified for the name that policy judged, whatever address was dialled.
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tokio::sync::OnceCell;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::UpstreamError;
-use crate::policy::Host;
+use crate::policy::{Authority, Host, OwnAuthority};
 use crate::proxy::ProxyError;
 use crate::proxy::wire::Rewind;
 
@@ -31,6 +32,13 @@ pub(in crate::proxy) enum Offer {
 pub(super) struct ClientTls {
     extra: Vec<CertificateDer<'static>>,
     made: OnceCell<Made>,
+    own: Vec<Own>,
+}
+
+/// What is trusted for one target.
+struct Own {
+    authority: OwnAuthority,
+    made: OnceCell<Made>,
 }
 
 struct Made {
@@ -40,23 +48,27 @@ struct Made {
 
 impl ClientTls {
     /// Checks the extra roots; everything else waits.
-    pub(super) fn new(extra: Vec<CertificateDer<'static>>) -> Result<Self, ProxyError> {
+    pub(super) fn new(extra: Vec<CertificateDer<'static>>, own: Vec<OwnAuthority>) -> Result<Self, ProxyError> {
         let mut store = RootCertStore::empty();
         for certificate in &extra {
             store.add(certificate.clone()).map_err(ProxyError::UpstreamCertificate)?;
         }
-        Ok(Self { extra, made: OnceCell::new() })
+        let own = own.into_iter().map(|authority| Own { authority, made: OnceCell::new() }).collect();
+        Ok(Self { extra, made: OnceCell::new(), own })
     }
 
-    /// Speaks TLS over `stream` with `host`.
+    /// Speaks TLS over `stream` with `authority`.
     pub(super) async fn connect(
         &self,
-        host: &Host,
+        authority: &Authority,
         stream: TcpStream,
         offer: Offer,
     ) -> Result<TlsStream<Rewind>, UpstreamError> {
-        let made = self.made.get_or_try_init(|| self.make()).await?;
-        let name = match host {
+        let made = match self.own.iter().find(|own| own.authority.target.matches(authority)) {
+            Some(own) => own.made.get_or_try_init(|| async { make(own_roots(&own.authority)) }).await?,
+            None => self.made.get_or_try_init(|| self.make()).await?,
+        };
+        let name = match &authority.host {
             Host::Name(name) => {
                 ServerName::try_from(name.clone()).map_err(|error| UpstreamError::Tls(std::io::Error::other(error)))?
             }
@@ -73,22 +85,32 @@ impl ClientTls {
     async fn make(&self) -> Result<Made, UpstreamError> {
         let extra = self.extra.clone();
         let roots = tokio::task::spawn_blocking(move || roots(extra));
-        let roots = roots.await.map_err(|error| UpstreamError::Lookup(std::io::Error::other(error)))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|error| UpstreamError::TlsSetup(rustls::Error::General(error.to_string())))?;
-        let mut both = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(UpstreamError::TlsSetup)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Telling(verifier)))
-            .with_no_client_auth();
-        both.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let mut http1 = both.clone();
-        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Made { both: TlsConnector::from(Arc::new(both)), http1: TlsConnector::from(Arc::new(http1)) })
+        make(roots.await.map_err(|error| UpstreamError::Lookup(std::io::Error::other(error)))?)
     }
+}
+
+fn make(roots: RootCertStore) -> Result<Made, UpstreamError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| UpstreamError::TlsSetup(rustls::Error::General(error.to_string())))?;
+    let mut both = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(UpstreamError::TlsSetup)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Telling(verifier)))
+        .with_no_client_auth();
+    both.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut http1 = both.clone();
+    http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Made { both: TlsConnector::from(Arc::new(both)), http1: TlsConnector::from(Arc::new(http1)) })
+}
+
+/// The roots of one target; without one that can be read nothing is trusted, and the connection fails.
+fn own_roots(authority: &OwnAuthority) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(authority.certificates.iter().cloned().map(CertificateDer::from));
+    store
 }
 
 /// The system's roots as far as they can be read: an unreadable one shows as an untrusted certificate later.
