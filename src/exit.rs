@@ -42,6 +42,13 @@ impl Exit {
         }
     }
 
+    /// The same, as `run` says it: its command has every small number for its own use, so that a command line that was
+    /// wrong is one of our failures there (L2).
+    #[must_use]
+    pub fn of_run(self) -> Self {
+        if self == Self::Usage { Self::Failure } else { self }
+    }
+
     /// The status for the operating system.
     pub fn code(self) -> u8 {
         match self {

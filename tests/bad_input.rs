@@ -71,12 +71,17 @@ fn a_wrong_command_line_is_said_and_starts_nothing() {
     for flags in
         [["--egress", "everything"], ["--loopback", "70000"], ["--isolation", "thick"], ["--connect-to", "a:b"]]
     {
-        let finished = Run::new().flags(flags).shell("echo started").run().ended_with(2);
+        let finished = Run::new().flags(flags).shell("echo started").run().ended_with(125);
         assert!(finished.stderr().contains(flags[0]), "{}", finished.stderr());
         assert_eq!(finished.stdout(), "");
     }
-    let finished = Run::new().unobserved().run().ended_with(2);
-    assert!(finished.stderr().contains("Usage"), "{}", finished.stderr());
+    for words in [&["--bogus"][..], &["--bogus", "--", "echo", "started"], &[]] {
+        let finished = Run::new().unobserved().flags(words).run().ended_with(125);
+        assert!(finished.stderr().contains("Usage") && finished.stdout().is_empty(), "{}", finished.stderr());
+    }
+    assert!(Run::new().unobserved().flags(["--help"]).run().ended_with(0).stdout().contains("Usage"));
+    // The status of usage stays clap's where no command has a status of its own.
+    Run::new().verb(["explain"]).unobserved().flags(["--bogus"]).run().ended_with(2);
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn a_taken_port_is_refused_before_anything_starts() {
     assert!(!finished.world().project().join("started").exists());
     assert!(finished.audit().is_empty());
     for text in ["0", "1:2:3:4", "53/udp"] {
-        Run::new().flags(["--publish", text]).shell("true").run().ended_with(2);
+        Run::new().flags(["--publish", text]).shell("true").run().ended_with(125);
     }
     let finished = Run::new().flags(["--isolation", "none", "--publish", "1234"]).shell("true").run().ended_with(125);
     assert!(finished.stderr().contains("needs the seal"), "{}", finished.stderr());

@@ -13,7 +13,8 @@ mod workspace;
 
 use std::ffi::OsString;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 pub use call::{CallOptions, PlaceOptions};
 pub use log::{FilterOptions, LogOptions, LogVerb};
@@ -97,7 +98,42 @@ pub struct DoctorOptions {
 
 /// Parses `arguments`, the program's own name first. An error carries its own text and exit status.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(arguments)
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = Cli::try_parse_from(&arguments)?;
+    match cli.command().and_then(|(verb, command)| Some((verb, unknown_flag(&arguments, command)?))) {
+        Some((verb, flag)) => Err(unexpected(verb, &flag)),
+        None => Ok(cli),
+    }
+}
+
+impl Cli {
+    /// The command that a verb starts, with the verb's name.
+    fn command(&self) -> Option<(&'static str, &[OsString])> {
+        match &self.verb {
+            Verb::Run(options) => Some(("run", &options.plan.command)),
+            Verb::Explain(options) => Some(("explain", &options.plan.command)),
+            _ => None,
+        }
+    }
+}
+
+/// A flag that nobody knows where a command is to begin: whatever begins so is a command behind `--` alone.
+fn unknown_flag(arguments: &[OsString], command: &[OsString]) -> Option<String> {
+    let first = command.first().filter(|word| word.as_encoded_bytes().starts_with(b"-"))?;
+    let before = arguments.len().checked_sub(command.len() + 1).and_then(|at| arguments.get(at));
+    (before.is_none_or(|word| word != "--")).then(|| first.to_string_lossy().into_owned())
+}
+
+fn unexpected(verb: &str, flag: &str) -> clap::Error {
+    let text = format!(
+        "unexpected argument '{flag}' found\n\n  tip: to start a command of that name, use 'agentsecrets {verb} -- {flag}'"
+    );
+    let mut all = <Cli as CommandFactory>::command();
+    all.build();
+    match all.find_subcommand_mut(verb) {
+        Some(command) => command.error(ErrorKind::UnknownArgument, text),
+        None => all.error(ErrorKind::UnknownArgument, text),
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +146,7 @@ mod tests {
 
     #[test]
     fn definitions_are_consistent() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        <Cli as CommandFactory>::command().debug_assert();
     }
 
     #[test]
@@ -123,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn a_command_may_begin_as_a_flag_does() {
+        for line in ["agentsecrets run -- --odd x", "agentsecrets run -q -- -odd -- x"] {
+            let Verb::Run(options) = parse_words(line).unwrap().verb else { panic!("{line}") };
+            assert_eq!(options.plan.command.join(std::ffi::OsStr::new(" ")), line.split_once("-- ").unwrap().1);
+        }
+    }
+
+    #[test]
     fn bad_values_are_refused_where_they_stand() {
         for line in [
             "agentsecrets run",
@@ -131,6 +175,10 @@ mod tests {
             "agentsecrets run --loopback socket -- x",
             "agentsecrets run --isolation loose -- x",
             "agentsecrets run --keep A=B -- x",
+            "agentsecrets run --bogus",
+            "agentsecrets run --bogus -- x",
+            "agentsecrets run -q --bogus x",
+            "agentsecrets explain --bogus -- x",
             "agentsecrets frobnicate",
         ] {
             assert_eq!(parse_words(line).unwrap_err().exit_code(), 2, "{line}");

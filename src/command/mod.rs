@@ -118,6 +118,7 @@ pub fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|verb| verb == KEEPER_VERB) {
         return crate::supervise::keep_terminal();
     }
+    let is_run = arguments.get(1).is_some_and(|verb| verb == "run");
     let exit = World::read().map_err(CommandError::from).and_then(|world| {
         let terminal = Terminal::new(world.terminal.error, world.terminal.no_color, false);
         perform(arguments, &world, terminal).or_else(|error| {
@@ -129,6 +130,7 @@ pub fn main() -> ExitCode {
         Terminal::new(false, true, false).say(&report::error(&error, None));
         error.exit()
     });
+    let exit = if is_run { exit.of_run() } else { exit };
     if let Some((number, group)) = exit.death() {
         // Where it ends nobody, the status says it.
         let _ = crate::supervise::die(number.into(), group);
@@ -186,7 +188,7 @@ fn read_log(world: &World, verb: LogVerb, terminal: Terminal) -> Result<Exit, Co
     Ok(log::log(&request, &world.state_directory.join("runs"), &mut io::stdout().lock())?)
 }
 
-/// Help and version go to standard output with status 0, mistakes to standard error with status 2.
+/// Help and version go to standard output with status 0, mistakes to standard error with the status of usage.
 fn usage(help: &clap::Error, terminal: Terminal) -> Result<Exit, CommandError> {
     let text = help.render().to_string();
     if help.use_stderr() {
