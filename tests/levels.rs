@@ -9,6 +9,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::deadline::{PATIENCE, poll};
 use crate::support::place::User;
 use crate::support::{Run, Running, Upstream, fresh_key, requirement};
 
@@ -127,4 +131,21 @@ fn the_level_none_is_named_loudly_and_brokers_all_the_same() {
     let finished = run.shell(script).run().succeeded();
     assert!(finished.stderr().contains("none"), "{}", finished.stderr());
     assert_eq!(upstream.only("/v1/models").header("proxy-authorization"), None);
+}
+
+#[test]
+fn a_killed_parent_leaves_no_folder() {
+    let run = Run::at("none").own_temporary_folder().secret("OPENAI_API_KEY", &fresh_key("sk-proj-")).input("");
+    let running = run.shell("ls \"$(dirname \"$SSL_CERT_FILE\")\"; echo ready; read x").start();
+    running.wait_for("ready\n");
+    assert!(running.stdout().contains("ca.pem\n"), "{}", running.stdout());
+    let temporary = running.world().temporary();
+    let entries = || std::fs::read_dir(&temporary).unwrap().count();
+    assert_eq!(entries(), 1);
+    // Nor does a signal to the whole group, which is what a terminal and `timeout` send.
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let _ = kill(Pid::from_raw(-running.pid().as_raw()), signal);
+    }
+    assert!(running.wait(PATIENCE).is_some());
+    poll("the folder to be removed", || (entries() == 0).then_some(()));
 }

@@ -24,6 +24,7 @@ use crate::attack::ATTACK_VERB;
 use crate::cli::{self, FilterOptions, LogVerb, Verb};
 use crate::exit::Exit;
 use crate::report::{self, Terminal};
+use crate::supervise::FOLDER_VERB;
 use crate::supervise::spawn::{GUARD_VERB, KEEPER_VERB, STAGE_VERB};
 use crate::world::{World, WorldError};
 use jiff::Timestamp;
@@ -114,6 +115,9 @@ pub fn main() -> ExitCode {
     }
     if arguments.get(1).is_some_and(|verb| verb == crate::prove::KEEPER_VERB) {
         return crate::prove::keep(&arguments);
+    }
+    if arguments.get(1).is_some_and(|verb| verb == FOLDER_VERB) {
+        return crate::supervise::keep_folder(&arguments);
     }
     if arguments.get(1).is_some_and(|verb| verb == KEEPER_VERB) {
         return crate::supervise::keep_terminal();

@@ -28,7 +28,7 @@ pub(super) struct Keeper(Child);
 impl Keeper {
     /// Starts it and waits until everything is planted.
     pub(super) fn start(aim_file: &Path) -> io::Result<Self> {
-        let mut child = spawn::keeper_of_canaries(&[KEEPER_VERB.into(), aim_file.into()])?;
+        let mut child = spawn::remover(&[KEEPER_VERB.into(), aim_file.into()])?;
         let mut ready = [0];
         child.stdout.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.read_exact(&mut ready)?;
         Ok(Self(child))

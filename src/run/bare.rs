@@ -1,5 +1,6 @@
 //! A run without a seal: environment and broker only, said loudly by the banner.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -20,7 +21,7 @@ use crate::policy;
 use crate::proxy::{Broker, Listeners};
 use crate::report::Terminal;
 use crate::scrub::{self, Wiring};
-use crate::supervise::{Bare, Received, Signals, Streams, spawn};
+use crate::supervise::{Bare, Folder, Received, Signals, Streams, spawn};
 use crate::world::World;
 
 /// Runs the command with the environment that was decided, and nothing around it.
@@ -36,7 +37,7 @@ pub(super) fn run(
     let credentials = Credentials::mint()?;
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
-    let files = CertificateFiles::write(&certificates, &order.hooks).map_err(RunError::Certificates)?;
+    let files = CertificateFiles::write(world, &certificates, &order.hooks).map_err(RunError::Certificates)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(RunError::Watch)?;
     listener.set_nonblocking(true).map_err(RunError::Watch)?;
     let port = listener.local_addr().map_err(RunError::Watch)?.port();
@@ -76,12 +77,13 @@ pub(super) fn run(
     Ok(Outcome { exit, totals, left: keep::Outcome::default(), merged: Vec::new(), watched_changes: Vec::new() })
 }
 
-/// The run's certificates as files of a private temporary directory; public keys only.
-struct CertificateFiles(tempfile::TempDir);
+/// The run's certificates as files of a private temporary directory, which goes with this process; public keys only.
+struct CertificateFiles(Folder);
 
 impl CertificateFiles {
-    fn write(certificates: &Certificates, hooks: &[Hook]) -> io::Result<Self> {
-        let files = Self(tempfile::Builder::new().prefix("agentsecrets-").tempdir()?);
+    fn write(world: &World, certificates: &Certificates, hooks: &[Hook]) -> io::Result<Self> {
+        let base = world.variable("TMPDIR").filter(|base| !base.is_empty()).unwrap_or(OsStr::new("/tmp"));
+        let files = Self(Folder::make(&world.current_directory.join(base))?);
         let write = |name: &str, bytes: &[u8]| std::fs::File::create_new(files.path(name))?.write_all(bytes);
         write("ca-bundle.pem", &certificates.bundle)?;
         write("ca.pem", &certificates.authority)?;

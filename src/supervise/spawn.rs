@@ -147,9 +147,9 @@ pub fn attacker(
     command.spawn()
 }
 
-/// Starts this program anew, as what removes canaries when we are gone: its standard input ends with us.
+/// Starts this program anew, as what removes things of ours when we are gone: its standard input ends with us.
 #[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
-pub fn keeper_of_canaries(arguments: &[OsString]) -> io::Result<Child> {
+pub fn remover(arguments: &[OsString]) -> io::Result<Child> {
     let mut command = Command::new("/proc/self/exe");
     command.args(arguments).env_clear().current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
