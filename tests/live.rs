@@ -1,5 +1,9 @@
 //! Secret files that the host replaces or makes while the command runs.
 
+mod flood;
+mod moved;
+mod swept;
+
 use std::fs;
 use std::path::Path;
 

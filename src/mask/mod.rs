@@ -21,8 +21,8 @@ mod structured;
 pub use dotenv::Dialect;
 pub use error::MaskError;
 pub use find::{
-    Content, Findings, Found, HeldContent, Holder, LARGEST, ProjectNames, Realm, Repository, Search, Sweep, Swept,
-    Watch, find, sweep,
+    Arrival, Content, Findings, Found, HeldContent, Holder, LARGEST, LiveSweep, ProjectNames, Realm, Repository,
+    Search, Sweep, Swept, Turn, Watch, find, names_of, sweep,
 };
 pub use git_settings::GitSettings;
 pub use merge::{Masked, MergeError};

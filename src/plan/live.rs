@@ -12,9 +12,10 @@ use super::MaskContent;
 use super::claims::{Claims, Settled};
 use super::known::{self, Reach};
 use super::rendered::Rendered;
-use crate::mask::{Content, Found};
+use super::swept;
+use crate::mask::{Content, Found, HeldContent};
 use crate::policy::{FileGlob, Merged, Sourced};
-use crate::secret::{Table, is_plain_word};
+use crate::secret::{Table, is_distinctive, is_plain_word};
 
 /// The least length of a new value that makes a new file secret.
 const LEAST: usize = 8;
@@ -67,6 +68,21 @@ impl Live {
             Err(_) if !rendered.has_secrets() && known::within(bytes, &settled, Reach::Anywhere).is_empty() => None,
             Err(_) => hidden,
         }
+    }
+
+    /// The values that are searched for in any file.
+    pub fn sought(&self) -> Vec<&[u8]> {
+        let values = self.known.iter().filter_map(|(_, held)| held.value());
+        values.map(|value| value.expose()).filter(|value| is_distinctive(value)).collect()
+    }
+
+    /// What the child is to see of a file that holds one of them, or may, and the names of those in it; `None` where it
+    /// holds none.
+    pub fn judge_held(&self, content: &HeldContent) -> Option<(MaskContent, Vec<String>)> {
+        let Ok(settled) = Settled::around(self.known.share(), Claims::default()) else {
+            return Some((MaskContent::EmptyFile, Vec::new()));
+        };
+        swept::shown(content, &settled).map(|shown| (shown.content, shown.keys))
     }
 }
 

@@ -88,35 +88,45 @@ pub(super) fn plan(sweep: SweepWith<'_>, found: &[Found], settled: &Settled) -> 
     Ok(result)
 }
 
+/// What the child sees of a file that holds a value, or may.
+pub(super) struct Shown {
+    pub(super) content: MaskContent,
+    /// The secrets in it.
+    pub(super) keys: Vec<String>,
+    /// Why, as the rest of a sentence.
+    reason: String,
+    /// What comes of it, as the rest of a sentence behind the reason.
+    so: &'static str,
+}
+
+/// Decides it; `None` where it holds none after all.
+pub(super) fn shown(content: &HeldContent, settled: &Settled) -> Option<Shown> {
+    let hidden = |reason: String, so| Shown { content: MaskContent::EmptyFile, keys: Vec::new(), reason, so };
+    match content {
+        HeldContent::Bytes(bytes) => {
+            let found = known::within(bytes, settled, Reach::Anywhere);
+            if found.is_empty() {
+                // No more than the beginning of a long value.
+                return None;
+            }
+            let keys = names(&found.iter().map(|(_, id)| *id).collect(), settled);
+            let names = keys.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let content = rendered(bytes, &found, settled);
+            let so = match &content {
+                MaskContent::File { .. } => ": a placeholder stands there, and the child cannot change the file",
+                _ => ": it is no text, and hidden whole",
+            };
+            Some(Shown { content, keys, reason: format!("holds the value of {names}"), so })
+        }
+        HeldContent::Large => Some(hidden("holds a known value".into(), " and is large: hidden whole")),
+        HeldContent::Unsearched(reason) => Some(hidden(reason.clone(), ": hidden whole (--no-sweep shows it)")),
+    }
+}
+
 impl Outcome {
     fn add(&mut self, holder: &Holder, settled: &Settled) {
-        let path = holder.path.display();
-        let (content, keys, reason) = match &holder.content {
-            HeldContent::Bytes(bytes) => {
-                let found = known::within(bytes, settled, Reach::Anywhere);
-                if found.is_empty() {
-                    // No more than the beginning of a long value.
-                    return;
-                }
-                let names = names(&found.iter().map(|(_, id)| *id).collect(), settled);
-                let shown = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                let content = rendered(bytes, &found, settled);
-                let seen_as = match &content {
-                    MaskContent::File { .. } => "a placeholder stands there, and the child cannot change the file",
-                    _ => "it is no text, and hidden whole",
-                };
-                self.warnings.push(format!("`{path}` holds the value of {shown}: {seen_as}"));
-                (content, names, format!("holds the value of {shown}"))
-            }
-            HeldContent::Large => {
-                self.warnings.push(format!("`{path}` holds a known value and is large: hidden whole"));
-                (MaskContent::EmptyFile, Vec::new(), "holds a known value".into())
-            }
-            HeldContent::Unsearched(reason) => {
-                self.warnings.push(format!("`{path}` {reason}: hidden whole (--no-sweep shows it)"));
-                (MaskContent::EmptyFile, Vec::new(), reason.clone())
-            }
-        };
+        let Some(Shown { content, keys, reason, so }) = shown(&holder.content, settled) else { return };
+        self.warnings.push(format!("`{}` {reason}{so}", holder.path.display()));
         self.masks.extend(std::iter::once(&holder.path).chain(&holder.aliases).map(|path| MaskPlan {
             path: path.clone(),
             content: content.clone(),

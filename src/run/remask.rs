@@ -1,21 +1,25 @@
 //! Keeps secret files masked while the command runs: what the host puts in the place of a masked file is masked again, and
-//! a new secret file of the project is masked when it appears.
+//! a new secret file of the project is masked when it appears, also where the child moves or links it within that moment.
 //!
-//! **Invariants.** What was changed between the plan and the first watch is looked at before the command starts. Where a
-//! file cannot be masked or watched any more the run ends (C1).
+//! **Invariants.** What was changed between the plan and the first watch is looked at before the command starts. A file that
+//! was masked is held until every name that it has is masked. Where a file cannot be masked or watched any more the run
+//! ends (C1).
 //!
 //! **Trade-off.** The kernel tells of a new file after it is there: for some milliseconds the child could read it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+mod cases;
+mod held;
+mod judge;
+mod sweep;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
-use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::{mpsc, oneshot};
@@ -23,23 +27,26 @@ use tokio::sync::{mpsc, oneshot};
 use super::RunError;
 use super::profile::mask_of;
 use crate::audit::{Masked, Sink};
-use crate::mask::{MaskError, ProjectNames, Search, Watch};
-use crate::plan::{Live, PlanError, Planned};
-use crate::policy;
-use crate::sandbox::{Loopback, Mask};
+use crate::mask::{Arrival, Watch};
+use crate::plan::{Live, PlanError, Planned, SweepPlan};
+use crate::sandbox::{Loopback, Mask, Put};
 use crate::supervise::News;
 use crate::world::World;
+use cases::Case;
+use held::{Held, Identity, identity};
+use judge::{Judge, Place};
+use sweep::{Suspect, Sweeping};
 
-/// A file as it was: device and inode; nothing where there is none.
-type Identity = Option<(u64, u64)>;
+/// Files that are looked at, of those that were made while a secret one came and went.
+const MOST_SUSPECTS: usize = 200;
 
 /// What is to be watched, and what it was when it was planned.
 pub(super) struct Prepared {
     masks: BTreeMap<PathBuf, Mask>,
-    identities: Vec<(PathBuf, Identity)>,
-    project: PathBuf,
-    home: PathBuf,
-    uid: u32,
+    identities: Vec<(PathBuf, Option<Identity>)>,
+    place: Place,
+    /// Whether files are searched for known values.
+    sweeps: bool,
 }
 
 /// The watch while the command runs. Dropping it ends it.
@@ -63,22 +70,28 @@ impl Prepared {
         let masks: BTreeMap<PathBuf, Mask> =
             planned.plan.masks.iter().map(|mask| (mask.path.clone(), mask_of(&mask.path, &mask.content))).collect();
         let identities = masks.keys().map(|path| (path.clone(), identity(path))).collect();
-        let (project, home) = (planned.plan.project.clone(), world.home.clone());
-        Self { masks, identities, project, home, uid: world.user.uid }
+        let sweeps = matches!(planned.plan.sweep, SweepPlan::Done { .. });
+        Self { masks, identities, place: Place::new(world, &planned.plan), sweeps }
     }
 
     /// Begins to watch, and deals with what has changed since. The seal must stand, and the command not yet run.
     pub(super) fn begin(self, live: Live, hands: Hands) -> Result<Remasking, RunError> {
-        let begun = Watch::begin(&self.project, &live.directories, live.began, &self.home, self.masks.keys());
+        let Self { masks, identities, place, sweeps } = self;
+        let begun = Watch::begin(&place.project, &live.directories, live.began, &place.home, masks.keys());
         let watch = begun.map_err(PlanError::from)?;
-        let is_changed = |(path, before): &&(PathBuf, Identity)| identity(path) != *before;
-        let changed = self.identities.iter().filter(is_changed).map(|(path, _)| path.clone()).collect();
-        let mut masker = Masker { watch, prepared: self, live, hands };
-        masker.take(changed)?;
+        let sweeping = if sweeps { Sweeping::begin(&live, &place.project)? } else { None };
+        let inodes = identities.iter().filter_map(|(path, identity)| Some(((*identity)?, path.clone()))).collect();
+        let (cases, suspects, quiet) = (Vec::new(), BTreeMap::new(), live.began);
+        let (gone, made) = (BTreeSet::new(), VecDeque::new());
+        let mut masker = Masker { watch, masks, inodes, cases, suspects, gone, made, sweeping, quiet, hands };
+        let is_changed = |(path, before): &&(PathBuf, Option<Identity>)| identity(path) != *before;
+        let changed = identities.iter().filter(is_changed).map(|(path, _)| path.clone());
+        let changed: Vec<Arrival> = changed.map(Arrival::at).collect();
+        judge::with(&place, &live, |judge| masker.catch_up(judge, changed))?;
         let (stopped, stop) = io::pipe().map_err(RunError::Watch)?;
         let (sender, failed) = oneshot::channel();
         let serve = move || {
-            if let Err(error) = masker.serve(&stopped) {
+            if let Err(error) = judge::with(&place, &live, |judge| masker.serve(judge, &stopped)) {
                 // Nobody waits any more where the run is ending anyway.
                 drop(sender.send(error));
             }
@@ -109,81 +122,192 @@ impl Drop for Remasking {
 
 struct Masker {
     watch: Watch,
-    prepared: Prepared,
-    live: Live,
+    masks: BTreeMap<PathBuf, Mask>,
+    /// By what they are: where the masked files stand.
+    inodes: HashMap<Identity, PathBuf>,
+    cases: Vec<Case>,
+    /// By the path at which a secret file came and went: what was made meanwhile, and may be it.
+    suspects: BTreeMap<PathBuf, Vec<PathBuf>>,
+    /// Where such a file was missing at the last turn.
+    gone: BTreeSet<PathBuf>,
+    /// The names that were made last.
+    made: VecDeque<PathBuf>,
+    sweeping: Option<Sweeping>,
+    /// When all that had happened was last known.
+    quiet: SystemTime,
     hands: Hands,
 }
 
 impl Masker {
-    fn serve(&mut self, stopped: &PipeReader) -> Result<(), RunError> {
+    fn serve(&mut self, judge: &Judge<'_>, stopped: &PipeReader) -> Result<(), RunError> {
         loop {
-            let mut polled =
-                [PollFd::new(self.watch.as_fd(), PollFlags::POLLIN), PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut polled, PollTimeout::NONE) {
+            let timeout = match (self.watch.has_more(), self.cases.is_empty()) {
+                (true, _) => PollTimeout::ZERO,
+                (false, false) => PollTimeout::from(1_u8),
+                (false, true) => PollTimeout::NONE,
+            };
+            let sweeping = self.sweeping.as_ref().map(AsFd::as_fd);
+            let fds = [Some(stopped.as_fd()), Some(self.watch.as_fd()), sweeping];
+            let mut polled: Vec<PollFd<'_>> =
+                fds.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+            match poll(&mut polled, timeout) {
                 Err(Errno::EINTR) => continue,
                 other => other.map_err(|errno| RunError::Watch(errno.into()))?,
             };
-            if polled[1].any().unwrap_or(true) {
+            let is_ready = |at: usize| polled.get(at).is_some_and(|polled| polled.any().unwrap_or(true));
+            let (is_over, has_found) = (is_ready(0), is_ready(2));
+            if is_over {
                 return Ok(());
             }
-            let arrived = self.watch.arrivals().map_err(PlanError::from)?;
-            self.take(arrived)?;
+            self.turn(judge)?;
+            if has_found {
+                self.take_suspects(judge)?;
+            }
         }
     }
 
-    /// Masks what has to be masked among these.
-    fn take(&mut self, arrived: BTreeSet<PathBuf>) -> Result<(), RunError> {
-        for path in arrived {
-            if let Some(mask) = self.prepared.masks.get(&path) {
-                if self.put(mask)? {
-                    self.tell(&path, Vec::new(), "was replaced")?;
-                }
-                continue;
-            }
-            let Some((path, mask, keys)) = self.judge(&path)? else { continue };
-            if self.put(&mask)? {
-                self.tell(&path, keys, "appeared")?;
-            }
-            self.prepared.masks.insert(path, mask);
+    /// Looks at what has changed, and takes in all that is told by now.
+    fn catch_up(&mut self, judge: &Judge<'_>, changed: Vec<Arrival>) -> Result<(), RunError> {
+        changed.into_iter().try_for_each(|arrival| self.take(judge, arrival).map(drop))?;
+        while self.watch.has_more() {
+            self.turn(judge)?;
         }
         Ok(())
     }
 
-    /// A file that no mask is for: what is to be seen of it, if it is secret.
-    fn judge(&self, path: &Path) -> Result<Option<(PathBuf, Mask, Vec<String>)>, RunError> {
-        let nothing = |_: &str| None;
-        let search = Search {
-            rules: policy::file_rules(),
-            mask: self.live.masked(),
-            project: &self.prepared.project,
-            home: &self.prepared.home,
-            current_directory: &self.prepared.project,
-            variable: &nothing,
-            writable: &[],
-            trees: &[],
-            repository: None,
-            needed: &[],
-            uid: self.prepared.uid,
-            mounts: b"",
-        };
-        let found = match ProjectNames::new(&search).look(path) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Ok(None),
-            // Closed to the user: whoever opens it up writes it first.
-            Err(MaskError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(None);
+    fn turn(&mut self, judge: &Judge<'_>) -> Result<(), RunError> {
+        let now = SystemTime::now();
+        let turn = self.watch.turn(&judge.names).map_err(PlanError::from)?;
+        let mut told = HashSet::new();
+        if !self.cases.is_empty() {
+            told.extend(turn.written.iter().chain(&turn.made).cloned());
+            told.extend(turn.pressing.iter().map(|arrival| arrival.path.clone()));
+        }
+        let mut seen = HashSet::new();
+        let mut gone = BTreeSet::new();
+        for arrival in turn.pressing.into_iter().filter(|arrival| seen.insert(arrival.clone())) {
+            gone.extend(self.take(judge, arrival)?);
+        }
+        self.cover_second_names(&turn.made)?;
+        self.made.extend(turn.made.iter().cloned());
+        self.made.drain(..self.made.len().saturating_sub(MOST_SUSPECTS));
+        let mut most = MOST_SUSPECTS;
+        // What was made before it went may be told of by the next turns.
+        for like in gone.union(&std::mem::take(&mut self.gone)).cloned().collect::<Vec<_>>() {
+            self.suspect(judge, &like, &mut most)?;
+            if self.watch.has_more() {
+                gone.insert(like);
             }
-            // A child that uses up our descriptors must not see more for it.
-            Err(MaskError::Unreadable { .. }) => {
-                return Ok(Some((path.to_owned(), Mask::file(path, Vec::new()), Vec::new())));
+        }
+        self.gone = gone;
+        if let Some(sweeping) = &self.sweeping {
+            sweeping.add(turn.written, turn.made, self.quiet);
+            if turn.has_lost {
+                sweeping.lose(self.quiet);
             }
-            Err(error) => return Err(PlanError::from(error).into()),
-        };
-        let judged = self.live.judge(&found, Timestamp::now());
-        Ok(judged.map(|(content, keys)| (found.path.clone(), mask_of(&found.path, &content), keys)))
+        }
+        if !self.watch.has_more() {
+            self.quiet = now;
+        }
+        self.chase(&judge.place.trees, &told)
     }
 
-    fn put(&self, mask: &Mask) -> Result<bool, RunError> {
+    /// Masks what has to be masked. Gives the path back at which nothing was found.
+    fn take(&mut self, judge: &Judge<'_>, arrival: Arrival) -> Result<Option<PathBuf>, RunError> {
+        let Arrival { path, like } = arrival;
+        // Before it is masked, so that it is known whether it was this file.
+        let held = Held::at(&path);
+        if let Some(mask) = self.masks.get(&path) {
+            let mask = mask.clone();
+            let put = self.put(&mask)?;
+            if put == Put::Now {
+                self.tell(&path, Vec::new(), "was replaced")?;
+            }
+            // Of a file that is hidden whole other names are let be at the start as well: package stores link such files.
+            if !mask.is_empty_file() {
+                self.check(judge, held, mask, put);
+            }
+            return Ok((put == Put::Nothing).then_some(like));
+        }
+        let Some(held) = held else { return Ok((path == like).then_some(like)) };
+        let (mask, keys) = match self.masks.get(&like) {
+            Some(known) => (Mask { path: path.clone(), kind: known.kind.clone() }, Vec::new()),
+            None => match judge.judge(&path, &like)? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            },
+        };
+        let put = self.put(&mask)?;
+        if put == Put::Now {
+            self.tell(&mask.path, keys, if path == like { "appeared" } else { "was moved" })?;
+        }
+        // Whatever comes to such a name later is masked, and not what comes to any other.
+        if put != Put::Nothing || path == like {
+            self.keep(mask.clone());
+        }
+        self.check(judge, Some(held), mask, put);
+        Ok(None)
+    }
+
+    /// A secret file came to `like` and is gone, by no move that was told of: it may be one of the files that were made
+    /// meanwhile, for a link(2) is told of as a new file is. Whoever writes it may do so later. `most` of them are looked at
+    /// in one turn, the last ones first: such names can come and go by the thousand.
+    fn suspect(&mut self, judge: &Judge<'_>, like: &Path, most: &mut usize) -> Result<(), RunError> {
+        let suspects = self.suspects.entry(like.to_owned()).or_default();
+        for path in &self.made {
+            if !suspects.contains(path) {
+                suspects.push(path.clone());
+            }
+        }
+        suspects.drain(..suspects.len().saturating_sub(MOST_SUSPECTS));
+        let suspects: Vec<PathBuf> = suspects.iter().rev().take(*most).cloned().collect();
+        *most -= suspects.len();
+        for path in suspects {
+            if self.masks.contains_key(&path) {
+                continue;
+            }
+            let Some(held) = Held::at(&path) else { continue };
+            // By what stands in it alone: most of them are the child's own.
+            let Some((mask, keys)) = judge.judge(&path, like)? else { continue };
+            let put = self.put(&mask)?;
+            if put == Put::Now {
+                self.tell(&mask.path, keys, "was moved")?;
+                self.keep(mask.clone());
+            }
+            self.check(judge, Some(held), mask, put);
+        }
+        if self.suspects.len() > MOST_SUSPECTS {
+            self.suspects.pop_first();
+        }
+        Ok(())
+    }
+
+    /// Masks the files in which known values were found.
+    fn take_suspects(&mut self, judge: &Judge<'_>) -> Result<(), RunError> {
+        let Some(sweeping) = &mut self.sweeping else { return Ok(()) };
+        for Suspect { path, held, content } in sweeping.found().map_err(RunError::Watch)? {
+            if self.masks.contains_key(&path) {
+                continue;
+            }
+            let Some((mask, keys)) = judge.judge_held(&path, &content) else { continue };
+            let put = self.put(&mask)?;
+            if put == Put::Now {
+                self.tell(&path, keys, "holds a known value")?;
+            }
+            if put != Put::Nothing {
+                self.keep(mask.clone());
+            }
+            self.check(judge, Some(held), mask, put);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, mask: Mask) {
+        self.watch.press(&mask.path);
+        self.masks.entry(mask.path.clone()).or_insert(mask);
+    }
+
+    fn put(&self, mask: &Mask) -> Result<Put, RunError> {
         let failed = |source| RunError::Remask { path: mask.path.clone(), source };
         self.hands.loopback.mask(mask).map_err(failed)
     }
@@ -195,8 +319,4 @@ impl Masker {
         drop(self.hands.news.try_send(News::Masked { path: path.to_owned(), keys, why }));
         Ok(())
     }
-}
-
-fn identity(path: &Path) -> Identity {
-    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }

@@ -22,10 +22,10 @@ use super::failure::Failure;
 use super::guard::{GuardFacts, GuardProfile, end_orphans};
 use super::left::Left;
 use super::mend::mend;
-use super::message::{Answer, Facts, Order, UNMASKED, Wanted};
+use super::message::{Answer, BEFORE, Facts, NOTHING, Order, Wanted};
 use super::port_table::PortTable;
 use super::processes::Processes;
-use super::profile::{Mask, Place, Profile};
+use super::profile::{Mask, Place, Profile, Put};
 use crate::sys::process;
 
 /// A stage process and, once established, the seal that its init holds; or the monitor of a guard.
@@ -320,13 +320,14 @@ impl Loopback {
         self.ask(&Wanted::PortTable {}).map(PortTable::new)
     }
 
-    /// Puts `mask` over what is at its path now; false where it shows there already or there is nothing.
-    pub fn mask(&self, mask: &Mask) -> io::Result<bool> {
+    /// Puts `mask` over what is at its path now.
+    pub fn mask(&self, mask: &Mask) -> io::Result<Put> {
         let requests = self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         channel::send(&*requests, &Wanted::Mask { mask: mask.clone() }, channel::NONE)?;
         match channel::receive::<i32>(&*requests)?.ok_or(io::ErrorKind::UnexpectedEof)? {
-            (0, _) => Ok(true),
-            (UNMASKED, _) => Ok(false),
+            (0, _) => Ok(Put::Now),
+            (BEFORE, _) => Ok(Put::Before),
+            (NOTHING, _) => Ok(Put::Nothing),
             (errno, _) => Err(io::Error::from_raw_os_error(errno)),
         }
     }

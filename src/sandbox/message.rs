@@ -57,12 +57,14 @@ pub(super) enum Wanted {
     Stream { v6: bool },
     /// A socket that lists the sockets of that namespace (`sock_diag(7)`).
     PortTable {},
-    /// This mask put where it does not show; without a descriptor, and [`UNMASKED`] where there is nothing to be masked.
+    /// This mask put where it does not show; without a descriptor. [`BEFORE`] and [`NOTHING`] say why it was not put.
     Mask { mask: Mask },
 }
 
-/// The answer of a mask that was not put, since it shows already or nothing is there.
-pub(super) const UNMASKED: i32 = -1;
+/// The answer of a mask that was not put, since it shows already.
+pub(super) const BEFORE: i32 = -1;
+/// The answer of a mask that was not put, since nothing is there that it is for.
+pub(super) const NOTHING: i32 = -2;
 
 /// Which socket is which among those that come with `Established`: explicit, transparent, UDP, TCP, refusals, listeners,
 /// the master of the child's terminal.

@@ -47,6 +47,6 @@ pub use mechanism::Mechanism;
 pub use message::Facts;
 pub use port_table::{Listening, PortTable};
 pub use processes::Processes;
-pub use profile::{Mask, MaskKind, Place, Profile, Program};
+pub use profile::{Mask, MaskKind, Place, Profile, Program, Put};
 pub use stage::stage_main;
 pub use wire::Bytes;

@@ -82,6 +82,17 @@ pub enum MaskKind {
     EmptyDirectory {},
 }
 
+/// What became of a mask that was asked for while the command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It was put now.
+    Now,
+    /// It shows since before.
+    Before,
+    /// Nothing is there that it is for.
+    Nothing,
+}
+
 /// A file of ours at one or several paths (certificate bundles): symlinks are followed. A path whose directory does not exist
 /// inside is passed over, except below /run, /tmp and their like, where directories are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +107,11 @@ impl Mask {
     /// A file with `bytes` in place of `path`.
     pub fn file(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         Self { path: path.into(), kind: MaskKind::File { bytes: Bytes(bytes.into()) } }
+    }
+
+    /// Whether nothing of a file is shown.
+    pub fn is_empty_file(&self) -> bool {
+        matches!(&self.kind, MaskKind::File { bytes } if bytes.0.is_empty())
     }
 
     /// An empty directory in place of `path`.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Content, Found, Search, walk};
 use crate::mask::MaskError;
@@ -31,13 +31,21 @@ pub(super) fn resolve(search: &Search<'_>, found: &mut [Found]) -> Result<(), Ma
     Ok(())
 }
 
+/// Every path in `tree` at which the file of this device and inode stands.
+pub fn names_of(tree: &Path, (device, inode): (u64, u64)) -> Vec<PathBuf> {
+    let is_it = |path: &PathBuf| {
+        fs::symlink_metadata(path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == (device, inode))
+    };
+    walk::with_inodes(tree, &[inode]).into_iter().filter(is_it).collect()
+}
+
 fn add(file: &mut Found, path: PathBuf) {
     file.aliases.push(path);
     file.unseen_links = file.unseen_links.saturating_sub(1);
 }
 
 /// Whether two paths are the same file on the same file system.
-pub(super) fn is_same(one: &std::path::Path, other: &std::path::Path) -> bool {
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     let identity = |path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
     identity(one).is_some_and(|one| Some(one) == identity(other))
 }

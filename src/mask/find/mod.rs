@@ -32,9 +32,10 @@ use super::MaskError;
 use crate::policy::{FileGlob, FileRules, Origin, Render, Sourced, Surroundings};
 
 pub use linked::Repository;
-pub use live::{ProjectNames, Watch};
+pub use links::names_of;
+pub use live::{Arrival, ProjectNames, Turn, Watch};
 pub use read::LARGEST;
-pub use sweep::{HeldContent, Holder, Sweep, Swept, sweep};
+pub use sweep::{HeldContent, Holder, LiveSweep, Sweep, Swept, sweep};
 
 /// Where to look.
 pub struct Search<'a> {

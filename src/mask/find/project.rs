@@ -141,11 +141,17 @@ impl Finder<'_> {
     }
 }
 
-/// A file that appeared in the project, if the rules have it rendered. Those that they hide whole are made by the child's
-/// own tools as well (states, key stores), and a hidden one could not be used.
-pub(super) fn new_file(search: &Search<'_>, patterns: &Patterns<'_>, path: &Path) -> Result<Option<Found>, MaskError> {
-    let rendered = patterns.first(search.project, path).filter(|pattern| matches!(pattern.action, Action::Render(_)));
-    let Some(pattern) = rendered else { return Ok(None) };
+/// A file that appeared in the project, if the rules have `like` rendered: its own path, or the one it was moved from. Those
+/// that they hide whole are made by the child's own tools as well (states, key stores), and a hidden one could not be used.
+pub(super) fn new_file(
+    search: &Search<'_>,
+    patterns: &Patterns<'_>,
+    path: &Path,
+    like: &Path,
+) -> Result<Option<Found>, MaskError> {
+    let Some(pattern) = patterns.first(search.project, like).filter(|pattern| pattern.renders()) else {
+        return Ok(None);
+    };
     look(search, path, pattern.wanted())
 }
 
@@ -184,6 +190,16 @@ impl<'a> Patterns<'a> {
         Self(own.chain(builtin).collect())
     }
 
+    /// Whether a file of that name may be rendered, as far as its ends tell: asked for each event of a watch.
+    pub(super) fn may_render(&self, name: &[u8]) -> bool {
+        self.0.iter().any(|pattern| pattern.renders() && pattern.may_match(name))
+    }
+
+    /// Whether the rules have the file at `path` rendered, seen from `tree`.
+    pub(super) fn renders(&self, tree: &Path, path: &Path) -> bool {
+        self.first(tree, path).is_some_and(Pattern::renders)
+    }
+
     /// The first pattern that `path` matches, seen from `tree`.
     fn first(&self, tree: &Path, path: &Path) -> Option<&Pattern<'a>> {
         let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
@@ -214,6 +230,18 @@ impl<'a> Pattern<'a> {
             origin: self.origin.clone(),
             directories: false,
         }
+    }
+
+    fn renders(&self) -> bool {
+        matches!(self.action, Action::Render(_))
+    }
+
+    /// Whether a name begins and ends as it must, in any case.
+    fn may_match(&self, name: &[u8]) -> bool {
+        let beginning = name.get(..self.beginning.len());
+        let ending = name.len().checked_sub(self.ending.len()).map(|at| &name[at..]);
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(&self.beginning))
+            && ending.is_some_and(|ending| ending.eq_ignore_ascii_case(&self.ending))
     }
 
     fn matches(&self, name: &[u8], relative: &[u8]) -> bool {

@@ -109,10 +109,10 @@ fn many(tree: &Path, depth: Option<usize>, look: Look<'_>) -> Receiver<Event> {
     events
 }
 
-/// Every file below `tree` whose inode is one of `inodes`.
+/// Every file below `tree` whose inode is one of `inodes`, git's object stores included: a name there is as good as another.
 pub(super) fn with_inodes(tree: &Path, inodes: &[u64]) -> Vec<PathBuf> {
     let (sender, paths) = mpsc::channel();
-    everything(tree).build_parallel().run(|| {
+    unfiltered(tree).filter_entry(|entry| !is_kernel_tree(entry)).build_parallel().run(|| {
         let sender = sender.clone();
         Box::new(move |entry| {
             if let Some(entry) = entry.ok().filter(|entry| is_one_of(entry, inodes)) {
@@ -138,9 +138,14 @@ fn is_one_of(entry: &DirEntry, inodes: &[u64]) -> bool {
 
 /// A walk without any of the filters that the crate is known for.
 pub(super) fn everything(tree: &Path) -> WalkBuilder {
+    let mut builder = unfiltered(tree);
+    builder.filter_entry(|entry| !is_object_store(entry.path()) && !is_kernel_tree(entry));
+    builder
+}
+
+fn unfiltered(tree: &Path) -> WalkBuilder {
     let mut builder = WalkBuilder::new(tree);
     builder.standard_filters(false).follow_links(false);
-    builder.filter_entry(|entry| !is_object_store(entry.path()) && !is_kernel_tree(entry));
     builder
 }
 

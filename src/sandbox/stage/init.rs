@@ -21,8 +21,8 @@ use super::super::channel;
 use super::super::command::{Command, Terminal, lead_session};
 use super::super::failure::{Blame, Failure};
 use super::super::mechanism::Mechanism;
-use super::super::message::{Answer, Facts, Order, UNMASKED, Wanted};
-use super::super::profile::Place;
+use super::super::message::{Answer, BEFORE, Facts, NOTHING, Order, Wanted};
+use super::super::profile::{Place, Put};
 use super::build::{Built, build};
 use super::changes::Layers;
 use super::descriptors;
@@ -181,8 +181,9 @@ impl Seal<'_> {
             Wanted::PortTable {} => network::port_table(),
             Wanted::Mask { mask } => {
                 let answer = match self.remask.put(&mask, &self.layers) {
-                    Ok(true) => 0,
-                    Ok(false) => UNMASKED,
+                    Ok(Put::Now) => 0,
+                    Ok(Put::Before) => BEFORE,
+                    Ok(Put::Nothing) => NOTHING,
                     Err(error) => error.raw_os_error().unwrap_or(Errno::EIO as i32),
                 };
                 return channel::send(&self.start.loopback, &answer, channel::NONE);

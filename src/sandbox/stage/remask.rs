@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use super::super::mechanism::Mechanism;
-use super::super::profile::{Mask, MaskKind};
+use super::super::profile::{Mask, MaskKind, Put};
 use super::changes::Layers;
 use super::site::Site;
 use super::staging::{Look, READ_ONLY, bind, write_new};
@@ -30,8 +30,8 @@ impl<'a> Remask<'a> {
         Self { site, made: Cell::new(0) }
     }
 
-    /// Puts `mask` over what is at its path; false where there is nothing to be masked.
-    pub(super) fn put(&self, mask: &Mask, layers: &Layers) -> io::Result<bool> {
+    /// Puts `mask` over what is at its path.
+    pub(super) fn put(&self, mask: &Mask, layers: &Layers) -> io::Result<Put> {
         for _ in 0..MOST_TRIES {
             match self.try_to_put(mask, layers) {
                 // It was taken away, or another put there, while it was masked: editors write and rename in one breath.
@@ -42,18 +42,20 @@ impl<'a> Remask<'a> {
         Err(io::Error::other("it is replaced faster than it can be masked"))
     }
 
-    fn try_to_put(&self, mask: &Mask, layers: &Layers) -> io::Result<bool> {
+    fn try_to_put(&self, mask: &Mask, layers: &Layers) -> io::Result<Put> {
         if self.site.without(Mechanism::LiveMasks) || self.is_carried(mask, layers) {
-            return Ok(false);
+            return Ok(Put::Before);
         }
         let present = match fs::symlink_metadata(&mask.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Put::Nothing),
             other => other?,
         };
         let device = layers.device()?;
-        let is_other_kind = present.is_dir() && matches!(mask.kind, MaskKind::File { .. });
-        if present.dev() == device || is_other_kind {
-            return Ok(false);
+        if present.dev() == device {
+            return Ok(Put::Before);
+        }
+        if present.is_dir() && matches!(mask.kind, MaskKind::File { .. }) {
+            return Ok(Put::Nothing);
         }
         self.made.set(self.made.get() + 1);
         let source = layers.place(&format!("remask-{}", self.made.get()));
@@ -68,7 +70,11 @@ impl<'a> Remask<'a> {
             MaskKind::File { bytes } => write_new(&source, &bytes.0, look)?,
         }
         bind(&source, &mask.path, READ_ONLY)?;
-        if fs::symlink_metadata(&mask.path)?.dev() == device { Ok(true) } else { Err(io::ErrorKind::NotFound.into()) }
+        if fs::symlink_metadata(&mask.path)?.dev() == device {
+            Ok(Put::Now)
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
     }
 
     /// Whether the mask lies in the upper layer of an overlay, where nothing that the host does brings the file back.

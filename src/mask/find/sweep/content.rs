@@ -19,7 +19,7 @@ const LONGEST: usize = 256;
 /// The bytes that are read at once.
 const PIECE: usize = 256 << 10;
 /// A symlink, a socket, a device without driver, nothing.
-const NO_FILE: [Errno; 4] = [Errno::ELOOP, Errno::ENXIO, Errno::ENODEV, Errno::ENOENT];
+const NO_FILE: [Errno; 5] = [Errno::ELOOP, Errno::ENXIO, Errno::ENODEV, Errno::ENOENT, Errno::ENOTDIR];
 /// The most bytes that are read of one file. What is larger is a disk, a model or a dump.
 const MOST: u64 = 1 << 30;
 
@@ -57,10 +57,30 @@ impl Searcher {
         Zeroizing::new(vec![0; PIECE])
     }
 
+    /// What the file at `path` holds, if it is one of at most `most` bytes that we may read.
+    pub(super) fn look_at_small(&self, path: &Path, most: u64, piece: &mut [u8]) -> Seen {
+        let file = match open(path) {
+            Ok(file) => file,
+            // Closed to the user, and so to the child.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied || is_no_file(&error) => {
+                return Seen::Nothing;
+            }
+            Err(error) => return Seen::Unsearched(why(&error)),
+        };
+        let is_searched = |metadata: Metadata| metadata.is_file() && metadata.len() <= most;
+        match file
+            .metadata()
+            .map(is_searched)
+            .and_then(|is_searched| if is_searched { self.search(&file, piece, &mut 0) } else { Ok(Seen::Nothing) })
+        {
+            Ok(seen) => seen,
+            Err(error) => Seen::Unsearched(why(&error)),
+        }
+    }
+
     /// What the file at `path` holds, and how many bytes of it were read. `uid` is the user's.
     pub(super) fn look(&self, path: &Path, uid: u32, piece: &mut [u8]) -> (Seen, u64) {
-        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
+        let file = match open(path) {
             Ok(file) => file,
             Err(error) => return (unopened(path, uid, &error), 0),
         };
@@ -109,6 +129,15 @@ impl Searcher {
     }
 }
 
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+}
+
+fn is_no_file(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(code) if NO_FILE.contains(&Errno::from_raw(code)))
+}
+
 /// Whether fewer bytes are stored than the file has.
 fn has_holes(metadata: &Metadata) -> bool {
     metadata.blocks().saturating_mul(512) < metadata.len()
@@ -132,10 +161,9 @@ fn skip_hole(file: &File) -> io::Result<bool> {
 
 /// What cannot be opened: gone, or no file any more, or closed to the child as well.
 fn unopened(path: &Path, uid: u32, error: &io::Error) -> Seen {
-    let is_no_file = matches!(error.raw_os_error(), Some(code) if NO_FILE.contains(&Errno::from_raw(code)));
     let is_owned = || std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.uid() == uid);
     match error.kind() {
-        _ if is_no_file => Seen::Nothing,
+        _ if is_no_file(error) => Seen::Nothing,
         io::ErrorKind::PermissionDenied if !is_owned() => Seen::Nothing,
         _ => Seen::Unsearched(why(error)),
     }

@@ -8,6 +8,7 @@
 //! them as they are.
 
 mod content;
+mod live;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -25,6 +26,8 @@ use super::read::read;
 use super::{Content, mounts, walk};
 use crate::mask::MaskError;
 use content::{Searcher, Seen};
+
+pub use live::LiveSweep;
 
 /// As many entries are looked at by one processor: to ask the others takes as long.
 const FEW: usize = 300;
