@@ -105,7 +105,7 @@ impl Watch {
     /// Sets aside what has been made since, under the id of this run.
     pub(super) fn set_aside(self, run: &str) -> Aside {
         let mut aside = Aside::default();
-        let (mut files, mut directories, mut nested) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut files, mut directories, mut nested, mut links) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for tree in &self.trees {
             let guard = self.project.as_ref().filter(|(project, _)| project == tree).map(|(_, guard)| *guard);
             let seen = walk::walk(tree, guard);
@@ -113,13 +113,22 @@ impl Watch {
             files.extend(whole(seen.git_files));
             directories.extend(whole(seen.git_directories));
             nested.extend(whole(seen.nested));
+            links.extend(whole(seen.links));
             aside.opened.extend(whole(seen.opened));
             aside.unseen.extend(whole(seen.unseen));
         }
         // Repositories first: what is set aside later may hold some.
         let mut judge = Judge { known: &self.known, trees: &self.trees, run, aside: &mut aside };
         judge.judge(&files, directories);
+        // A new symlink goes itself; of one of the user's, what was made where it leads.
+        let (old, new): (Vec<_>, Vec<_>) = links.into_iter().partition(|link| self.known.was_there(link));
+        if let Some((project, guard)) = &self.project {
+            let reached = old.iter().flat_map(|link| guard.reached_by(project, link));
+            nested.extend(reached.filter_map(|path| path.canonicalize().ok()));
+        }
+        nested.extend(new);
         nested.sort();
+        nested.dedup();
         for path in nested.iter().filter(|path| !self.known.was_there(path) && !self.known.is_granted(path)) {
             judge.set_aside(path);
         }

@@ -233,3 +233,20 @@ fn a_writable_tree_is_looked_through_as_well() {
     host(&finished.world().project(), &format!("git -C {tree}/sub status"), &evil);
     assert!(!mark.exists() && finished.stderr().contains("set aside"), "{}", finished.stderr());
 }
+
+#[test]
+fn a_later_run_changes_no_settings_by_another_name_of_theirs() {
+    let script = r#"if [ -e x ]; then printf "[core]\n\tfsmonitor = \"%s\"\n" "$EVIL" >x
+        else git init -q sub; ln sub/.git/config x; fi"#;
+    for is_run in [false, true] {
+        let run = with_repository(Run::new()).unobserved();
+        let (mark, evil) = evil(run.world().root());
+        let (mut command, world) = run.variable("EVIL", &evil).shell(script).into_parts();
+        for _ in 0..2 {
+            let done = if is_run { command.output().unwrap() } else { host(&world.project(), script, &evil) };
+            assert!(done.status.success(), "{done:?}");
+        }
+        let seen = host(&world.project(), "git -C sub status", &evil);
+        assert_eq!(mark.exists(), !is_run, "{seen:?}");
+    }
+}

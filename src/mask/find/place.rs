@@ -22,14 +22,18 @@ pub(super) struct Wanted<'a> {
 }
 
 /// What is guarded where a rule names `path`: what stands there, by a name without symlinks on the way, and what a symlink
-/// there leads to, unless the project lies in that. The symlink is guarded as well, since it could be replaced.
+/// there leads to, unless the project lies in that. Symlinks of the project on the way are guarded as well, since they could
+/// be replaced.
 pub(super) fn guarded(search: &Search<'_>, path: &Path) -> Vec<PathBuf> {
     // Most of what the rules name does not exist, and this is the cheapest way to see it.
     if fs::symlink_metadata(path).is_err() {
         return Vec::new();
     }
     let target = fs::canonicalize(path).ok().filter(|target| !search.project.starts_with(target));
-    let mut guarded: Vec<PathBuf> = itself(path).into_iter().chain(target).collect();
+    let in_project = |above: &&Path| above.starts_with(search.project) && *above != search.project;
+    let way = path.ancestors().skip(1).take_while(in_project);
+    let links = way.filter(|above| above.is_symlink()).filter_map(itself);
+    let mut guarded: Vec<PathBuf> = itself(path).into_iter().chain(target).chain(links).collect();
     guarded.dedup();
     guarded
 }

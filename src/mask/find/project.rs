@@ -46,7 +46,7 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     let roots: Vec<&Path> = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]).collect();
     let mut guarded: Vec<PathBuf> = roots.iter().flat_map(|root| guarded_in(search, root)).collect();
     guarded.extend(git::named(search, &roots, &walk.git_directories));
-    guarded.extend(walk.git_files.iter().filter_map(|path| itself(path)));
+    guarded.extend(walk.links.iter().filter_map(|path| itself(path)));
     let own = walk.git_directories.iter().flat_map(|directory| git::OBEYED.map(|name| directory.join(name)));
     guarded.extend(own.chain(walk.nested).flat_map(|path| guarded_at(search, &path)));
     let mut found = finder.found;
@@ -114,7 +114,7 @@ impl Finder<'_> {
             }
         }
         walk.repositories.extend(found.repositories);
-        walk.git_files.extend(found.git_files);
+        walk.links.extend(found.links);
         walk.git_directories.extend(found.git_directories);
         walk.sockets.extend(found.sockets);
         walk.nested.extend(is_projects.then(|| tree.join("info/attributes")));

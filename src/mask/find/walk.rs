@@ -23,8 +23,8 @@ pub(super) struct Walk {
     pub(super) sockets: Vec<PathBuf>,
     /// Roots of git repositories.
     pub(super) repositories: Vec<PathBuf>,
-    /// `.git` where it is no directory, but a file that says where that is.
-    pub(super) git_files: Vec<PathBuf>,
+    /// What leads elsewhere: `.git` where it is no directory, and symlinks on the way to what is guarded.
+    pub(super) links: Vec<PathBuf>,
     /// Directories with the shape of git's own, wherever they are: of bare repositories, of submodules and worktrees.
     pub(super) git_directories: Vec<PathBuf>,
     /// What is guarded in whatever folder it stands.
@@ -39,7 +39,7 @@ enum Event {
     Matching(PathBuf),
     Socket(PathBuf),
     Repository(PathBuf),
-    GitFile(PathBuf),
+    Link(PathBuf),
     GitDirectory(PathBuf),
     Nested(PathBuf),
     LinkedDirectory(PathBuf),
@@ -73,7 +73,7 @@ pub(super) fn walk(tree: &Path, depth: Option<usize>, uid: u32, sought: &Sought<
             Event::Matching(path) => walk.matching.push(path),
             Event::Socket(path) => walk.sockets.push(path),
             Event::Repository(path) => walk.repositories.push(path),
-            Event::GitFile(path) => walk.git_files.push(path),
+            Event::Link(path) => walk.links.push(path),
             Event::GitDirectory(path) => walk.git_directories.push(path),
             Event::Nested(path) => walk.nested.push(path),
             Event::LinkedDirectory(path) => walk.linked_directories.push(path),
@@ -161,7 +161,7 @@ fn visit(tree: &Path, entry: &DirEntry, sought: &Sought<'_>, sender: &Sender<Eve
     if name.eq_ignore_ascii_case(".git") && entry.depth() > 0 {
         send(Event::Repository(path.parent().unwrap_or(tree).to_owned()));
         if !kind.is_dir() {
-            send(Event::GitFile(path.to_owned()));
+            send(Event::Link(path.to_owned()));
         }
     }
     if name.eq_ignore_ascii_case("HEAD")
@@ -171,6 +171,15 @@ fn visit(tree: &Path, entry: &DirEntry, sought: &Sought<'_>, sender: &Sender<Eve
     }
     if sought.guard.is_some_and(|guard| guard.covers_nested(tree, path)) {
         send(Event::Nested(path.to_owned()));
+    }
+    if kind.is_symlink()
+        && let Some(guard) = sought.guard
+    {
+        let mut reached = guard.reached_by(tree, path).peekable();
+        if reached.peek().is_some() {
+            send(Event::Link(path.to_owned()));
+        }
+        reached.for_each(|path| send(Event::Nested(path)));
     }
     if kind.is_dir() {
         send(Event::Directory(path.to_owned()));

@@ -252,9 +252,16 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Whether something of this name may be what [`Guard::covers_nested`] covers.
-    pub fn ends_nested(&self, name: &OsStr) -> bool {
-        self.nested.iter().any(|rule| name.eq_ignore_ascii_case(rule.rsplit('/').next().unwrap_or(rule)))
+    /// Whether something of this name may be what [`Guard::covers_nested`] covers, or lie on the way to it.
+    pub fn names_nested(&self, name: &OsStr) -> bool {
+        self.nested.iter().flat_map(|rule| rule.split('/')).any(|part| name.eq_ignore_ascii_case(part))
+    }
+
+    /// What of `nested` would be reached through `path` below `tree`, if that were a symlink to a folder.
+    pub fn reached_by<'a>(&'a self, tree: &'a Path, path: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
+        let parts = self.nested.iter().filter_map(|rule| rule.split_once('/'));
+        let named = parts.filter(|(folder, _)| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(folder)));
+        named.map(|(_, rest)| path.join(rest)).filter(|path| self.covers_nested(tree, path))
     }
 
     /// Whether `path` below `tree` is guarded in whatever folder it stands. Case makes no difference: some file systems

@@ -78,14 +78,26 @@ impl Judge<'_> {
 
     /// The directory that a file called `.git` leads to; `None` where that is none that is judged here.
     fn led_to(&self, file: &Path) -> Option<PathBuf> {
-        let (tree, relative) = self.place(file)?;
-        let (_, text) = Spot::find(tree, relative, false).ok()??.read(LARGEST).ok()??;
+        let text = self.own_text(file)?;
         let path = line(&text).strip_prefix(b"gitdir: ")?;
         if path.contains(&0) {
             return None;
         }
         let directory = fs::canonicalize(file.parent()?.join(OsStr::from_bytes(path))).ok()?;
-        self.place(&directory).is_some().then_some(directory)
+        // One that is closed to us could still be reached by the names in it.
+        self.names(&directory).is_ok().then_some(directory)
+    }
+
+    /// The text of a small regular file that has no other name afterwards: by another one a later run could change it,
+    /// although its first is guarded then.
+    fn own_text(&self, file: &Path) -> Option<Vec<u8>> {
+        let (tree, relative) = self.place(file)?;
+        let spot = Spot::find(tree, relative, false).ok()??;
+        let (state, text) = spot.read(LARGEST).ok()??;
+        if state.st_nlink > 1 {
+            spot.write(&text, Look { mode: state.st_mode, owner: None }).ok()?;
+        }
+        Some(text)
     }
 
     /// The tree in which a path lies, and its path from there on.
@@ -126,8 +138,7 @@ impl Judge<'_> {
 
     /// The directory of a worktree's repository, where it lies as git lays it.
     fn shared(&self, directory: &Path, file: &Path) -> Option<PathBuf> {
-        let (tree, relative) = self.place(file)?;
-        let (_, text) = Spot::find(tree, relative, false).ok()??.read(LARGEST).ok()??;
+        let text = self.own_text(file)?;
         let above = directory.parent().filter(|above| above.file_name().is_some_and(|name| name == "worktrees"))?;
         let shared = above.parent().filter(|_| line(&text) == b"../..")?;
         self.place(shared).map(|_| shared.to_owned())
@@ -142,19 +153,19 @@ impl Judge<'_> {
                 return Ok(None);
             }
             // What is no regular file is none that git has written.
-            let text = spot.read(LARGEST + 1)?.map(|(state, text)| (state.st_mode, text));
+            let text = spot.read(LARGEST + 1)?;
             Ok(Some((spot, text)))
         });
         let (spot, mode, cleaned) = match read {
             // A name of the user's, of a branch or a submodule.
             Ok(None) => return,
-            Ok(Some((spot, Some((mode, text))))) if text.len() as u64 <= LARGEST => {
+            Ok(Some((spot, Some((state, text))))) if text.len() as u64 <= LARGEST => {
                 let is_own =
                     |place: &Path| fs::canonicalize(directory.join(place)).is_ok_and(|real| real.starts_with(&tree));
                 match GitSettings::judge(&text, &is_own) {
-                    GitSettings::Harmless => return,
-                    GitSettings::Cleaned(text) => (Some(spot), mode, text),
-                    GitSettings::Unknown => (None, 0, Vec::new()),
+                    GitSettings::Harmless if self.own_text(file).is_some() => return,
+                    GitSettings::Cleaned(text) => (Some(spot), state.st_mode, text),
+                    GitSettings::Harmless | GitSettings::Unknown => (None, 0, Vec::new()),
                 }
             }
             Ok(Some(_)) | Err(_) => (None, 0, Vec::new()),

@@ -54,8 +54,15 @@ impl Names {
             path.symlink_metadata().is_ok()
         });
         let existed = there.count();
+        // Symlinks of the user's on the way are followed now: what is made is made where they lead.
+        let (there, rest): (PathBuf, PathBuf) =
+            (relative.iter().take(existed).collect(), relative.iter().skip(existed).collect());
+        let real = tree.join(&there).canonicalize().ok().filter(|_| existed > 0);
+        let real = real.and_then(|real| Some(real.strip_prefix(tree).ok()?.to_owned()));
+        let (existed, relative) =
+            real.map_or_else(|| (existed, relative.to_owned()), |real| (real.iter().count(), real.join(&rest)));
         if existed < relative.iter().count() {
-            self.missing.push(Missing { tree: tree.into(), relative: relative.into(), existed });
+            self.missing.push(Missing { tree: tree.into(), relative, existed });
         }
     }
 

@@ -159,6 +159,48 @@ fn what_was_there_or_was_granted_stays() {
 }
 
 #[test]
+fn a_symlink_on_the_way_to_settings_leads_nowhere() {
+    let place = Place::new();
+    let tree = place.tree();
+    for folder in ["mine", "root"] {
+        fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    fs::create_dir_all(tree.join("a")).unwrap();
+    symlink("../mine", tree.join("a/.tool")).unwrap();
+    symlink("root", tree.join(".other")).unwrap();
+    let mut watch = place.watch(&[".other/x.json", ".other"]);
+    let guard = Guard { nested: vec![".tool/x.json".into(), ".tool/y.json".into()], ..Guard::default() };
+    watch.project = Some((tree.clone(), Box::leak(Box::new(guard))));
+    watch.known.guarded.insert(tree.join("a/.tool"));
+    for file in ["mine/x.json", "root/x.json", "theirs/x.json", "b/c/.toolbox/x.json", "d/.tool"] {
+        place.file(file, "");
+    }
+    symlink("../theirs", tree.join("b/.tool")).unwrap();
+    assert_eq!(place.moved(&watch.set_aside("R")), ["b/.tool", "mine/x.json", "root/x.json"]);
+}
+
+#[test]
+fn what_is_kept_has_no_other_name_by_which_a_later_run_could_change_it() {
+    let place = Place::new();
+    let tree = place.tree();
+    place.repository("store", "[core]\n\tbare = false\n");
+    place.file("store/worktrees/w/HEAD", "");
+    place.file("store/worktrees/w/commondir", "../..\n");
+    place.file("sub/.git", "gitdir: ../store/worktrees/w\n");
+    let kept = ["store/config", "store/worktrees/w/commondir", "sub/.git"];
+    for (number, path) in kept.iter().enumerate() {
+        fs::hard_link(tree.join(path), tree.join(number.to_string())).unwrap();
+    }
+    let aside = place.watch(&[]).set_aside("R");
+    assert!(aside.moved.is_empty() && aside.left.is_empty(), "{aside:?}");
+    for (number, path) in kept.iter().enumerate() {
+        let before = fs::read(tree.join(path)).unwrap();
+        fs::write(tree.join(number.to_string()), EVIL).unwrap();
+        assert_eq!(fs::read(tree.join(path)).unwrap(), before, "{path}");
+    }
+}
+
+#[test]
 fn a_repository_beyond_the_longest_path_is_judged_and_one_beyond_reason_is_named() {
     let place = Place::new();
     place.repository("seed/.git", EVIL);

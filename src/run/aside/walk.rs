@@ -7,10 +7,10 @@
 //!
 //! **Trade-off.** Not the walk of `mask::find`: that goes by paths, which the kernel bounds, and refuses what it cannot list.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::io;
 use std::num::NonZero;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -42,6 +42,8 @@ pub(super) struct Seen {
     pub(super) git_directories: Vec<PathBuf>,
     /// What is guarded in whatever folder it stands.
     pub(super) nested: Vec<PathBuf>,
+    /// Symlinks through which such would be reached.
+    pub(super) links: Vec<PathBuf>,
     /// Directories that were closed.
     pub(super) opened: Vec<PathBuf>,
     /// What could not be looked at.
@@ -155,17 +157,18 @@ impl Sought<'_> {
         };
         let is_gits = folder.path.iter().any(|part| part.eq_ignore_ascii_case(".git"));
         let mut shape = Shape::default();
-        for entry in Dir::from_fd(directory.try_clone()?)?.iter() {
+        for entry in Dir::from_fd(directory)?.iter() {
             let entry = entry?;
-            let (name, is_directory) =
-                (OsStr::from_bytes(entry.file_name().to_bytes()), is_directory(&directory, &entry));
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name == "." || name == ".." {
                 continue;
             }
+            let is_directory =
+                entry.file_type().map_or_else(|| folder.holds_directory(name), |kind| kind == Type::Directory);
             shape.add(name);
             let is_git = name.eq_ignore_ascii_case(".git");
-            let may_be_guarded = self.guard.is_some_and(|guard| guard.ends_nested(name));
-            if !is_directory && !is_git && !may_be_guarded {
+            let guard = self.guard.filter(|guard| guard.names_nested(name));
+            if !is_directory && !is_git && guard.is_none() {
                 continue;
             }
             let path = folder.path.join(name);
@@ -173,8 +176,11 @@ impl Sought<'_> {
                 let found = if is_directory { &mut seen.git_directories } else { &mut seen.git_files };
                 found.push(path.clone());
             }
-            if may_be_guarded && self.guard.is_some_and(|guard| guard.covers_nested(Path::new(""), &path)) {
+            let is_link = !is_directory && entry.file_type() != Some(Type::File);
+            if guard.is_some_and(|guard| guard.covers_nested(Path::new(""), &path)) {
                 seen.nested.push(path.clone());
+            } else if is_link && guard.is_some_and(|guard| guard.reached_by(Path::new(""), &path).next().is_some()) {
+                seen.links.push(path.clone());
             }
             // Objects are compressed and named by their hash; what a `.git` file leads to in there is judged by itself.
             if !is_directory || is_gits && name == "objects" {
@@ -193,27 +199,27 @@ impl Sought<'_> {
     }
 }
 
-fn is_directory(directory: impl AsFd, entry: &nix::dir::Entry) -> bool {
-    match entry.file_type() {
-        Some(kind) => kind == Type::Directory,
-        None => state_at(directory, entry.file_name()).is_ok_and(|state| is_folder(&state)),
-    }
-}
-
-fn state_at(directory: impl AsFd, name: &CStr) -> nix::Result<FileStat> {
-    fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)
-}
-
 /// Whether a state is that of a directory.
 pub(super) fn is_folder(state: &FileStat) -> bool {
     SFlag::from_bits_truncate(state.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
 impl Folder {
+    /// Its path from the base on.
+    fn below(&self) -> &Path {
+        let below = self.path.as_os_str().as_bytes().get(self.base.length..).filter(|below| !below.is_empty());
+        Path::new(OsStr::from_bytes(below.unwrap_or(b".")))
+    }
+
+    /// For file systems that do not say what stands behind a name.
+    fn holds_directory(&self, name: &OsStr) -> bool {
+        let state = fstatat(&self.base.directory, &self.below().join(name), AtFlags::AT_SYMLINK_NOFOLLOW);
+        state.is_ok_and(|state| is_folder(&state))
+    }
+
     /// Opens it, and opens it up where the child has closed it; `None` where it is gone, or closed by somebody else.
     fn open(&self, seen: &mut Seen) -> io::Result<Option<OwnedFd>> {
-        let path = self.path.as_os_str().as_bytes().get(self.base.length..).filter(|path| !path.is_empty());
-        let path = OsStr::from_bytes(path.unwrap_or(b"."));
+        let path = self.below();
         let directory = match openat(&self.base.directory, path, LISTED, Mode::empty()) {
             Err(Errno::EACCES) => {
                 let Ok(state) = fstatat(&self.base.directory, path, AtFlags::AT_SYMLINK_NOFOLLOW) else {
@@ -242,10 +248,11 @@ impl Folder {
 
 impl Seen {
     fn take(&mut self, other: Self) {
-        let Self { git_files, git_directories, nested, opened, unseen } = other;
+        let Self { git_files, git_directories, nested, links, opened, unseen } = other;
         self.git_files.extend(git_files);
         self.git_directories.extend(git_directories);
         self.nested.extend(nested);
+        self.links.extend(links);
         self.opened.extend(opened);
         self.unseen.extend(unseen);
     }

@@ -21,3 +21,17 @@ fn settings_of_editors_are_guarded_in_any_folder_but_those_of_packages() {
     let expected = ["project/.Tool/x.json", "project/a/b/.tool/x.json", "project/c/.ide"];
     assert_eq!(tree.find().unwrap().guarded, expected.map(|path| tree.path(path)));
 }
+
+#[test]
+fn symlinks_on_the_way_to_settings_are_guarded() {
+    let tree = Tree::new();
+    tree.file("project/mine/x.json", "");
+    for folder in ["a", "empty", "node_modules"] {
+        fs::create_dir_all(tree.path(&format!("project/{folder}"))).unwrap();
+    }
+    symlink("../mine", tree.path("project/a/.tool")).unwrap();
+    symlink("../mine", tree.path("project/node_modules/.tool")).unwrap();
+    symlink("empty", tree.path("project/.tool")).unwrap();
+    let expected = ["project/.tool", "project/a/.tool", "project/mine/x.json"];
+    assert_eq!(tree.find().unwrap().guarded, expected.map(|path| tree.path(path)));
+}
