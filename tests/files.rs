@@ -276,13 +276,16 @@ echo more >> README && git commit --quiet --all --message second && git push --q
 
 #[test]
 fn git_reads_its_store_and_netrc_and_headers() {
-    for (file, text, before) in [
-        (".git-credentials", "https://ann:{KEY}@git.example\n", "git config --global credential.helper store"),
-        (".netrc", "machine git.example\n  login ann\n  password {KEY}\n", "true"),
+    let store = "git config --global credential.helper store";
+    for (file, text, before, prefix) in [
+        (".git-credentials", "https://ann:{KEY}@git.example\n", store, ""),
+        (".git-credentials", "https://ann:{KEY}@git.example\n", store, "p%40"),
+        (".netrc", "machine git.example\n  login ann\n  password {KEY}\n", "true", ""),
         (
             ".gitconfig",
             "[user]\n\temail = ann@example.com\n[http \"https://git.example/\"]\n\textraHeader = Authorization: Basic {PAIR}\n",
             "git config user.email",
+            "",
         ),
     ] {
         let finished = drive(&Tool {
@@ -291,7 +294,7 @@ fn git_reads_its_store_and_netrc_and_headers() {
             text,
             host: "git.example",
             others: &[],
-            prefix: "",
+            prefix,
             script: format!("{before}\n{PUSH}"),
             says: "pushed",
         });

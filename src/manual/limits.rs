@@ -40,8 +40,8 @@
 //!   that programs read in different ways.
 //! * **What files name besides** is followed from the user's own: includes and password stores of git's configuration, files
 //!   that a start-up file of a shell reads by a path that is written out or begins with the home, four files deep. A path
-//!   behind another variable or from a loop is not, nor is what a script prints (`export TOKEN=$(cat ~/.token)`), nor what
-//!   the configuration of a repository includes. Transcripts of agents' earlier sessions, which may repeat a key, are the
+//!   behind another variable or from a loop is not, nor is what another program than `cat` prints, nor what the
+//!   configuration of a repository includes. Transcripts of agents' earlier sessions, which may repeat a key, are the
 //!   agents' own state and are shown as they are.
 //! * **Names that mean two things** (`SEED`, `PIN`, `OTP`, `SIGNING`, `ENCRYPTION`, `TOKENS`, `HMAC`) make a value secret that
 //!   is neither a few plain words nor a number, and a number of four to ten digits where it is a code. A seed that is a

@@ -43,10 +43,8 @@ pub fn in_free_text(text: &[u8]) -> Vec<Stretch> {
     let is_value = move |name: &[u8], separator, assigned: &[u8]| {
         name.eq_ignore_ascii_case(b"authorization") && assigned.len() >= 8 || is_value(name, separator, assigned)
     };
-    let has_value = |stretch: &Stretch| !is_reference(&text[stretch.range.clone()]);
     let found = merge(
         by_form(text)
-            .filter(has_value)
             .chain(users_of_urls(text))
             .chain(assigned(text, 4, &is_value))
             .chain(set_by_word(text))

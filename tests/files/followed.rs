@@ -19,6 +19,8 @@ const SHELLS: &[(&str, &str, Option<&str>)] = &[
     (".config/environment.d/50-keys.conf", "SIXTH_TOKEN={KEY}\n", None),
     (".config/fish/conf.d/keys.fish", "set -gx SEVENTH_TOKEN {KEY}\n", None),
     (".config/fish/fish_variables", "# VERSION: 3.0\nSETUVAR --export EIGHTH_TOKEN:{KEY}\n", None),
+    ("own/token", "{KEY}\n", None),
+    (".zshrc", "export OWN_API_KEY=\"$(cat ~/own/token)\" # {KEY}\n", None),
     (".pam_environment", "NINTH_TOKEN DEFAULT={KEY}\nTENTH_TOKEN DEFAULT=a OVERRIDE=\"{KEY}\"\n", None),
 ];
 

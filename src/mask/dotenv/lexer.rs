@@ -192,6 +192,11 @@ impl Lexer<'_> {
             Block::None => {}
         }
         let line = &self.bytes[at..end];
+        // `token=substr($0, 1)` is no shell: a piece of another language stands there, in quotes that began before.
+        if self.dialect == Dialect::Shell && is_call(line) {
+            self.push_text(name.start..end);
+            return self.after_line_end(end);
+        }
         let length = match self.dialect {
             Dialect::Dotenv => dotenv_word(line),
             Dialect::Shell => shell_word(line),
@@ -257,6 +262,12 @@ fn double_quote_end(bytes: &[u8], from: usize) -> Option<usize> {
         }
         at += 2;
     }
+}
+
+/// Whether a name and an opening parenthesis stand there, which no shell reads as a value.
+fn is_call(line: &[u8]) -> bool {
+    let name = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    name > 0 && line.get(name) == Some(&b'(')
 }
 
 /// The length of an unquoted value: up to a `#` behind a blank, without blanks at its end.

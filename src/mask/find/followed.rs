@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::place::{Wanted, look};
 use super::{Content, Findings, Found, Realm, Search, git, home, shell};
 use crate::mask::MaskError;
-use crate::policy::{Format, HomeEntry};
+use crate::policy::{self, Action, Field, Format, HomeEntry, NameVerdict, Origin, Render};
 
 /// How many files one after another are followed.
 const DEEPEST: usize = 4;
@@ -42,7 +42,22 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
             let Some(file) = findings.found.get(index).filter(|file| is_shell(file)) else { continue };
             let Content::Bytes(bytes) = &file.content else { continue };
             let reason = format!("`{}` reads it", file.path.display());
+            let filled = shell::printed(bytes)
+                .into_iter()
+                .filter_map(|(name, word)| Some((absolute(search, &word)?, secret(&name)?)))
+                .collect::<Vec<_>>();
             let paths = shell::sourced(bytes).iter().filter_map(|word| absolute(search, word)).collect::<Vec<_>>();
+            for (path, render) in filled {
+                if left > 0 && !is_of_the_system(search, &path) {
+                    left -= 1;
+                    let (action, origin) = (&Action::Render(render), Origin::Builtin { file: "scrub.toml".into() });
+                    let (realm, reason) = (Realm::Home, reason.clone());
+                    let wanted = Wanted { realm, id: None, action, reason, origin, directories: false };
+                    if let Some(found) = look(search, &path, wanted)? {
+                        home::keep(search, findings, found);
+                    }
+                }
+            }
             for path in paths {
                 if left > 0 && !is_of_the_system(search, &path) {
                     left -= 1;
@@ -69,6 +84,18 @@ fn add(search: &Search<'_>, findings: &mut Findings, rule: &str, path: &Path, re
         home::keep(search, findings, found);
     }
     Ok(())
+}
+
+/// How a file is rendered whose text is the value of a variable; `None` where the variable holds no secret.
+fn secret(variable: &str) -> Option<Render> {
+    let entry = policy::catalogue().variable(variable);
+    let verdict = policy::scrub_rules().classify_name(variable).verdict;
+    if entry.is_none() && verdict != NameVerdict::Secret {
+        return None;
+    }
+    let credential = entry.map(|entry| format!("{}/{}", entry.service.id.0, entry.credential.id));
+    let fields = vec![Field { at: String::new(), credential, ..Field::default() }];
+    Some(Render { format: Format::Token, fields, ..Render::default() })
 }
 
 /// The path that a word of a start-up file stands for; `None` where that depends on more than the home.

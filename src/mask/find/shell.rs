@@ -1,4 +1,5 @@
-//! What a shell's start-up file reads besides: `. ~/.secrets`, `source "$HOME/.tokens"`. Pure: text in, words out.
+//! What a shell's start-up file reads besides: `. ~/.secrets`, `source "$HOME/.tokens"`, `export TOKEN=$(cat ~/.token)`. Pure:
+//! text in, words out.
 //!
 //! **Trade-off.** Only what stands there as it is read is followed: a path behind other variables, or from a loop, is not.
 //! Conditions are taken as met.
@@ -25,6 +26,28 @@ pub(super) fn sourced(text: &[u8]) -> Vec<Vec<u8>> {
         }
     }
     found
+}
+
+/// The files whose text is the value of a variable, with its name: `NAME=$(cat PATH)`, `NAME="$(< PATH)"`, and fish's
+/// `set -gx NAME (cat PATH)`.
+pub(super) fn printed(text: &[u8]) -> Vec<(String, Vec<u8>)> {
+    const MARKS: [&[u8]; 3] = [b"(cat ", b"`cat ", b"$(<"];
+    let of_line = |line: &[u8]| {
+        let line = line.trim_ascii_start();
+        let (at, mark) = MARKS.iter().find_map(|mark| Some((memchr::memmem::find(line, mark)?, mark)))?;
+        let mut words = Words { line, at: at + mark.len() };
+        let Some(Word::Text(path)) = words.next() else { return None };
+        let path = path.strip_suffix(b"`").unwrap_or(&path).to_vec();
+        let before = line[..at].trim_ascii_end();
+        let before = before.strip_suffix(b"$").unwrap_or(before);
+        let before = before.strip_suffix(b"\"").unwrap_or(before);
+        let before = before.strip_suffix(b"=").or_else(|| Some(before).filter(|_| line.starts_with(b"set ")))?;
+        let before = before.trim_ascii_end();
+        let length = before.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+        let name = std::str::from_utf8(&before[before.len() - length..]).ok().filter(|name| !name.is_empty())?;
+        Some((name.to_owned(), path))
+    };
+    text.split(|byte| *byte == b'\n').filter_map(of_line).collect()
 }
 
 /// Whether a command follows a word: a word of the language's own, or a program that runs another.
@@ -104,10 +127,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn finds_the_files_that_variables_are_filled_from() {
+        for (text, expected) in [
+            ("export A_KEY=$(cat ~/.a_key)", Some(("A_KEY", "~/.a_key"))),
+            ("  A_KEY=\"$(cat \"$HOME/a key\" | tr -d x)\"; export A_KEY", Some(("A_KEY", "$HOME/a key"))),
+            ("A_KEY=$(< ~/.a_key)", Some(("A_KEY", "~/.a_key"))),
+            ("A_KEY=`cat ~/.a_key`", Some(("A_KEY", "~/.a_key"))),
+            ("set -gx A_KEY (cat ~/.a_key)", Some(("A_KEY", "~/.a_key"))),
+            ("echo $(cat ~/.a_key)", None),
+            ("A_KEY=$(pass show a)", None),
+            ("A_KEY=$(cat", None),
+        ] {
+            let found = printed(text.as_bytes());
+            let found = found.first().map(|(name, path)| (name.as_str(), std::str::from_utf8(path).unwrap()));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
-        fn noise_is_no_panic(text in r#"[.a\\"' \n;&|(#$~/]{0,60}"#) {
-            let _ = sourced(text.as_bytes());
+        fn noise_is_no_panic(text in r#"(\(cat |`cat |\$\(<|[.a\\"' \n;&|(#$~/=]){0,60}"#) {
+            let _ = (sourced(text.as_bytes()), printed(text.as_bytes()));
         }
     }
 }
