@@ -40,11 +40,13 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     }
     finder.parents()?;
     finder.above()?;
+    let mut elsewhere = Vec::new();
     for tree in search.trees.iter().map(PathBuf::as_path).chain(search.repository) {
-        finder.others(tree, &mut walk)?;
+        elsewhere.extend(finder.others(tree, &mut walk)?);
     }
-    let roots: Vec<&Path> = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]).collect();
+    let mut roots: Vec<&Path> = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]).collect();
     let mut guarded: Vec<PathBuf> = roots.iter().flat_map(|root| guarded_in(search, root)).collect();
+    roots.extend(elsewhere.iter().map(PathBuf::as_path));
     guarded.extend(git::named(search, &roots, &walk.git_directories));
     guarded.extend(walk.links.iter().filter_map(|path| itself(path)));
     let own = walk.git_directories.iter().flat_map(|directory| git::OBEYED.map(|name| directory.join(name)));
@@ -100,8 +102,9 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Looks for repositories in a tree outside of the project, and for secrets in the project's own.
-    fn others(&mut self, tree: &Path, walk: &mut Walk) -> Result<(), MaskError> {
+    /// Looks for repositories in a tree outside of the project, and for secrets in the project's own. Of these trees git's
+    /// own directories are guarded, and nothing else: the user has made them writable. Gives their roots.
+    fn others(&mut self, tree: &Path, walk: &mut Walk) -> Result<Vec<PathBuf>, MaskError> {
         let is_projects = self.search.repository == Some(tree);
         // Its files are what `.git` holds elsewhere.
         let as_own = |path: &Path| Path::new(".git").join(path.strip_prefix(tree).unwrap_or(path));
@@ -113,12 +116,12 @@ impl Finder<'_> {
                 self.take(path, pattern)?;
             }
         }
-        walk.repositories.extend(found.repositories);
+        walk.git_directories.extend(found.repositories.iter().map(|root| root.join(".git")));
         walk.links.extend(found.links);
         walk.git_directories.extend(found.git_directories);
         walk.sockets.extend(found.sockets);
         walk.nested.extend(is_projects.then(|| tree.join("info/attributes")));
-        Ok(())
+        Ok(found.repositories)
     }
 
     /// Takes `path` in, if a pattern covers it or what it leads to; outside the project only those for parents count.

@@ -56,7 +56,7 @@ impl Tree {
             current_directory: &self.path("project"),
             variable: &variable,
             writable: &[self.path("cache")],
-            trees: &[],
+            trees: &[self.path("granted")],
             repository: None,
             needed: &[],
             uid: nix::unistd::geteuid().as_raw(),

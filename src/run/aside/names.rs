@@ -76,7 +76,7 @@ impl Names {
                 self.missing.push(Missing { tree: family.tree.clone(), relative, existed });
             }
         }
-        for missing in &self.missing {
+        for missing in self.missing.iter().filter(|missing| missing.may_be_there()) {
             let Ok(Some(made)) = missing.made() else { continue };
             let was = missing.tree.join(&made.relative);
             // A folder that the child has closed is set aside from above.
@@ -97,6 +97,13 @@ fn names_in<'a>(folder: &Path, begins: &'a OsStr) -> impl Iterator<Item = OsStri
 }
 
 impl Missing {
+    /// Mostly it is not, and this is the cheapest way to see it.
+    fn may_be_there(&self) -> bool {
+        let first: PathBuf = self.relative.iter().take(self.existed + 1).collect();
+        let state = self.tree.join(first).symlink_metadata();
+        !state.is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+    }
+
     /// What stands there now: the name itself, or a symlink or file of the child's in place of a folder on the way.
     fn made(&self) -> io::Result<Option<Made>> {
         self.walk(self.relative.components().count())

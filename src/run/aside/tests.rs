@@ -120,6 +120,7 @@ fn repositories_are_judged_in_every_shape() {
     place.file("out/.git", "gitdir: /elsewhere/.git\n");
     place.file("nothing/.git", "gitdir: ../bare \n");
     place.file("unfinished/.git/config", EVIL);
+    place.file("case/.GIT/CONFIG", EVIL);
     place.file("no repository/config", EVIL);
     let aside = place.watch(&[]).set_aside("R");
     let expected = [
@@ -130,6 +131,7 @@ fn repositories_are_judged_in_every_shape() {
         "a/.git/worktrees/w/config.worktree",
         "bare/config",
         "bare/objects/ab/.git/objects/cd/config",
+        "case/.GIT/CONFIG",
         "nothing/.git",
         "out/.git",
         "unfinished/.git/config",

@@ -35,3 +35,19 @@ fn symlinks_on_the_way_to_settings_are_guarded() {
     let expected = ["project/.tool", "project/a/.tool", "project/mine/x.json"];
     assert_eq!(tree.find().unwrap().guarded, expected.map(|path| tree.path(path)));
 }
+
+#[test]
+fn of_a_tree_that_is_granted_gits_own_directories_are_guarded_alone() {
+    let tree = Tree::new();
+    tree.file("granted/agentsecrets.toml", "");
+    tree.file("granted/.tool/x.json", "");
+    tree.file("granted/.git/config", "[core]\n hooksPath = mine\n");
+    tree.file("granted/mine/update", "");
+    tree.file("granted/.git/hooks/update", "");
+    tree.file("granted/deep/module/.git", "gitdir: ../../.git/modules/x\n");
+    for file in ["HEAD", "objects/x", "refs/x", "config"] {
+        tree.file(&format!("granted/.git/modules/x/{file}"), "");
+    }
+    let expected = [".git/config", ".git/hooks", ".git/modules/x/config", "deep/module/.git", "mine"];
+    assert_eq!(tree.find().unwrap().guarded, expected.map(|path| tree.path("granted").join(path)));
+}
