@@ -2,6 +2,7 @@
 
 #[path = "../../../tests/fuzz/harness.rs"]
 mod harness;
+mod streams;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::super::inject::inject;
 use super::super::request_body::RequestBody;
 use super::super::route::{Security, decide, named};
 use super::super::rulebook::tests::{OTHER_PLACEHOLDER, PLACEHOLDER, VALUE, book, settings, site};
+use super::super::rulebook::{Rulebook, Site};
 use super::super::{Redactor, head, hello};
 use crate::audit::recorded_path;
 
@@ -126,26 +128,45 @@ fn heads() {
         format!("GET /{}oauth/token\nHost: login.example", "%25".repeat(40)),
     ];
     let seeds: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
-    let book = book();
-    let sites = ["api.stripe.com:443", "github.com:443", "login.example:443"].map(|name| site(&book, name));
-    let redactor = Redactor::new(&settings().secrets);
+    let judge = Judge::new();
     fuzz("heads", &seeds, |bytes| {
-        let Some((method, uri, headers)) = parsed(bytes) else { return };
-        let _ = (named(&uri, &headers, 443), head::check(Version::HTTP_11, &headers));
+        if let Some((method, uri, headers)) = parsed(bytes) {
+            judge.judge(&method, &uri, Version::HTTP_11, &headers);
+        }
+    });
+}
+
+/// What is decided of a request by its head alone.
+struct Judge {
+    book: Rulebook,
+    sites: [Arc<Site>; 3],
+    redactor: Redactor,
+}
+
+impl Judge {
+    fn new() -> Self {
+        let book = book();
+        let sites = ["api.stripe.com:443", "github.com:443", "login.example:443"].map(|name| site(&book, name));
+        Self { book, sites, redactor: Redactor::new(&settings().secrets) }
+    }
+
+    /// No value goes to another host than its own, and none into the log.
+    fn judge(&self, method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) {
+        let _ = (named(uri, headers, 443), head::check(version, headers));
         let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let path = recorded_path(target, |text| redactor.secret_in(text));
+        let path = recorded_path(target, |text| self.redactor.secret_in(text));
         assert!(path.len() <= 16 << 10 && !holds(path.as_bytes(), VALUE), "{path}");
-        for site in &sites {
+        for site in &self.sites {
             let mut headers = headers.clone();
-            let Ok(allowed) = decide(site, Security::Tls, &method, &uri, &headers) else { continue };
+            let Ok(allowed) = decide(site, Security::Tls, method, uri, &headers) else { continue };
             head::strip_request(&mut headers);
             assert!(!headers.contains_key("proxy-authorization") && !headers.contains_key("connection"));
             let brought = headers.values().any(|value| holds(value.as_bytes(), VALUE));
-            let _ = inject(&allowed, &uri, &mut headers, &mut RequestBody::Empty, &book);
+            let _ = inject(&allowed, uri, &mut headers, &mut RequestBody::Empty, &self.book);
             let has_value = headers.values().any(|value| holds(value.as_bytes(), VALUE));
-            assert!(!has_value || brought || Arc::ptr_eq(site, &sites[0]), "a value for another host");
+            assert!(!has_value || brought || Arc::ptr_eq(site, &self.sites[0]), "a value for another host");
         }
-    });
+    }
 }
 
 /// What a client says first.

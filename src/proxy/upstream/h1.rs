@@ -20,6 +20,13 @@ use crate::proxy::wire::Wire;
 /// The longest head that upstream may send.
 const LONGEST_HEAD: usize = 256 * 1024;
 
+/// HTTP/1 as it is spoken with upstream.
+pub(in crate::proxy) fn http1_builder(keeps_case: bool) -> Builder {
+    let mut builder = Builder::new();
+    builder.max_buf_size(LONGEST_HEAD).preserve_header_case(keeps_case);
+    builder
+}
+
 /// A connection.
 pub(super) struct Http1 {
     sender: SendRequest<RequestBody>,
@@ -36,9 +43,7 @@ pub(super) struct Failed {
 
 impl Http1 {
     pub(super) async fn over(wire: Wire, keeps_case: bool) -> Result<Box<Self>, hyper::Error> {
-        let mut builder = Builder::new();
-        builder.max_buf_size(LONGEST_HEAD).preserve_header_case(keeps_case);
-        let (sender, connection) = builder.handshake(TokioIo::new(wire)).await?;
+        let (sender, connection) = http1_builder(keeps_case).handshake(TokioIo::new(wire)).await?;
         Ok(Box::new(Self { sender, connection: Some(connection) }))
     }
 

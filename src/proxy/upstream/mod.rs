@@ -22,5 +22,7 @@ pub use connect_to::ConnectTo;
 pub use error::UpstreamError;
 pub use fetch::Fetcher;
 pub use forward::UpstreamProxy;
+#[cfg(test)]
+pub(super) use h1::http1_builder;
 pub(super) use send::{Outgoing, Switched, Upstream};
 pub(super) use tls::Offer;
