@@ -39,11 +39,20 @@ fn every_attack_wins_outside_and_is_stopped_inside() {
         // What a machine of any kind can show, so that a suite that shrinks is seen.
         let proven =
             |group: &str| rows.iter().filter(|row| row["group"] == *group && row["won"] == Value::Bool(false)).count();
-        for (group, least) in
-            [("files", 15), ("processes", 8), ("network", 8), ("sockets", 12), ("persistence", 11), ("terminals", 6)]
-        {
+        for (group, least) in [
+            ("files", 30),
+            ("processes", 8),
+            ("network", 9),
+            ("sockets", 13),
+            ("persistence", 23),
+            ("terminals", 6),
+            ("agentsecrets", 9),
+        ] {
             assert!(proven(group) >= least, "{user:?}: {group} {}", proven(group));
         }
+        // Where no keychain runs, that is said and proves nothing.
+        let keychain = rows.iter().find(|row| row["attack"] == "keychain-item").unwrap();
+        assert_eq!(keychain["control"], "not possible here: there is no session bus");
         assert_eq!(remains(&finished.world().state()), Vec::<PathBuf>::new());
     }
 }
@@ -68,7 +77,7 @@ fn a_weaker_level_is_shown_as_it_is() {
     // What the manual says of this level is shown with its reason; a project that shows a secret is no place for such a
     // run, and that is what holds there.
     assert!(card.contains("\nopen by design at the level guarded: they win inside:\n"), "{card}");
-    assert!(card.contains(" write-git-hook") && card.contains(" are open by design\n"), "{card}");
+    assert!(card.contains("write-git-hook") && card.contains(" are open by design\n"), "{card}");
     assert!(card.contains("\nPROVEN  ") && !card.contains("WON INSIDE") && !card.contains("CONTROL FAILED"), "{card}");
 }
 

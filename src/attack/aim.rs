@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,21 @@ pub struct Aim {
     pub key: String,
     /// The host's terminal, its device and inode.
     pub terminal: Option<(PathBuf, u64, u64)>,
+    /// For how long what the host has changed may show, in milliseconds: 0 where nobody hides it.
+    pub window: u64,
+    /// A run that the user made before, where one was.
+    pub earlier_run: Option<String>,
+    /// The host's keychain, where one answers.
+    pub keychain: Option<Keychain>,
+}
+
+/// An item in the keychain of the user's session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Keychain {
+    /// The address of the session's bus.
+    pub address: String,
+    /// The item's attributes; each of them is looked for.
+    pub attributes: Vec<(String, String)>,
 }
 
 impl Aim {
@@ -58,6 +74,16 @@ impl Aim {
         std::fs::write(path, serde_json::to_vec(self)?)
     }
 
+    /// For how long what the host has changed may show.
+    pub(super) fn window(&self) -> Duration {
+        Duration::from_millis(self.window)
+    }
+
+    /// The run that the user made before.
+    pub(super) fn earlier_run(&self) -> Result<&str, String> {
+        self.earlier_run.as_deref().ok_or_else(|| "no run was made before".into())
+    }
+
     /// The file in the project that holds this.
     pub(super) fn file(&self) -> PathBuf {
         self.root.join("project/aim.json")
@@ -67,6 +93,35 @@ impl Aim {
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         let value: Vec<u8> = self.backwards.bytes().rev().collect();
         !value.is_empty() && memchr::memmem::find(bytes, &value).is_some()
+    }
+
+    /// One for tests, whose secret is `secret`.
+    #[cfg(test)]
+    pub(super) fn sample(root: &Path) -> Self {
+        use std::net::Ipv6Addr;
+        Self {
+            backwards: "terces".into(),
+            root: root.into(),
+            home: root.join("home"),
+            state: root.join("state"),
+            config: root.join("config"),
+            sockets: root.into(),
+            internet: Ipv4Addr::LOCALHOST,
+            internet_v6: Ipv6Addr::LOCALHOST,
+            link_local: SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0),
+            lan: Ipv4Addr::LOCALHOST,
+            metadata: Ipv4Addr::LOCALHOST,
+            other_port: 0,
+            host_port: 0,
+            abstract_name: String::new(),
+            canary: String::new(),
+            segment: 0,
+            key: String::new(),
+            terminal: None,
+            window: 0,
+            earlier_run: None,
+            keychain: None,
+        }
     }
 
     /// Says whether bytes that were read hold the secret.

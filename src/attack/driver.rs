@@ -26,7 +26,7 @@ use crate::sys::process::{self, Side};
 pub const ATTACK_VERB: &str = "__attack";
 
 /// The longest that one attack may take, in milliseconds.
-const PATIENCE: u16 = 12_000;
+const PATIENCE: u16 = 30_000;
 
 /// What one attack said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

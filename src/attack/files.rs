@@ -3,8 +3,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::accomplice::{Deed, read_after};
 use super::{Act, Argument, Outcome, Scene, call, number, terminated, why};
 use crate::sys::attempt::Page;
 use crate::sys::descriptor::inherited;
@@ -39,6 +41,25 @@ pub(super) const ATTACKS: &[(&str, Act)] = &[
         fs::rename(scene.aim.home.join(".aws"), &moved).map_err(why("rename"))?;
         read(scene, moved.join("credentials"))
     }),
+    ("read-dotenv-by-renamed-project", |scene| {
+        let (project, moved) = (scene.aim.root.join("project"), scene.aim.root.join("moved-project"));
+        read_by_renamed(scene, &project, &moved, ".env")
+    }),
+    ("read-credentials-by-renamed-home", |scene| {
+        read_by_renamed(scene, &scene.aim.home, &scene.aim.root.join("moved-home"), ".aws/credentials")
+    }),
+    ("read-credentials-by-new-link", |scene| {
+        symlink(scene.aim.home.join(".aws/credentials"), "linked-credentials").map_err(why("symlink"))?;
+        let outcome = read(scene, "linked-credentials");
+        fs::remove_file("linked-credentials").map_err(why("unlink"))?;
+        outcome
+    }),
+    ("read-dotenv-replaced", |scene| read_after(Deed::Replace, scene)),
+    ("read-dotenv-rewritten", |scene| read_after(Deed::Rewrite, scene)),
+    ("read-made-by-host", |scene| read_after(Deed::Make, scene)),
+    ("read-made-in-new-folder", |scene| read_after(Deed::MakeBelow, scene)),
+    ("read-credentials-replaced", |scene| read_after(Deed::ReplaceCredentials, scene)),
+    ("read-lock-file", |scene| read(scene, ".#env")),
     ("read-backup", |scene| read(scene, ".env.bak")),
     ("read-backup-of-editor", |scene| read(scene, ".env~")),
     ("read-swap-file", |scene| read(scene, ".env.swp")),
@@ -82,6 +103,15 @@ pub(super) const ATTACKS: &[(&str, Act)] = &[
     ("plant-shell-hook", |scene| append(".envrc", scene)),
     ("plant-commit-hook", |scene| append(".husky/pre-commit", scene)),
     ("plant-program-on-path", |scene| append("later/bin/ls", scene)),
+    ("plant-helper-on-path", |scene| append("bin/git", scene)),
+    ("replace-path-directory", |scene| {
+        fs::rename("bin", "old-bin").map_err(why("rename"))?;
+        append("bin/agentsecrets", scene)
+    }),
+    ("replace-path-ancestor", |scene| {
+        fs::rename("node_modules", "old-node_modules").map_err(why("rename"))?;
+        append("node_modules/.bin/op", scene)
+    }),
     ("plant-shell-plugin", |scene| append(scene.aim.home.join(".cache/oh-my-zsh/completion.zsh"), scene)),
     ("plant-agent-program", |scene| append(scene.aim.home.join(".cache/copilot/pkg/index.js"), scene)),
     ("replace-own-program", |scene| replace("agentsecrets", scene)),
@@ -90,6 +120,14 @@ pub(super) const ATTACKS: &[(&str, Act)] = &[
 
 pub(super) fn read(scene: &Scene, path: impl AsRef<Path>) -> Outcome {
     scene.aim.verdict(&fs::read(path).map_err(why("read"))?)
+}
+
+/// Gives the folder another name, reads, and gives it the old one again: what is there is found by others too.
+fn read_by_renamed(scene: &Scene, folder: &Path, moved: &Path, path: &str) -> Outcome {
+    fs::rename(folder, moved).map_err(why("rename"))?;
+    let outcome = read(scene, moved.join(path));
+    fs::rename(moved, folder).map_err(why("rename back"))?;
+    outcome
 }
 
 fn read_descriptor(scene: &Scene, number: i32) -> Outcome {

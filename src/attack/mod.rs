@@ -5,10 +5,13 @@
 //! arrived somewhere is for the host to say. Attacks know where to aim from a file, and look at nothing else of the user's.
 //! Nothing here is ever called in the process that holds values.
 
+mod accomplice;
 mod aim;
 mod driver;
+mod exhaustion;
 mod files;
 mod kernel;
+mod keychain;
 mod mounts;
 mod network;
 mod own;
@@ -19,10 +22,14 @@ mod terminals;
 mod trial;
 mod trials;
 
-pub use aim::Aim;
+pub use accomplice::Accomplice;
+pub use aim::{Aim, Keychain};
 pub use driver::{ATTACK_VERB, Found, main};
 pub use files::handle_of;
 pub use kernel::plant_segment;
+pub use keychain::{bus_address, is_unlocked};
+pub use own::KEPT;
+pub use sockets::HELPER;
 pub use terminals::ROWS;
 pub use trial::{Control, Evidence, Group, Need, Opening, Start, Trial, Who};
 pub use trials::TRIALS;
@@ -56,6 +63,8 @@ const ATTACKS: &[&[(&str, Act)]] = &[
     network::ATTACKS,
     sockets::ATTACKS,
     files::ATTACKS,
+    keychain::ATTACKS,
+    exhaustion::ATTACKS,
     kernel::ATTACKS,
     mounts::ATTACKS,
     processes::ATTACKS,

@@ -112,14 +112,19 @@ fn http(address: Ipv4Addr, mark: &str) -> Outcome {
     say(stream, &format!("GET /{mark} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
 }
 
+/// Where the run's explicit proxy listens, `host:port`.
+pub(super) fn proxy() -> Option<String> {
+    let url = variable("HTTPS_PROXY")?;
+    url.rsplit(['@', '/']).find(|part| !part.is_empty()).map(str::to_owned)
+}
+
 /// Through the explicit proxy where there is one; outside a run, directly.
-fn connect(target: &str, mark: &str) -> Outcome {
-    let Some(proxy) = variable("HTTPS_PROXY") else {
+pub(super) fn connect(target: &str, mark: &str) -> Outcome {
+    let Some(address) = proxy() else {
         let addresses = target.to_socket_addrs().map_err(why("resolve"))?;
         let addresses: Vec<_> = addresses.collect();
         return say(TcpStream::connect(&*addresses).map_err(why("connect"))?, &format!("{mark}\n"));
     };
-    let address = proxy.rsplit(['@', '/']).find(|part| !part.is_empty()).unwrap_or_default();
     let mut stream = TcpStream::connect(address).map_err(why("connect to the proxy"))?;
     let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(why("write"))?;

@@ -7,7 +7,10 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::Path;
 
 use super::network::say;
-use super::{Act, Outcome, Scene, why};
+use super::{Act, Outcome, Scene, variable, why};
+
+/// Where a run takes links that are to be opened.
+const BRIDGE: &str = "/run/agentsecrets/browser.sock";
 
 pub(super) const ATTACKS: &[(&str, Act)] = &[
     ("unix-abstract", in_no_file),
@@ -22,6 +25,7 @@ pub(super) const ATTACKS: &[(&str, Act)] = &[
     ("browser-option", |scene| browser(scene, &format!("--profile={}", scene.mark))),
     ("browser-shell", |scene| browser(scene, &format!("https://a.example/$(echo {0} >&2)`{0}`\n{0}", scene.mark))),
     ("browser-unlisted-host", |scene| browser(scene, &format!("https://unlisted.example/?{}", scene.mark))),
+    ("helper-on-path", helper),
     ("browser-host-loopback", |scene| {
         browser(scene, &format!("http://localhost:{}/{}", scene.aim.host_port, scene.mark))
     }),
@@ -46,12 +50,30 @@ fn in_no_file(scene: &Scene) -> Outcome {
     say(UnixStream::connect_addr(&address).map_err(why("connect"))?, &format!("{}\n", scene.mark))
 }
 
+/// What BROWSER names where an earlier command has left a program of that name in a place of PATH that it could write.
+pub const HELPER: &str = "canary-helper";
+
+/// Has a link opened, which is to start that program on the host; outside a run the shell would.
+#[expect(clippy::disallowed_methods, reason = "an attack starts what it likes")]
+fn helper(scene: &Scene) -> Outcome {
+    let link = format!("https://a.example/{}", scene.mark);
+    if variable("HTTPS_PROXY").is_some() {
+        return ask_for(UnixStream::connect(BRIDGE).map_err(why("connect"))?, &link);
+    }
+    let status = std::process::Command::new(HELPER).arg(link).status().map_err(why("start"))?;
+    Ok(format!("it was started and ended with {status}"))
+}
+
 /// Has the user's browser open a text: inside a run over the bridge, past the program that would check it; outside, as
 /// the program that the user's own environment names does it.
 fn browser(scene: &Scene, text: &str) -> Outcome {
-    let Ok(mut stream) = UnixStream::connect("/run/agentsecrets/browser.sock") else {
+    let Ok(stream) = UnixStream::connect(BRIDGE) else {
         return super::driver::arrive(scene.aim, &[OsString::from(text)]).map(|()| "the browser was started".into());
     };
+    ask_for(stream, text)
+}
+
+fn ask_for(mut stream: UnixStream, text: &str) -> Outcome {
     stream.write_all(text.as_bytes()).map_err(why("write"))?;
     stream.shutdown(std::net::Shutdown::Write).map_err(why("shutdown"))?;
     let mut answer = String::new();

@@ -136,13 +136,19 @@ pub enum Start {
     InheritedDotenv,
     /// From a copy of the program in the project.
     OwnCopy,
+    /// By a user who has kept a secret in the store and has made a run before.
+    Kept,
+    /// With BROWSER naming a program that an earlier command has left in a directory of PATH in the project.
+    Helper,
+    /// By a user whose programs change files while it goes on: see [`super::Accomplice`].
+    WithHost,
 }
 
 impl Start {
     /// Its word on the attacker's command line.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Plain | Self::Allowlist | Self::OwnCopy => "plain",
+            Self::Plain | Self::Allowlist | Self::OwnCopy | Self::Kept | Self::Helper | Self::WithHost => "plain",
             Self::Terminal => "terminal",
             Self::StdinDirectory => "directory",
             Self::StdinHome(path) => path,
@@ -174,6 +180,8 @@ pub enum Need {
     Multipath,
     /// Processes may trace others of the same user (Yama).
     Tracing,
+    /// A Secret Service on the session's bus, which only the program that plants knows.
+    Keychain,
 }
 
 impl Need {
@@ -188,6 +196,7 @@ impl Need {
             Self::ControlGroup => "cgroup",
             Self::Multipath => "mptcp",
             Self::Tracing => "tracing",
+            Self::Keychain => "keychain",
         }
     }
 
@@ -202,6 +211,8 @@ impl Need {
             Self::Kcore => (Path::new("/proc/kcore").exists(), "the kernel has no /proc/kcore"),
             Self::ControlGroup => (is_in_a_group(), "the run starts in the root control group"),
             Self::Multipath => (is_one("/proc/sys/net/mptcp/enabled"), "the kernel has no multipath TCP"),
+            // Whoever plants an item says what hinders it.
+            Self::Keychain => (true, ""),
             Self::Tracing => (may_trace(), "Yama keeps processes from tracing their parents"),
         };
         (!is_there).then_some(reason)
@@ -318,6 +329,11 @@ impl Trial {
     pub(super) const fn spoils(mut self) -> Self {
         self.spoils = true;
         self
+    }
+
+    /// The host takes part, and what it changes would change what the next attack finds.
+    pub(super) const fn with_host(self) -> Self {
+        self.start(Start::WithHost).spoils()
     }
 
     pub(super) const fn suite_only(mut self) -> Self {

@@ -7,6 +7,7 @@ use super::trial::{Need, Start, Trial};
 // What the level `guarded` leaves open, and why (see `limits` in the manual).
 const SHARED_PLACES: &str = "/tmp, /var/tmp and /dev/shm are the host's own";
 const WRITABLE: &str = "nothing in a writable directory can be kept read-only; what changed is reported";
+const LATER: &str = "what is made in a writable directory during the run is closed to nobody";
 const PROCESSES: &str = "names and arguments of other processes can be seen";
 const MEMORY: &str = "System V segments of the host are in the same namespace";
 const KERNEL_FILES: &str = "/proc lists the host's keys and control groups by name";
@@ -28,6 +29,7 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("host-loopback-connect", Network, Arrived),
     Trial::new("host-loopback-connect-name", Network, Arrived),
     Trial::new("host-loopback-connect-mapped", Network, Arrived),
+    Trial::new("host-loopback-connect-when-spent", Network, Arrived).spoils(),
     Trial::new("host-loopback-udp", Network, Arrived),
     Trial::new("lan-web", Network, Arrived).suite_only(),
     Trial::new("lan-connect", Network, Arrived).suite_only(),
@@ -52,6 +54,8 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("browser-shell", Sockets, Arrived),
     Trial::new("browser-unlisted-host", Sockets, Arrived).start(Start::Allowlist),
     Trial::new("browser-host-loopback", Sockets, Arrived),
+    Trial::new("helper-on-path", Sockets, Arrived).start(Start::Helper),
+    Trial::new("keychain-item", Sockets, Said).needs(Need::Keychain),
     Trial::new("unix-abstract", Sockets, Arrived),
     Trial::new("unix-in-tmp", Sockets, Arrived),
     Trial::new("unix-in-run", Sockets, Arrived).root(),
@@ -69,6 +73,10 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("read-dotenv-by-renamed-folder", Files, Said).spoils(),
     Trial::new("read-dotenv-by-renamed-ancestor", Files, Said).spoils(),
     Trial::new("read-credentials-by-renamed-folder", Files, Said).spoils(),
+    Trial::new("read-dotenv-by-renamed-project", Files, Said).spoils(),
+    Trial::new("read-credentials-by-renamed-home", Files, Said).spoils(),
+    Trial::new("read-credentials-by-new-link", Files, Said),
+    Trial::new("read-lock-file", Files, Said),
     Trial::new("read-backup", Files, Said),
     Trial::new("read-backup-of-editor", Files, Said),
     Trial::new("read-swap-file", Files, Said),
@@ -77,8 +85,21 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("read-credentials-by-handle", Files, Said).root().needs(Need::Handles),
     Trial::new("read-credentials", Files, Said),
     Trial::new("read-credentials-in-directory", Files, Said),
+    // What the host changes while the run goes on.
+    Trial::new("read-dotenv-replaced", Files, Said).with_host(),
+    Trial::new("read-dotenv-rewritten", Files, Said).with_host(),
+    Trial::new("read-made-by-host", Files, Said).with_host().open_when_guarded(LATER),
+    Trial::new("read-made-in-new-folder", Files, Said).with_host().open_when_guarded(LATER),
+    Trial::new("read-credentials-replaced", Files, Said).with_host(),
+    Trial::new("read-dotenv-replaced-when-spent", Files, Said).with_host(),
+    Trial::new("read-made-when-flooded", Files, Said).with_host().suite_only().open_when_guarded(LATER),
     Trial::new("read-own-state", Own, Said),
     Trial::new("read-own-configuration", Own, Said),
+    Trial::new("own-secrets-list", Own, Said).start(Start::Kept),
+    Trial::new("own-policy-show", Own, Said).start(Start::Kept),
+    Trial::new("own-log-list", Own, Said).start(Start::Kept),
+    Trial::new("own-log-show", Own, Said).start(Start::Kept),
+    Trial::new("own-call", Own, Arrived).start(Start::Kept).spoils(),
     Trial::new("read-host-tmp", Files, Said).open_when_guarded(SHARED_PLACES),
     Trial::new("read-host-run", Files, Said).root(),
     Trial::new("read-host-shm", Files, Said).open_when_guarded(SHARED_PLACES),
@@ -113,6 +134,13 @@ pub const TRIALS: &[Trial] = &[
     Trial::new("plant-shell-hook", Persistence, Planted("project/.envrc")),
     Trial::new("plant-commit-hook", Persistence, Planted("project/.husky/pre-commit")),
     Trial::new("plant-program-on-path", Persistence, Planted("project/later/bin/ls")),
+    Trial::new("plant-helper-on-path", Persistence, Planted("project/bin/git")).open_when_guarded(WRITABLE),
+    Trial::new("replace-path-directory", Persistence, Planted("project/bin/agentsecrets"))
+        .spoils()
+        .open_when_guarded(WRITABLE),
+    Trial::new("replace-path-ancestor", Persistence, Planted("project/node_modules/.bin/op"))
+        .spoils()
+        .open_when_guarded(WRITABLE),
     Trial::new("plant-shell-plugin", Persistence, Planted("home/.cache/oh-my-zsh/completion.zsh")),
     Trial::new("plant-agent-program", Persistence, Planted("home/.cache/copilot/pkg/index.js")),
     Trial::new("run-inside-run", Own, Said),

@@ -124,7 +124,8 @@
 //! * **The level `guarded`** closes files and masks none, so a login file that a seal would render is unreadable there, and
 //!   directories on the way to a closed file can neither be listed nor take new files. Landlock judges a connection by its
 //!   port alone; an address that listens on the broker's is reached past it, and the child may listen itself. It keeps
-//!   nothing read-only inside a writable directory: changes of hooks and settings are reported at the end. Shared memory,
+//!   nothing read-only inside a writable directory: changes of hooks and settings are reported at the end. What is
+//!   made in a writable directory while the run goes on, by the host too, is closed to nobody. Shared memory,
 //!   names and arguments of other processes, names of the kernel's keys and control groups, file metadata and `/tmp` are
 //!   the host's. `agentsecrets prove --isolation guarded` tries each of these and tells it with its reason; it fails, as
 //!   the escape suite does, when one that is said to be open is not. To judge addresses as well, a process outside would have to
@@ -148,3 +149,6 @@
 //!   it, its mode too.
 //! * **Real root** can leave a set-user-id file in the project; its run sees no home but its own, and none of the machine's
 //!   keys that `policies/files.toml` lists.
+//! * **`agentsecrets prove`** plants an item in a keychain that runs and is open, in a workspace of the proof's own, and takes
+//!   it away, also when the proof is killed. Where the process that does so is killed as well, an item `CANARY_ITEM` stays:
+//!   it holds a random text that is worth nothing.

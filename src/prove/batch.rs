@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Level;
 use super::judge::{Row, Seen};
-use crate::attack::{Control, Evidence, Group, Start, TRIALS, Trial, Who};
+use crate::attack::{Control, Evidence, Group, Need, Start, TRIALS, Trial, Who};
 
 /// Attacks that are tried in one run.
 #[derive(Debug)]
@@ -25,11 +25,13 @@ pub(super) struct Scope<'a> {
     pub(super) landlock: u32,
     pub(super) is_root: bool,
     pub(super) has_v6: bool,
+    /// Why no keychain can be attacked.
+    pub(super) no_keychain: Option<&'a str>,
     /// Where everything is planted.
     pub(super) place: &'a Path,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
     /// Whether an attack can be shown on a user's machine, as this user.
     fn has(self, trial: &Trial) -> bool {
         let fits = match trial.who {
@@ -52,12 +54,15 @@ impl Scope<'_> {
     }
 
     /// What this machine lacks for an attack.
-    fn missing(self, trial: &Trial) -> Option<&'static str> {
+    fn missing(self, trial: &Trial) -> Option<&'a str> {
         let uses_v6 = trial.group == Group::Network && trial.attack.contains("ipv6");
         if uses_v6 && !self.has_v6 {
             return Some("this machine has no IPv6 loopback");
         }
-        trial.needs.and_then(|need| need.missing(self.place))
+        match trial.needs? {
+            Need::Keychain => self.no_keychain,
+            need => need.missing(self.place),
+        }
     }
 
     /// The batches of a proof. An attack that would spoil what others find stands alone.
@@ -79,7 +84,7 @@ impl Scope<'_> {
     }
 
     /// The rows of attacks that this machine cannot show.
-    pub(super) fn impossible(self) -> impl Iterator<Item = Row> {
+    pub(super) fn impossible(self) -> impl Iterator<Item = Row> + use<'a> {
         let skipped = self.trials().filter_map(move |trial| Some((trial, self.missing(trial)?)));
         skipped.map(|(trial, reason)| Row {
             attack: trial.attack,
@@ -98,8 +103,9 @@ fn is_alone(trial: &Trial) -> bool {
 /// Whether an attack is at a file that shows a secret in the project.
 fn needs_dotenv(trial: &Trial) -> bool {
     let by_descriptor = [Start::StdinDirectory, Start::StdinDotenv, Start::InheritedDirectory, Start::InheritedDotenv];
-    let is_beside =
-        ["dotenv", "backup", "swap", "autosave", "inside-run"].iter().any(|word| trial.attack.contains(word));
+    let is_beside = ["dotenv", "backup", "swap", "autosave", "lock-file", "inside-run"]
+        .iter()
+        .any(|word| trial.attack.contains(word));
     is_beside || by_descriptor.contains(&trial.start)
 }
 
@@ -111,7 +117,8 @@ mod tests {
     fn what_spoils_stands_alone_and_nothing_is_lost() {
         for level in [Level::Sealed, Level::Guarded] {
             for is_root in [false, true] {
-                let scope = Scope { level, landlock: 3, is_root, has_v6: false, place: Path::new("/") };
+                let scope =
+                    Scope { level, landlock: 3, is_root, has_v6: false, no_keychain: None, place: Path::new("/") };
                 let batches = scope.batches();
                 let tried: usize = batches.iter().map(|batch| batch.trials.len()).sum();
                 assert_eq!(tried + scope.impossible().count(), scope.trials().count());
@@ -126,7 +133,8 @@ mod tests {
     #[test]
     fn a_seal_leaves_nothing_open_and_a_guard_what_its_kernel_cannot_judge() {
         let open = |level, landlock| {
-            let scope = Scope { level, landlock, is_root: true, has_v6: true, place: Path::new("/") };
+            let scope =
+                Scope { level, landlock, is_root: true, has_v6: true, no_keychain: None, place: Path::new("/") };
             scope.trials().filter_map(|trial| scope.opening(trial).map(|_| trial.attack)).collect::<Vec<_>>()
         };
         assert_eq!(open(Level::Sealed, 1), [""; 0]);
@@ -138,7 +146,14 @@ mod tests {
 
     #[test]
     fn every_group_has_an_attack() {
-        let scope = Scope { level: Level::Sealed, landlock: 0, is_root: true, has_v6: true, place: Path::new("/") };
+        let scope = Scope {
+            level: Level::Sealed,
+            landlock: 0,
+            is_root: true,
+            has_v6: true,
+            no_keychain: None,
+            place: Path::new("/"),
+        };
         for group in Group::ALL {
             assert!(scope.trials().any(|trial| trial.group == group), "{}", group.name());
         }

@@ -53,7 +53,7 @@ pub fn as_text(report: &Report, is_whole: bool, has_colour: bool) -> String {
         report.uid,
         report.level.name()
     );
-    text.push_str("Each is tried outside, where it must win, and inside a run, where it must not.\ngroup  stopped inside/won outside: attacks\n\n");
+    text.push_str("Each is tried outside, where it must win, and inside a run, where it must not.\ngroup  stopped inside/won outside: attacks; those in {} share a first word\n\n");
     for group in Group::ALL {
         let rows: Vec<&Row> = report.rows.iter().filter(|row| row.group == group).collect();
         if !rows.is_empty() {
@@ -93,8 +93,34 @@ fn add_group(text: &mut String, group: Group, rows: &[&Row], is_whole: bool) {
         }
         return;
     }
-    let names = rows.iter().filter(|row| row.verdict() == Verdict::Held).map(|row| row.attack);
-    add_names(text, title.len(), names);
+    let names: Vec<&str> = rows.iter().filter(|row| row.verdict() == Verdict::Held).map(|row| row.attack).collect();
+    let names = braced(&names);
+    add_names(text, title.len(), names.iter().map(String::as_str));
+}
+
+/// Names that begin with the same word together, as a shell would write them: `read-{dotenv backup}`.
+fn braced(names: &[&str]) -> Vec<String> {
+    let mut words: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names {
+        let (word, rest) = name.split_once('-').unwrap_or((name, ""));
+        match words.iter_mut().find(|(known, _)| *known == word && !rest.is_empty()) {
+            Some((_, rests)) => rests.push(rest),
+            None => words.push((word, vec![rest])),
+        }
+    }
+    let each = |(word, rests): (&str, Vec<&str>)| match rests.as_slice() {
+        [""] => vec![word.to_owned()],
+        [first, .., _] if rests.len() > 2 => {
+            let mut parts: Vec<String> = rests.iter().map(|rest| (*rest).to_owned()).collect();
+            parts[0] = format!("{word}-{{{first}");
+            if let Some(last) = parts.last_mut() {
+                last.push('}');
+            }
+            parts
+        }
+        rests => rests.iter().map(|rest| format!("{word}-{rest}")).collect(),
+    };
+    words.into_iter().flat_map(each).collect()
 }
 
 /// Names side by side from this column on, in as many lines as they need.
@@ -264,6 +290,13 @@ mod tests {
         assert!(all.iter().all(|object| object.keys().eq(keys)));
         let won: Vec<&Value> = all.iter().map(|object| &object["won"]).collect();
         assert_eq!(won, [&Value::Bool(false), &Value::Null, &Value::Bool(true), &Value::Null]);
+    }
+
+    #[test]
+    fn names_with_a_first_word_in_common_stand_together() {
+        let names = ["read-a", "x", "read-b-c", "bpf", "read-d", "by-one", "by-two", "x"];
+        let expected = ["read-{a", "b-c", "d}", "x", "bpf", "by-one", "by-two", "x"];
+        assert_eq!(braced(&names), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! **Invariants.** Nothing of the user's is planted in, read or changed: the runs have a home, a project and a
 //! configuration of their own below the state directory. Listeners are on this machine's own addresses, and answer nobody
-//! else. What is planted elsewhere (shared folders, a shared memory segment) has a name of its own, and a process that
+//! else. What is planted elsewhere (shared folders, a shared memory segment, an item in an open keychain) has a name of its own, and a process that
 //! outlives this one for as long as it takes to remove everything, whatever death this one dies (L1).
 
 mod batch;
@@ -107,7 +107,14 @@ pub fn prove(world: &World, level: Level, landlock: u32) -> Result<Report, Prove
     let ground = planted::Ground::new(world, &host)?;
     let is_root = geteuid().is_root();
     let mut rows = Vec::new();
-    let scope = batch::Scope { level, landlock, is_root, has_v6: host.has_v6, place: ground.place() };
+    let scope = batch::Scope {
+        level,
+        landlock,
+        is_root,
+        has_v6: host.has_v6,
+        no_keychain: ground.no_keychain(),
+        place: ground.place(),
+    };
     for batch in scope.batches() {
         rows.extend(stage::try_batch(world, &host, &ground, scope, &batch)?);
     }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::attack::Aim;
+use crate::attack::{self, Aim, HELPER, Keychain};
 use crate::world::World;
 
 use super::host::Host;
@@ -17,7 +17,7 @@ use super::{ProveError, fresh};
 /// The name of the variable that the canary is in.
 pub(super) const VARIABLE: &str = "CANARY_TOKEN";
 /// What editors and people leave beside a `.env`: copies and swap files.
-const BACKUPS: [&str; 4] = [".env.bak", ".env~", ".env.swp", "#.env#"];
+const BACKUPS: [&str; 5] = [".env.bak", ".env~", ".env.swp", "#.env#", ".#env"];
 /// The description of the key in the kernel's keyring.
 const KEY: &str = "agentsecrets-prove";
 
@@ -28,6 +28,8 @@ pub(super) struct Ground {
     /// What every batch has in common.
     aim: Aim,
     secret: String,
+    /// Why nothing is in a keychain.
+    no_keychain: Option<String>,
     /// Last: it removes the place.
     _keeper: Keeper,
 }
@@ -54,7 +56,8 @@ impl Ground {
         let place = folder.path().canonicalize().map_err(failed(folder.path()))?;
         let secret = fresh()?;
         let name = format!("agentsecrets-prove-{}", fresh()?);
-        let aim = Aim {
+        let (keychain, mut no_keychain) = keychain(world);
+        let mut aim = Aim {
             backwards: secret.chars().rev().collect(),
             root: place.clone(),
             home: place.clone(),
@@ -73,14 +76,23 @@ impl Ground {
             segment: segment(),
             key: KEY.to_owned(),
             terminal: None,
+            window: 0,
+            earlier_run: None,
+            keychain: None,
         };
+        let attributes = super::keeper::attributes(&aim).unwrap_or_default();
+        aim.keychain = keychain.map(|address| Keychain { address, attributes });
         let aim_file = place.join("aim.json");
         aim.write(&aim_file).map_err(failed(&aim_file))?;
         // From here on the keeper removes the place, also where we are killed.
-        let keeper = Keeper::start(&aim_file).map_err(ProveError::Start)?;
+        let session = ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "HOME"];
+        let session = session.map(|name| Some((name.into(), world.variable(name)?.to_owned())));
+        let session: Vec<_> = session.into_iter().flatten().collect();
+        let (keeper, failed_to_keep) = Keeper::start(&aim_file, &session).map_err(ProveError::Start)?;
+        no_keychain = no_keychain.or(failed_to_keep);
         let _ = folder.keep();
         super::keeper::plant_key(KEY);
-        let ground = Self { place, aim, secret, _keeper: keeper };
+        let ground = Self { place, aim, secret, no_keychain, _keeper: keeper };
         ground.serve(host).map_err(ProveError::Listen)?;
         ground.browser(world).map_err(failed(&ground.place))?;
         Ok(ground)
@@ -89,6 +101,11 @@ impl Ground {
     /// Where everything is.
     pub(super) fn place(&self) -> &Path {
         &self.place
+    }
+
+    /// Why no keychain can be attacked.
+    pub(super) fn no_keychain(&self) -> Option<&str> {
+        self.no_keychain.as_deref()
     }
 
     /// The value that nobody inside may read.
@@ -114,7 +131,7 @@ impl Ground {
     fn browser(&self, world: &World) -> io::Result<()> {
         let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', "'\\''"));
         let (program, aim) = (quoted(&world.executable), quoted(&self.place.join("aim.json")));
-        let text = format!("#!/bin/sh\nexec {program} {} {aim} arrive \"$@\"\n", crate::attack::ATTACK_VERB);
+        let text = format!("#!/bin/sh\nexec {program} {} {aim} arrive \"$@\"\n", attack::ATTACK_VERB);
         fs::write(self.browser_program(), text)?;
         fs::set_permissions(self.browser_program(), Permissions::from_mode(0o700))
     }
@@ -146,10 +163,16 @@ impl Ground {
             (".git/objects/README", "none\n"),
             (".git/refs/README", "none\n"),
             ("tools/hooks/README", "none\n"),
+            ("bin/README", "none\n"),
+            ("node_modules/.bin/README", "none\n"),
             ("shared.gitconfig", "# none\n"),
         ] {
             write(project.join(path), text)?;
         }
+        // As a command of an earlier run would have left it.
+        let helper = project.join("bin").join(HELPER);
+        fs::copy(self.browser_program(), &helper)?;
+        fs::set_permissions(helper, Permissions::from_mode(0o700))?;
         write(home.join(".aws/credentials"), &line)?;
         write(home.join(".ssh/id_ed25519"), &line)?;
         write(home.join(".bashrc"), "# mine\n")?;
@@ -163,6 +186,20 @@ impl Ground {
         let site = Site { aim_file: project.join("aim.json"), project, aim };
         site.aim.write(&site.aim_file)?;
         Ok(site)
+    }
+}
+
+/// The address of the bus on which an open keychain answers, or why there is none.
+fn keychain(world: &World) -> (Option<String>, Option<String>) {
+    let text = |name: &str| world.variable(name).and_then(|value| value.to_str());
+    let Some(address) = attack::bus_address(text("DBUS_SESSION_BUS_ADDRESS"), text("XDG_RUNTIME_DIR").map(Path::new))
+    else {
+        return (None, Some("there is no session bus".into()));
+    };
+    match attack::is_unlocked(&address) {
+        Ok(true) => (Some(address), None),
+        Ok(false) => (None, Some("the keychain is locked".into())),
+        Err(_) => (None, Some("no keychain answers on the session bus".into())),
     }
 }
 

@@ -21,11 +21,13 @@ use super::host::Host;
 use super::judge::{self, Row, Seen};
 use super::planted::{Ground, Site, VARIABLE};
 use super::{Level, ProveError, fresh};
-use crate::attack::{ATTACK_VERB, Evidence, Found, ROWS, Start, Trial};
+use crate::attack::{ATTACK_VERB, Accomplice, Evidence, Found, HELPER, KEPT, ROWS, Start, Trial};
 use crate::supervise::spawn;
 use crate::sys::terminal::size;
 use crate::world::World;
 
+/// For how long what the host changes may show inside, in milliseconds; on a machine at rest it is ten.
+const WINDOW: u64 = 4_000;
 /// How long a mark may be on its way when its sender is gone.
 const TRAVEL: Duration = Duration::from_millis(200);
 /// How long a control's mark is waited for.
@@ -92,6 +94,16 @@ impl Stage<'_> {
         {
             return self.outlive(&site, trial, marks.first().map_or("", String::as_str)).map(|found| vec![found]);
         }
+        if self.batch.start == Start::Kept {
+            self.keep(&mut site)?;
+        }
+        if self.side != Side::Outside {
+            site.aim.window = WINDOW;
+        }
+        site.aim.write(&site.aim_file).map_err(placed)?;
+        let line = format!("{VARIABLE}={}\n", self.ground.secret());
+        let accomplice = (self.batch.start == Start::WithHost).then(|| Accomplice::start(&site.aim, &line)).transpose();
+        let _accomplice = accomplice.map_err(ProveError::Start)?;
         let results = site.project.join("results.jsonl");
         let each: Vec<OsString> = self
             .batch
@@ -132,7 +144,22 @@ impl Stage<'_> {
     /// A run that does not start: with a descriptor that leads out, or, at the level `guarded`, in a project that shows a
     /// secret in files, that is what holds. Anything else is for the user to hear.
     fn refused(&self, said: &str) -> Result<Vec<Found>, ProveError> {
-        let is_usual = matches!(self.batch.start, Start::Plain | Start::Allowlist | Start::Terminal);
+        let is_usual = match self.batch.start {
+            Start::Plain
+            | Start::Allowlist
+            | Start::Terminal
+            | Start::Kept
+            | Start::Helper
+            | Start::WithHost
+            | Start::OwnCopy => true,
+            Start::StdinDirectory
+            | Start::StdinHome(_)
+            | Start::StdinDotenv
+            | Start::StdinNull
+            | Start::StdinDatagrams
+            | Start::InheritedDirectory
+            | Start::InheritedDotenv => false,
+        };
         let shows_files = self.side == Side::Inside(Level::Guarded) && self.batch.has_dotenv && said.contains(".env");
         if is_usual && !shows_files {
             return Err(ProveError::Refused { status: REFUSED, said: said.trim_end().to_owned() });
@@ -141,6 +168,39 @@ impl Stage<'_> {
         let said = format!("the run does not start: {reason}");
         let found = |trial: &&Trial| Found { attack: trial.attack.to_owned(), won: false, said: said.clone() };
         Ok(self.batch.trials.iter().map(found).collect())
+    }
+
+    /// Keeps a secret in the site's own store, and makes a run, as a user does long before.
+    fn keep(&self, site: &mut Site) -> Result<(), ProveError> {
+        let host = format!("127.0.0.1:{}", site.aim.host_port);
+        let value = fresh()?;
+        let set: [OsString; 7] = [
+            "secrets".into(),
+            "set".into(),
+            format!("{KEPT}={value}").into(),
+            "--store".into(),
+            "file".into(),
+            "--host".into(),
+            host.into(),
+        ];
+        let program = self.world.executable.clone().into_os_string();
+        let words = ["run", "--quiet", "--no-ci", "--isolation", "none", "--"];
+        let mut run: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+        run.extend([program, "--version".into()]);
+        for arguments in [&set[..], &run] {
+            let log = site.aim.root.join("kept");
+            let output = File::create(&log).map_err(ProveError::Start)?;
+            let child = spawn::attacker(arguments, &self.environment(site), &site.project, Some(output));
+            let status = child.and_then(|mut child| child.wait()).map_err(ProveError::Start)?;
+            if !status.success() {
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                return Err(ProveError::Refused { status: status.code().unwrap_or(REFUSED), said });
+            }
+        }
+        let logs = fs::read_dir(site.aim.state.join("agentsecrets/runs")).map_err(ProveError::Start)?.flatten();
+        let name = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".jsonl").map(str::to_owned);
+        site.aim.earlier_run = logs.into_iter().find_map(name);
+        Ok(())
     }
 
     /// Starts the attacker: its words after the mode. Outside it has a plain parent; inside that is the run.
@@ -175,15 +235,24 @@ impl Stage<'_> {
         // A folder that is not there yet is one that a child could make.
         path.push(":");
         path.push(site.project.join("later/bin"));
-        path.push(":");
-        path.push(own("PATH"));
+        for folder in ["bin", "node_modules/.bin"] {
+            path.push(":");
+            path.push(site.project.join(folder));
+        }
+        let is_helped = self.batch.start == Start::Helper;
+        if !is_helped {
+            path.push(":");
+            path.push(own("PATH"));
+        }
+        let browser = if is_helped { HELPER.into() } else { self.ground.browser_program().into_os_string() };
         let mut all: Vec<(OsString, OsString)> = vec![
             ("PATH".into(), path),
             ("HOME".into(), site.aim.home.clone().into()),
             ("XDG_STATE_HOME".into(), site.aim.state.clone().into()),
             ("XDG_CONFIG_HOME".into(), site.aim.config.clone().into()),
             ("DISPLAY".into(), ":0".into()),
-            ("BROWSER".into(), self.ground.browser_program().into()),
+            // Without the user's own PATH no program of the user's is found to open a link with.
+            ("BROWSER".into(), browser),
             (VARIABLE.into(), self.ground.secret().into()),
         ];
         for name in ["LANG", "TERM", "XDG_RUNTIME_DIR", "AGENTSECRETS_LEAVE_OUT"] {

@@ -30,7 +30,7 @@ pub struct Folder {
 impl Folder {
     /// Makes one in `base`, mode 0700, with a name that nobody can guess.
     pub fn make(base: &Path) -> io::Result<Self> {
-        let mut keeper = spawn::remover(&[FOLDER_VERB.into(), base.into()])?;
+        let mut keeper = spawn::remover(&[FOLDER_VERB.into(), base.into()], &[])?;
         let mut path = Vec::new();
         // Its end without a word is an error of its own: there is no folder.
         keeper.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?.read_to_end(&mut path)?;

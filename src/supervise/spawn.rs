@@ -147,11 +147,12 @@ pub fn attacker(
     command.spawn()
 }
 
-/// Starts this program anew, as what removes things of ours when we are gone: its standard input ends with us.
+/// Starts this program anew, as what removes things of ours when we are gone: its standard input ends with us. It gets this
+/// environment alone.
 #[expect(clippy::disallowed_methods, reason = "this is the place where processes are started")]
-pub fn remover(arguments: &[OsString]) -> io::Result<Child> {
+pub fn remover(arguments: &[OsString], environment: &[(OsString, OsString)]) -> io::Result<Child> {
     let mut command = Command::new("/proc/self/exe");
-    command.args(arguments).env_clear().current_dir("/");
+    command.args(arguments).env_clear().envs(environment.iter().map(|(name, value)| (name, value))).current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn()
 }

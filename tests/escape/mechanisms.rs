@@ -62,8 +62,21 @@ pub(crate) const TABLE: &[Row] = &[
     row("guard-binds", &["guard-binds"], "write-hooks-elsewhere"),
     row("guard-binds", &["guard-binds"], "write-included-configuration"),
     row("protected-binds", &["protected-binds"], "write-path-directory"),
+    row("protected-binds", &["protected-binds"], "plant-helper-on-path"),
+    row("ancestor-binds", &["ancestor-binds", "protected-binds"], "replace-path-ancestor"),
+    row("live-masks", &["live-masks"], "read-dotenv-replaced"),
+    row("live-masks", &["live-masks"], "read-made-by-host"),
+    row("live-masks", &["live-masks"], "read-made-in-new-folder"),
     row("socket-masks", &["socket-masks"], "unix-in-project"),
     row("own-state", &["own-state"], "read-own-state"),
+    row("own-state", &["own-state"], "own-secrets-list"),
+    row("own-state", &["own-state"], "own-policy-show"),
+    row("own-state", &["own-state"], "own-log-show"),
+    row(
+        "network-namespace",
+        &["network-namespace", "own-state", "read-only-root", "overlay", "sys-read-only"],
+        "own-call",
+    ),
     root("own-dev", &["own-dev", "read-only-root"], "device-kernel-log"),
     row("own-terminal", &["own-terminal"], "resize-terminal-by-descriptor"),
     row("own-terminal", &["own-terminal"], "resize-terminal-by-name"),
@@ -107,7 +120,6 @@ pub(crate) const TABLE: &[Row] = &[
 
 /// Mechanisms that no attack can show, and why.
 const UNSHOWN: &[(&str, &str)] = &[
-    ("live-masks", "the host must change files meanwhile; the integration tests do, with and without it"),
     ("filter-snapshots", "it takes a project on btrfs; the filter's own tests show that the call is refused"),
     ("mount-namespace", "the masks would be made on the host itself"),
     ("routes", "not a wall: without it nothing is reached at all"),

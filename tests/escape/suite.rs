@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agentsecrets::attack::{ATTACK_VERB, Aim, Control, Evidence, ROWS, Start, TRIALS, Trial};
+use agentsecrets::attack::{
+    ATTACK_VERB, Accomplice, Aim, Control, Evidence, HELPER, KEPT, Need, ROWS, Start, TRIALS, Trial,
+};
 use agentsecrets::sys::terminal::size;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::mount::{MntFlags, umount2};
@@ -47,6 +49,9 @@ pub(crate) struct Programs {
     pub(crate) without: PathBuf,
 }
 
+/// For how long what the host changes may show inside, in milliseconds; on a machine at rest it is ten.
+const WINDOW: u64 = 4_000;
+
 /// What stands in for the program outside: it forgets the flags, takes the value from the command's environment, and
 /// stays its parent.
 const OUTSIDE: &str = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done; shift\nenv -u INTERNAL_TOKEN \"$@\"\n";
@@ -73,8 +78,9 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
             println!("FAILED  {name}: {said}");
         }
     };
-    for trial in TRIALS.iter().filter(|trial| !trial.guarded_only && picked(trial.attack) && trials::is_possible(trial))
-    {
+    // A keychain is asked on a bus of its own, in the tests of the stores.
+    let is_ours = |trial: &&Trial| !trial.guarded_only && trial.needs != Some(Need::Keychain);
+    for trial in TRIALS.iter().filter(is_ours).filter(|trial| picked(trial.attack) && trials::is_possible(trial)) {
         for user in users().iter().filter(|user| trials::is_for(trial, **user)) {
             note(&format!("{} as {user:?}", trial.attack), examine(&programs, trial, *user));
         }
@@ -111,7 +117,8 @@ pub(crate) fn wins(programs: &Programs, trial: &Trial, user: User, ground: &Grou
 fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (bool, String) {
     let mark = fresh_key("mark");
     let name_before = gethostname().unwrap();
-    let (mut run, mut aim) = staged(user, ground);
+    // What the host itself leaves of the value in files is no leak.
+    let (mut run, mut aim) = staged(user, matches!(ground, Ground::Inside) && trial.start != Start::WithHost);
     if trial.start == Start::Allowlist {
         run = run.flags(["--egress", "allowlist"]);
     }
@@ -143,14 +150,27 @@ fn attack(programs: &Programs, trial: &Trial, user: User, ground: &Ground) -> (b
     } else {
         run.stand_in(&wrapper.replace("{}", program.to_str().unwrap()))
     };
+    if trial.start == Start::Kept {
+        aim.earlier_run = Some(keep(&run, user));
+    }
+    if trial.start == Start::Helper {
+        run = run.variable("BROWSER", HELPER);
+    }
+    if !matches!(ground, Ground::Outside) {
+        aim.window = WINDOW;
+    }
     let place = run.world().project().join("aim.json");
     aim.write(&place).unwrap();
+    let line: String = aim.backwards.chars().rev().collect();
+    let line = format!("INTERNAL_TOKEN={line}\n");
+    let accomplice = (trial.start == Start::WithHost).then(|| Accomplice::start(&aim, &line).unwrap());
     let attacker = place::agentsecrets().to_str().unwrap();
     let run = run.unobserved().args([attacker, ATTACK_VERB, place.to_str().unwrap(), "one", trial.attack, &mark]);
     if matches!(trial.evidence, Evidence::Outlived) {
         return outlived(run);
     }
     let finished = run.run();
+    drop(accomplice);
     // What never comes must be waited for too: the attacker is gone, its bytes have no distance to travel.
     let patience = match ground {
         Ground::Inside | Ground::Guarded => Duration::from_millis(200),
@@ -188,11 +208,11 @@ fn holds(path: &Path, mark: &str) -> bool {
 }
 
 /// A world with a secret in each place that is masked or hidden, and a socket in each that is not the seal's own.
-fn staged(user: User, ground: &Ground) -> (Run, Aim) {
+fn staged(user: User, declares: bool) -> (Run, Aim) {
     let key = fresh_key("");
     let mut run = Run::new().user(user).variable("INTERNAL_TOKEN", &key);
     run = run.variable("DISPLAY", ":0").variable("BROWSER", host::browser());
-    if matches!(ground, Ground::Inside) {
+    if declares {
         run = run.declare("INTERNAL_TOKEN", &key);
     }
     let line = format!("INTERNAL_TOKEN={key}\n");
@@ -200,12 +220,16 @@ fn staged(user: User, ground: &Ground) -> (Run, Aim) {
     run =
         run.project_file(".git/config", "[core]\n\thooksPath = tools/hooks\n[include]\n\tpath = ../shared.gitconfig\n");
     run = run.project_file("tools/hooks/README", "none\n").project_file("shared.gitconfig", "# none\n");
-    for name in [".env.bak", ".env~", ".env.swp", "#.env#"] {
+    for name in [".env.bak", ".env~", ".env.swp", "#.env#", ".#env"] {
         run = run.project_file(name, &line);
     }
     run = run.home_file(".aws/credentials", &line).home_file(".ssh/id_ed25519", &line).home_file(".bashrc", "# mine\n");
     run = run.home_file(".cache/bin/tool", "").config_file("canary", &line);
     let world = run.world();
+    for folder in ["bin", "node_modules/.bin"] {
+        fs::create_dir_all(world.project().join(folder)).unwrap();
+    }
+    fs::copy(host::browser(), world.project().join("bin").join(HELPER)).unwrap();
     fs::create_dir_all(world.state().join("agentsecrets")).unwrap();
     fs::write(world.state().join("agentsecrets/canary"), &line).unwrap();
     symlink(".env", world.project().join("link-to-dotenv")).unwrap();
@@ -215,9 +239,9 @@ fn staged(user: User, ground: &Ground) -> (Run, Aim) {
     }
     host::plant_canaries(&line);
     let path = format!(
-        "{}:{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "{}:{1}/later/bin:{1}/bin:{1}/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         world.home().join(".cache/bin").display(),
-        world.project().join("later/bin").display()
+        world.project().display()
     );
     let aim = Aim {
         backwards: key.chars().rev().collect(),
@@ -238,8 +262,27 @@ fn staged(user: User, ground: &Ground) -> (Run, Aim) {
         segment: host::SEGMENT,
         key: host::KEY.to_str().unwrap().to_owned(),
         terminal: None,
+        window: 0,
+        earlier_run: None,
+        keychain: None,
     };
     (run.variable("PATH", path), aim)
+}
+
+/// Keeps a secret in the user's own store and makes a run, long before the attack; the run's id.
+fn keep(run: &Run, user: User) -> String {
+    let world = run.world();
+    place::give(world.root(), user);
+    let own = |run: Run| {
+        let run = run.user(user).variable("HOME", world.home()).variable("XDG_STATE_HOME", world.state());
+        run.variable("XDG_CONFIG_HOME", world.config()).unobserved().run().succeeded()
+    };
+    let host = format!("127.0.0.1:{}", host::HOST_PORT);
+    let value = format!("{KEPT}={}", fresh_key("kept"));
+    own(Run::new().verb(["secrets"]).flags(["set", &value, "--store", "file", "--host", &host]));
+    own(Run::at("none").args(["true"]));
+    let logs = fs::read_dir(world.state().join("agentsecrets/runs")).unwrap().flatten();
+    logs.into_iter().find_map(|log| Some(log.file_name().to_str()?.strip_suffix(".jsonl")?.to_owned())).unwrap()
 }
 
 /// A pseudo-terminal for the run's stdin; the master is kept open, the slave is read afterwards.

@@ -30,7 +30,13 @@ pub(crate) fn is_for(trial: &Trial, user: User) -> bool {
 /// The shell line that starts the program, `{}`, with its arguments; empty where it is started as it is.
 pub(crate) fn wrapper(start: Start) -> String {
     match start {
-        Start::Plain | Start::Allowlist | Start::Terminal | Start::OwnCopy => String::new(),
+        Start::Plain
+        | Start::Allowlist
+        | Start::Terminal
+        | Start::OwnCopy
+        | Start::Kept
+        | Start::Helper
+        | Start::WithHost => String::new(),
         Start::StdinDirectory => "exec {} \"$@\" <.".into(),
         Start::StdinHome(path) => format!("exec {{}} \"$@\" <\"$HOME/{path}\""),
         Start::StdinDotenv => "exec {} \"$@\" <.env".into(),

@@ -110,6 +110,28 @@ fn keeps_values_and_tells(user: User) {
     home.assert_holds_no(&needles, begun.elapsed());
 }
 
+/// What `prove` plants in it is out of a run's reach, and gone afterwards, by whatever death the proof dies.
+#[test]
+fn an_item_of_a_real_keychain_is_proven_out_of_reach_and_does_not_stay() {
+    for user in place::users() {
+        let home = Home::new(*user);
+        let script = "items() { dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets \
+             org.freedesktop.Secret.Service.SearchItems dict:string:string:service,agentsecrets | grep -c 'object path'; }\n\
+             $AGENTSECRETS prove --json || exit 10\n\
+             test \"$(items)\" = 0 || exit 11\n\
+             $AGENTSECRETS prove >/dev/null 2>&1 & prove=$!\n\
+             until test \"$(items)\" = 1; do kill -0 $prove || exit 12; sleep 0.02; done\n\
+             kill -9 $prove\n\
+             for try in $(seq 1000); do left=$(items); test \"$left\" != 0 || break; sleep 0.02; done; test \"$left\" = 0";
+        let Some(said) = in_a_session(&home, script) else { return };
+        assert_eq!(said.code, 0, "{user:?}: {}{}", said.out, said.err);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&said.out).unwrap();
+        let row = rows.iter().find(|row| row["attack"] == "keychain-item").unwrap();
+        assert_eq!((&row["control"], &row["won"]), (&"won: the real value".into(), &false.into()), "{row}");
+        assert!(row["inside"].as_str().unwrap().starts_with("lost: connect: "), "{row}");
+    }
+}
+
 /// A bus without any keychain: the encrypted file takes its place, with one line that says so.
 #[test]
 fn without_a_keychain_the_encrypted_file_takes_its_place() {
