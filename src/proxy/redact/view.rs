@@ -1,8 +1,8 @@
 //! Finds values of which any characters are escaped.
 //!
 //! Only what lies around an escape is read: an occurrence without one is found as the value itself. Of an occurrence, the
-//! characters before its first escape stand in the text as they are, so that escape and the two bytes before it tell
-//! whether any value can be there; a filter answers that for most of them. Where it says yes, the text is read from as far
+//! characters before its first escape stand in the text as they are, so that escape and the bytes before it tell whether
+//! any value can be there; filters answer that for most of them. Where they say yes, the text is read from as far
 //! before the escape as a value is long, and on for as long as an escape is part of what may become a value.
 //!
 //! **Invariants.** Matches are leftmost, and the longest of those that begin at one place. Each byte is read at most twice,
@@ -15,8 +15,11 @@ use super::forms::Form;
 use super::step::{Hit, Step};
 use super::trie::Trie;
 
-/// The filter has 2^16 bits.
+/// A filter has 2^16 bits.
 const FILTER_WORDS: usize = 1 << (16 - 6);
+/// How many characters the one filter knows together, and the other, which is asked where the first says yes.
+const FEW: usize = 3;
+const MORE: usize = 6;
 
 /// The values of a run, looked for in one way of escaping.
 pub(super) struct View {
@@ -26,8 +29,13 @@ pub(super) struct View {
     trie: Trie,
     /// Whether texts are in lower case and escapes are read so.
     folded: bool,
-    filter: Zeroizing<Vec<u64>>,
+    few: Filter<FEW>,
+    more: Filter<MORE>,
 }
+
+/// Which parts of values there are, with up to so many characters: those of fewer are beginnings. Says yes to some that are
+/// none.
+struct Filter<const LENGTH: usize>(Zeroizing<Vec<u64>>);
 
 /// How far a reading has come.
 struct Reading<'view, 'text> {
@@ -76,14 +84,8 @@ impl View {
                 forms.push(forms[form].again());
             }
         }
-        let mut filter = Zeroizing::new(vec![0_u64; FILTER_WORDS]);
-        for value in &values {
-            for end in 1..=value.len() {
-                let bit = filter_bit(&value[end.saturating_sub(3)..end], end < 3);
-                filter[bit >> 6] |= 1 << (bit & 63);
-            }
-        }
-        Self { escape, trie: Trie::new(&values), forms, folded, filter }
+        let (few, more) = (Filter::of(&values), Filter::of(&values));
+        Self { escape, trie: Trie::new(&values), forms, folded, few, more }
     }
 
     /// What comes first in `text` at `from` or behind it, among what holds an escape. `is_end`: nothing follows `text`, so
@@ -134,21 +136,11 @@ impl View {
     }
 
     /// Whether a value may hold `meant` as the first of its escapes, where `before` stands before it.
+    #[inline]
     fn may_hold(&self, before: &[u8], meant: Meant) -> bool {
-        let own = self.read_as(meant.bytes()[0]);
-        let is_set = |bytes: &[u8], is_beginning| {
-            let bit = filter_bit(bytes, is_beginning);
-            self.filter[bit >> 6] & 1 << (bit & 63) != 0
-        };
-        let plain = |byte: &u8| self.read_as(*byte);
-        is_set(&[own], true)
-            || match before {
-                [.., second, first] => {
-                    is_set(&[plain(first), own], true) || is_set(&[plain(second), plain(first), own], false)
-                }
-                [first] => is_set(&[plain(first), own], true),
-                [] => false,
-            }
+        let last = self.read_as(meant.bytes()[0]);
+        let before = before.iter().rev().map(|byte| self.read_as(*byte));
+        self.few.has(last, before.clone()) && self.more.has(last, before)
     }
 
     fn read<'a>(&'a self, text: &[u8], begin: usize, place: usize, is_end: bool) -> Read<'a> {
@@ -236,11 +228,42 @@ impl<'view> Reading<'view, '_> {
     }
 }
 
-/// Where the last one to three characters of a part of a value stand in the filter; `is_beginning`: it is a value's
-/// beginning.
+impl<const LENGTH: usize> Filter<LENGTH> {
+    fn of(values: &[Zeroizing<Vec<u8>>]) -> Self {
+        let mut filter = Self(Zeroizing::new(vec![0; FILTER_WORDS]));
+        for value in values {
+            for end in 1..=value.len() {
+                let part = value[end.saturating_sub(LENGTH)..end].iter().rev();
+                let bit = place(part.fold(FIRST, |part, byte| part << 8 | u64::from(*byte)), end < LENGTH);
+                filter.0[bit >> 6] |= 1 << (bit & 63);
+            }
+        }
+        filter
+    }
+
+    /// Whether there may be a part that ends with `last`, with what stands before it, the nearest first; or a beginning.
+    #[inline]
+    fn has(&self, last: u8, before: impl Iterator<Item = u8>) -> bool {
+        let mut part = FIRST << 8 | u64::from(last);
+        let is_set = |bit: usize| self.0[bit >> 6] & 1 << (bit & 63) != 0;
+        let mut count = 1;
+        for byte in before.take(LENGTH - 1) {
+            if is_set(place(part, true)) {
+                return true;
+            }
+            part = part << 8 | u64::from(byte);
+            count += 1;
+        }
+        is_set(place(part, count < LENGTH))
+    }
+}
+
+/// Before the bytes of a part, so that none is the beginning of another.
+const FIRST: u64 = 1;
+
+/// Where a part stands in a filter; `is_beginning`: it is the beginning of a value, and shorter than parts are.
 #[inline]
-fn filter_bit(bytes: &[u8], is_beginning: bool) -> usize {
-    let joined = bytes.iter().fold(u64::from(is_beginning) + 2, |joined, byte| joined << 8 | u64::from(*byte));
-    let [.., first, second] = (joined.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48).to_be_bytes();
+fn place(part: u64, is_beginning: bool) -> usize {
+    let [first, second, ..] = (part << 1 | u64::from(is_beginning)).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
     u16::from_be_bytes([first, second]).into()
 }
