@@ -10,7 +10,7 @@ use super::replace::{apply, replacements};
 use super::wants::{Want, Wants, wants};
 use super::{Decision, VariablePlan};
 use crate::mask::{Found, Literal, Place, Site};
-use crate::policy::{Merged, Origin};
+use crate::policy::{self, Merged, Origin};
 use crate::scrub;
 use crate::secret::{Held, SecretId, SecretName};
 
@@ -18,6 +18,8 @@ use crate::secret::{Held, SecretId, SecretName};
 pub(super) struct Variable<'a> {
     name: &'a OsStr,
     value: &'a OsStr,
+    /// The variable that names the setting of git whose value this one is, where the value of such a setting is no secret.
+    setting: Option<&'a OsStr>,
     literals: [Literal; 1],
 }
 
@@ -46,19 +48,30 @@ impl Variables {
 
 /// The variables as `getenv` sees them.
 pub(super) fn sites(environment: &[(OsString, OsString)]) -> Vec<Variable<'_>> {
-    fn variable<'a>((name, value): (&'a OsStr, &'a OsStr)) -> Variable<'a> {
+    fn variable<'a>((name, value): (&'a OsStr, &'a OsStr), pairs: &[(&'a OsStr, &OsStr)]) -> Variable<'a> {
         let literals = [Literal { range: 0..value.len(), default_of: None }];
-        Variable { name, value, literals }
+        Variable { name, value, setting: setting(name, pairs), literals }
     }
-    scrub::distinct(environment).into_iter().map(variable).collect()
+    let pairs = scrub::distinct(environment);
+    pairs.iter().map(|pair| variable(*pair, &pairs)).collect()
+}
+
+/// The name of `GIT_CONFIG_KEY_7` for that of `GIT_CONFIG_VALUE_7` (git-config(1)), where the setting holds no secret.
+fn setting<'a>(name: &OsStr, pairs: &[(&'a OsStr, &OsStr)]) -> Option<&'a OsStr> {
+    let number = name.as_bytes().strip_prefix(b"GIT_CONFIG_VALUE_")?;
+    let is_named = |name: &OsStr| name.as_bytes().strip_prefix(b"GIT_CONFIG_KEY_") == Some(number);
+    let (name, setting) = pairs.iter().find(|(name, _)| is_named(name))?;
+    policy::scrub_rules().is_plain_setting_of_git(setting.to_str()?).then_some(*name)
 }
 
 impl Variable<'_> {
-    fn site(&self) -> Site<'_> {
+    fn site(&self, policy: &Merged) -> Site<'_> {
         let value = self.value.as_bytes();
+        let is_told = || policy.names(&self.name.to_string_lossy());
+        let key = self.setting.filter(|_| !is_told()).unwrap_or(self.name);
         Site {
             place: Place::Value,
-            key: self.name.as_bytes(),
+            key: key.as_bytes(),
             pointer: "",
             text: value,
             value,
@@ -76,7 +89,7 @@ pub(super) fn value(variables: &[Variable<'_>], name: &str) -> Option<OsString> 
 /// Gathers the secrets of the environment.
 pub(super) fn claim(variables: &[Variable<'_>], policy: &Merged, offers: &[Offer], claims: &mut Claims) {
     for variable in variables {
-        let site = variable.site();
+        let site = variable.site(policy);
         let is_replaced = offers.iter().any(|offer| variable.name == offer.name.as_str());
         if let Wants::Secrets(wants) = wants(&site, policy) {
             for want in wants {
@@ -109,7 +122,7 @@ pub(super) fn plan(
 }
 
 fn decide(variable: &Variable<'_>, policy: &Merged, settled: &Settled) -> (VariablePlan, Option<OsString>) {
-    let site = variable.site();
+    let site = variable.site(policy);
     let name = variable.name.to_string_lossy().into_owned();
     let plan = |decision, reason: String, origin| VariablePlan { name: name.clone(), decision, reason, origin };
     let judged = match wants(&site, policy) {

@@ -32,6 +32,27 @@ fn variables_are_judged_by_name_then_by_form() {
 }
 
 #[test]
+fn settings_of_git_are_judged_by_what_they_set() {
+    for (setting, value, expected) in [
+        ("safe.directory", "*", "kept"),
+        ("Core.AutoCRLF", "input", "kept"),
+        ("http.https://git.example/.extraheader", "X-Own: 0123456789abcdef", "hidden"),
+        ("credential.helper", "!echo password=0123456789abcdef", "hidden"),
+        ("user.email", GITHUB, "brokered"),
+    ] {
+        let case = Case::default().variable("GIT_CONFIG_COUNT", "1").variable("GIT_CONFIG_KEY_0", setting);
+        let planned = case.variable("GIT_CONFIG_VALUE_0", value).plan();
+        let decisions = serde_json::to_value(&planned.plan.variables).unwrap();
+        let decided: Vec<&str> = (0..3).map(|index| decisions[index]["decision"].as_str().unwrap()).collect();
+        assert_eq!(decided, ["kept", "kept", expected], "{setting}={value}");
+    }
+    // One whose setting is not named, or that the user has hidden.
+    let planned =
+        Case::default().variable("GIT_CONFIG_KEY_1", "safe.directory").variable("GIT_CONFIG_VALUE_0", "/p").plan();
+    assert_eq!(serde_json::to_value(&planned.plan.variables[1]).unwrap()["decision"], "hidden");
+}
+
+#[test]
 fn a_password_in_a_url_leaves_the_rest_of_it() {
     let planned = Case::default().variable("DATABASE_URL", "postgres://ann:hunter2hunter2@db:5432/app?x=1").plan();
     let placeholder = planned.placeholder("DATABASE_URL");

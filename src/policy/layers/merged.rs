@@ -163,6 +163,11 @@ impl Default for Merged {
 }
 
 impl Merged {
+    /// Whether the user or a file says something of the variable called `name`.
+    pub fn names(&self, name: &str) -> bool {
+        self.scrub.iter().chain(&self.keep).any(|told| told.value == name) || self.secret(name).is_some()
+    }
+
     /// What policy says of the secret called `name`.
     pub fn secret(&self, name: &str) -> Option<&SecretPolicy> {
         self.secrets.iter().find(|policy| policy.name.as_str() == name)

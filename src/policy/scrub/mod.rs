@@ -44,6 +44,8 @@ pub struct ScrubRules {
     secret: Names,
     keep: Names,
     powers: Names,
+    /// Sections of git's configuration that hold no secret.
+    git_sections: Vec<String>,
     words: Words,
     values: Vec<ValuePattern>,
 }
@@ -89,6 +91,12 @@ impl ScrubRules {
             Some((verdict, word)) => judge(verdict, format!("the word `{word}`")),
             None => judge(NameVerdict::Neutral, String::new()),
         }
+    }
+
+    /// Whether the value of `setting`, as in `safe.directory`, is no secret by its name.
+    pub fn is_plain_setting_of_git(&self, setting: &str) -> bool {
+        let section = setting.split('.').next().unwrap_or_default();
+        self.git_sections.iter().any(|plain| plain.eq_ignore_ascii_case(section))
     }
 
     /// Forms of credentials outside the catalogue.
