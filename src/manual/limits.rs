@@ -96,8 +96,9 @@
 //!   placeholder and fetch nothing.
 //! * **Settings that a machine's owner enforces** (`/etc/claude-code`) are read as they are.
 //! * **A new file shows for a moment.** The kernel tells of a file after it is there, so one that the host replaces or makes
-//!   is masked within milliseconds, and not at once; `log show` has the time. The child sees what the file held at the
-//!   start. Of new files those are masked that rules render (`.env`) and in which a value is long and no plain word and no
+//!   is masked within milliseconds, and not at once; `log show` has the time. A child that keeps every processor and the
+//!   file system busy makes that longer: a quarter of a second was seen for a `.env`, and a second for a file that is found by
+//!   the value in it. The child sees what the file held at the start. Of new files those are masked that rules render (`.env`) and in which a value is long and no plain word and no
 //!   placeholder; who wrote it cannot be told, so a child that generates a key into `.env` finds the file read-only after.
 //!   What rules hide whole (states, key stores) is not hidden when it is new, since the child's own tools make such files.
 //! * **What is moved or linked within that moment stays readable.** A child that waits for a new secret file with a loop of
@@ -113,6 +114,13 @@
 //! * **A linked worktree's repository is writable** and guarded as `.git` would be, where its own link leads back to the
 //!   project. The checkout of a submodule, and a repository put elsewhere by `--separate-git-dir`, have no such link: what
 //!   is committed there ends with the run, and the banner says so. `--writable` on the repository lets it land.
+//! * **A file that is read-only inside stands in git's way.** Where two branches differ in a guarded or masked file that git
+//!   tracks (`.vscode/settings.json`, `.env`), `git switch`, `git stash` and `git reset --hard` between them fail inside with
+//!   "Device or resource busy", and leave the file as it was beside what else they changed; so do `git rm` and `git mv` of
+//!   it. `git config`, `git remote add`, `git branch -m` and setting up tracking fail for `.git/config`. Switch outside of the
+//!   run, or open the file with `--writable FILE`, which lets git write what the host's editor obeys.
+//! * **A `.env` that is copied from a template** (`cp .env.example .env`) is a new secret file like any other: it shows
+//!   placeholders and is read-only until the next run, though its values stand in the template.
 //! * **What a host makes under a guarded name during a run** (`.mcp.json`, `.vscode/settings.json`) is taken for the child's
 //!   and set aside, since nothing tells who made it.
 //! * **Outside of the project only what rules find is masked**: the `.env` of another project in the home stays readable.
