@@ -1,6 +1,7 @@
 //! Secret files that the host replaces or makes while the command runs.
 
 mod flood;
+mod mounted;
 mod moved;
 mod swept;
 

@@ -78,7 +78,8 @@
 //!   learns of that signal; the command waits as soon as it has to show something. An interrupt key
 //!   that the command takes for itself does not reach the script around the run; one of which it dies does. With
 //!   `--isolation none` the child keeps the user's terminal and can read it, set it, and type into it where the kernel
-//!   allows it; in a CI job, too, it can open `/dev/tty` there.
+//!   allows it; in a CI job, too, it can open `/dev/tty` there. Its certificates lie in a folder that a process of ours
+//!   removes when the parent is gone; whoever kills both keeps it.
 //! * **A login in the browser comes back to the child, and ends there.** Links are opened and callback ports published, but
 //!   the exchange of the code for a token is refused until such tokens can be captured (see above): log in outside of a
 //!   run, whose login file is rendered inside.
@@ -101,10 +102,18 @@
 //!   the value in it. The child sees what the file held at the start. Of new files those are masked that rules render (`.env`) and in which a value is long and no plain word and no
 //!   placeholder; who wrote it cannot be told, so a child that generates a key into `.env` finds the file read-only after.
 //!   What rules hide whole (states, key stores) is not hidden when it is new, since the child's own tools make such files.
-//! * **What is moved or linked within that moment stays readable.** A child that waits for a new secret file with a loop of
-//!   `rename(2)` or `link(2)` can keep its content under another name; so can one that opens it in time. A file that the
-//!   host changes through a mapping (`mmap(2)`) after it was closed is not told of. A new file of a kind that rules hide
-//!   whole, and a copy of a swept file, are not masked before the next run.
+//! * **What is opened within that moment stays open.** A child that waits for a new secret file with a loop of `open(2)` has
+//!   its content. One that moves it or gives it a second name is followed, and each name is masked (`log show` has them);
+//!   where it moves it without end the run ends. Not followed is a file that is linked, removed and moved on under ever
+//!   new names while nothing is written to it, nor one that is moved among git's objects before it was looked at. Other
+//!   writable trees hold no such name: each is a mount of its own, and link(2) and rename(2) do not cross them. A file that
+//!   the host changes through a mapping (`mmap(2)`) after it was closed is not told of. A new file of a kind that rules
+//!   hide whole is not masked before the next run.
+//! * **Copies of known values are found when their file is closed.** While a run goes on, a file of the project that is
+//!   closed after writing, moved there or given a second name is searched for the values that were known at the start, and
+//!   shows until it was. Not searched are files over 64 MiB, those that whoever writes them keeps open, those that the user
+//!   may not read, and trees of `--writable`. A file that takes long is searched a tenth of the time at most. Where more is
+//!   written than can be searched, the project is walked for what was changed. `--no-sweep` leaves all of it out.
 //! * **A new repository keeps what starts nothing.** Those that a run made in the project and in trees of `--writable` are
 //!   judged at its end by a list of settings that are known to start nothing; what else their configuration says is set
 //!   aside, also where it was meant well (`git lfs install --local`, an alias), and so are their hooks. Not judged is what

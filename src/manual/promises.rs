@@ -16,6 +16,9 @@
 //! | in any other file of the project | `sweep::a_known_value_is_a_placeholder_in_whatever_file_it_stands` |
 //! | in files that are replaced or made later | `live::a_file_that_is_replaced_is_masked_again`, `live::a_new_secret_file_is_masked_and_one_without_secrets_is_not`, `live::a_credential_file_in_a_writable_tree_is_masked_again`; `live::without_the_masks_a_replaced_file_shows` is the control; `read-dotenv-replaced`, `read-made-by-host`, `read-made-in-new-folder`, `read-credentials-replaced` |
 //! | in descriptors that it inherits | `read-by-inherited-file`, `read-by-stdin-file`, `read-by-stdin-directory` |
+//! | in new files that are moved or linked before they are masked | `live::moved::what_is_renamed_or_linked_at_once_is_masked_under_each_name`, `live::moved::no_name_leads_into_another_writable_tree`; `live::moved::without_the_masks_each_of_them_shows` is the control |
+//! | in copies that are made later | `live::swept::a_file_with_a_known_value_is_masked_whatever_it_is_called`, `live::swept::a_second_name_that_the_host_gives_is_masked`; `live::swept::without_the_sweep_a_copy_shows` is the control |
+//! | in new files under a flood, and by second mounts | `live::flood::a_flood_in_one_directory_does_not_hold_up_a_mask_in_another`, `live::mounted::a_second_mount_shows_the_masks_too` |
 //! | in what comes back | `echo::an_echo_of_header_and_body_reaches_the_child_as_the_placeholder`, `echo::a_compressed_echo_reaches_every_client_as_the_placeholder`, `scan::what_cannot_be_searched_is_refused_and_parts_are_not_asked_for`, and the oracle `redact::tests::oracle::a_run_redacts_as_the_oracle_says` |
 //! | in what a masked file becomes that it may change | `merges::a_dotenv_of_the_project_is_merged_and_no_placeholder_travels` |
 //! | **S2** nothing real in logs, errors, temporary files | the leak check of every test run (`tests/support/leak.rs`), itself held by `harness::a_leak_planted_anywhere_fails_the_run` |
@@ -41,7 +44,7 @@
 //!
 //! | promise | held by |
 //! |---|---|
-//! | **L1** nothing remains, whatever death | `lifecycle::a_killed_parent_leaves_nothing_at_any_stage`, `lifecycle::a_killed_parent_leaves_nothing_at_fifty_moments_under_load`, `kept::a_parent_killed_while_it_keeps_leaves_nothing_half`, `outlive`, `outlive-as-daemon` |
-//! | **L2** the child's exit code | `lifecycle::every_exit_code_is_passed_on_after_any_life`, `lifecycle::death_by_each_signal_is_128_and_its_number` |
+//! | **L1** nothing remains, whatever death | `lifecycle::a_killed_parent_leaves_nothing_at_any_stage`, `lifecycle::a_killed_parent_leaves_nothing_at_fifty_moments_under_load`, `kept::a_parent_killed_while_it_keeps_leaves_nothing_half`, `levels::a_killed_parent_leaves_no_folder`, `outlive`, `outlive-as-daemon` |
+//! | **L2** the child's exit code | `lifecycle::every_exit_code_is_passed_on_after_any_life`, `lifecycle::death_by_each_signal_is_128_and_its_number`, `bad_input::a_wrong_command_line_is_said_and_starts_nothing` |
 //! | **L3** no cut goes unnoticed | `streams::a_body_that_breaks_off_is_an_error_at_the_child`, `streams::uploads_of_every_framing_arrive_as_they_were_sent` |
 //! | **L4** the decision is logged first | `bad_input::a_full_disk_for_the_log_fails_closed`, `view::the_audit_record_tells_what_happened_and_an_edit_shows` |

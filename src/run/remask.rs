@@ -12,7 +12,8 @@ mod held;
 mod judge;
 mod sweep;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fs;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -27,12 +28,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::RunError;
 use super::profile::mask_of;
 use crate::audit::{Masked, Sink};
-use crate::mask::{Arrival, Watch};
+use crate::mask::{self, Arrival, Watch};
 use crate::plan::{Live, PlanError, Planned, SweepPlan};
 use crate::sandbox::{Loopback, Mask, Put};
 use crate::supervise::News;
 use crate::world::World;
-use cases::Case;
+use cases::{Case, TURNS};
 use held::{Held, Identity, identity};
 use judge::{Judge, Place};
 use sweep::{Suspect, Sweeping};
@@ -82,7 +83,7 @@ impl Prepared {
         let sweeping = if sweeps { Sweeping::begin(&live, &place.project)? } else { None };
         let inodes = identities.iter().filter_map(|(path, identity)| Some(((*identity)?, path.clone()))).collect();
         let (cases, suspects, quiet) = (Vec::new(), BTreeMap::new(), live.began);
-        let (gone, made) = (BTreeSet::new(), VecDeque::new());
+        let (gone, made) = (BTreeMap::new(), VecDeque::new());
         let mut masker = Masker { watch, masks, inodes, cases, suspects, gone, made, sweeping, quiet, hands };
         let is_changed = |(path, before): &&(PathBuf, Option<Identity>)| identity(path) != *before;
         let changed = identities.iter().filter(is_changed).map(|(path, _)| path.clone());
@@ -128,8 +129,8 @@ struct Masker {
     cases: Vec<Case>,
     /// By the path at which a secret file came and went: what was made meanwhile, and may be it.
     suspects: BTreeMap<PathBuf, Vec<PathBuf>>,
-    /// Where such a file was missing at the last turn.
-    gone: BTreeSet<PathBuf>,
+    /// Where such a file was missing, and for how many turns not all has been told that may say where it is.
+    gone: BTreeMap<PathBuf, u32>,
     /// The names that were made last.
     made: VecDeque<PathBuf>,
     sweeping: Option<Sweeping>,
@@ -184,22 +185,25 @@ impl Masker {
             told.extend(turn.pressing.iter().map(|arrival| arrival.path.clone()));
         }
         let mut seen = HashSet::new();
-        let mut gone = BTreeSet::new();
         for arrival in turn.pressing.into_iter().filter(|arrival| seen.insert(arrival.clone())) {
-            gone.extend(self.take(judge, arrival)?);
+            let gone = self.take(judge, arrival)?;
+            self.gone.extend(gone.map(|path| (path, 1)));
         }
         self.cover_second_names(&turn.made)?;
-        self.made.extend(turn.made.iter().cloned());
+        self.made.extend(turn.made.iter().chain(&turn.written).cloned());
         self.made.drain(..self.made.len().saturating_sub(MOST_SUSPECTS));
+        // Where to a file was moved is known.
+        self.gone.retain(|path, _| !turn.left.contains(path));
+        let is_time = |turns: u32| !self.watch.has_more() || turns.is_multiple_of(TURNS);
+        let due: Vec<PathBuf> =
+            self.gone.iter().filter(|(_, turns)| is_time(**turns)).map(|(path, _)| path.clone()).collect();
         let mut most = MOST_SUSPECTS;
-        // What was made before it went may be told of by the next turns.
-        for like in gone.union(&std::mem::take(&mut self.gone)).cloned().collect::<Vec<_>>() {
-            self.suspect(judge, &like, &mut most)?;
-            if self.watch.has_more() {
-                gone.insert(like);
-            }
+        due.iter().try_for_each(|like| self.suspect(judge, like, &mut most))?;
+        self.gone.values_mut().for_each(|turns| *turns += 1);
+        if !self.watch.has_more() {
+            // What went in this very turn may be told of by the next one.
+            self.gone.retain(|_, turns| *turns <= 2);
         }
-        self.gone = gone;
         if let Some(sweeping) = &self.sweeping {
             sweeping.add(turn.written, turn.made, self.quiet);
             if turn.has_lost {
@@ -307,7 +311,19 @@ impl Masker {
         self.masks.entry(mask.path.clone()).or_insert(mask);
     }
 
+    /// Puts a mask, and the same wherever second mounts show the file.
     fn put(&self, mask: &Mask) -> Result<Put, RunError> {
+        let put = self.put_at(mask)?;
+        if put == Put::Now {
+            let mounts = fs::read("/proc/self/mountinfo").map_err(RunError::Watch)?;
+            for path in mask::second_mounts(&mounts, &mask.path) {
+                self.put_at(&Mask { path, kind: mask.kind.clone() })?;
+            }
+        }
+        Ok(put)
+    }
+
+    fn put_at(&self, mask: &Mask) -> Result<Put, RunError> {
         let failed = |source| RunError::Remask { path: mask.path.clone(), source };
         self.hands.loopback.mask(mask).map_err(failed)
     }

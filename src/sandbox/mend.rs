@@ -138,6 +138,9 @@ fn advice(failure: &Failure, around: Around) -> String {
         M::MaskBinds | M::HiddenPlaces if matches!(failure.errno, Some(libc::ENOENT | libc::ENOTDIR)) => {
             "a file changed while the seal was built: run it again"
         }
+        M::HiddenPlaces if failure.path.is_some() && failure.errno.is_none() => {
+            "start it in another directory, or unmount one of the two (`findmnt` lists them)"
+        }
         M::OwnDev if failure.path.is_some() => "name a device node below /dev with --device",
         M::MountNamespace if failure.errno == Some(libc::ENOENT) => {
             "start it in the project, or name the directory with --writable"

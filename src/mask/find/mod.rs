@@ -34,6 +34,7 @@ use crate::policy::{FileGlob, FileRules, Origin, Render, Sourced, Surroundings};
 pub use linked::Repository;
 pub use links::names_of;
 pub use live::{Arrival, ProjectNames, Turn, Watch};
+pub use mounts::second_mounts;
 pub use read::LARGEST;
 pub use sweep::{HeldContent, Holder, LiveSweep, Sweep, Swept, sweep};
 

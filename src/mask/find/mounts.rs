@@ -30,7 +30,7 @@ pub(super) fn resolve(search: &Search<'_>, found: &mut [Found]) {
 }
 
 /// The other paths at which the mounts of `table` show the file at `path`.
-pub(super) fn same(table: &[u8], path: &Path) -> Vec<PathBuf> {
+pub fn second_mounts(table: &[u8], path: &Path) -> Vec<PathBuf> {
     others(&parse(table), path).into_iter().filter(|other| is_same(other, path)).collect()
 }
 

@@ -18,7 +18,7 @@ use crate::sandbox::{Mask, MaskKind, Put};
 /// How often the other names of a file are looked for.
 const MOST_ROUNDS: u32 = 100;
 /// After so many turns they are looked for although there is more to be taken in.
-const TURNS: u32 = 16;
+pub(super) const TURNS: u32 = 16;
 
 /// A secret file that has a name without a mask.
 pub(super) struct Case {

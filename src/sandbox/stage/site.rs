@@ -71,6 +71,11 @@ impl<'a> Site<'a> {
             return Err(Failure::found(Mechanism::OwnState, step, Some(path)));
         }
         let masks = masks(profile, left_out, &mounts, &trees);
+        let closes = |mask: &&Mask| trees.iter().any(|tree| tree.starts_with(&mask.path));
+        if let Some(mask) = masks.iter().find(closes).filter(|_| !left_out.has(Mechanism::HiddenPlaces)) {
+            let step = "what the child is to write lies in a hidden directory, or is a second mount of one";
+            return Err(Failure::found(Mechanism::HiddenPlaces, step, Some(&mask.path)));
+        }
         Ok(Self { profile, left_out, real_root, user, group, home, mounts, trees, writable_on_host, masks })
     }
 

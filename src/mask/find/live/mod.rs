@@ -59,6 +59,8 @@ pub struct Turn {
     pub pressing: Vec<Arrival>,
     /// Other files of the project that were written, moved or found in new directories; some more than once.
     pub written: Vec<PathBuf>,
+    /// Where files of pressing names were moved away.
+    pub left: Vec<PathBuf>,
     /// Other names of the project under which a file was made or linked.
     pub made: Vec<PathBuf>,
     /// Events were lost: any file of the project may be another. Those that are pressing are told in this turn and the next
@@ -212,6 +214,7 @@ impl Watch {
         let is_pressing = names.press(directory, name) || self.masked.holds(directory, name);
         if event.mask.contains(AddWatchFlags::IN_MOVED_FROM) {
             self.trail.leaves(event.cookie, directory, name, is_pressing);
+            turn.left.extend(is_pressing.then(|| directory.join(name)));
             return;
         }
         let followed = self.trail.arrives(event.cookie, directory, name, is_pressing, came);

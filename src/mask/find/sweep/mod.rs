@@ -198,7 +198,7 @@ fn holders(sweep: &Sweep<'_>, mut suspects: Vec<(PathBuf, Seen)>) -> Vec<Holder>
     let mut holders: Vec<Holder> = files.into_values().collect();
     holders.sort_by(|one, other| one.path.cmp(&other.path));
     for holder in &mut holders {
-        let others = mounts::same(sweep.mounts, &holder.path);
+        let others = mounts::second_mounts(sweep.mounts, &holder.path);
         holder.aliases.extend(others.into_iter().filter(|path| !sweep.masked.contains(path)));
         holder.aliases.sort();
         holder.aliases.dedup();
