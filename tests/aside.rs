@@ -76,3 +76,45 @@ fn settings_of_editors_are_guarded_in_any_folder() {
         assert_eq!((aside(&project.join("b")).len(), aside(&project.join("b/.vscode")).len()), (2, 1));
     }
 }
+
+#[test]
+fn what_agents_shells_and_debuggers_obey_is_guarded_in_any_folder_and_through_any_symlink() {
+    let names = [
+        ".codex/config.toml",
+        ".gemini/settings.json",
+        "opencode.json",
+        ".opencode/plugin",
+        ".mise.dev.toml",
+        ".hg/hgrc",
+        ".config/mise",
+        ".kiro/settings/mcp.json",
+        ".nvim.lua",
+        ".Rprofile",
+        ".pdbrc",
+        ".copilot/mcp-config.json",
+    ];
+    let script = format!(
+        "if echo bad 2>/dev/null >old/.codex/config.toml; then echo written; fi
+        for each in {}; do mkdir -p \"$(dirname new/$each)\" && echo bad >new/$each; done
+        for each in claude/settings.json vscode/tasks.json kiro/settings/mcp.json; do
+          mkdir -p \"$(dirname s/t.$each)\" && echo bad >s/t.$each
+        done
+        ln -s t.claude s/.claude && ln -s t.vscode s/.vscode && mkdir s/.kiro && ln -s ../t.kiro/settings s/.kiro/settings
+        ln -s t.claude s/.harmless && cat s/.claude/settings.json s/.vscode/tasks.json s/.kiro/settings/mcp.json",
+        names.join(" ")
+    );
+    for user in users() {
+        let run = Run::new().user(*user).unobserved().project_file("old/.codex/config.toml", "good");
+        let finished = run.shell(&script).run().succeeded();
+        let (project, said) = (finished.world().project(), finished.stderr());
+        // They were in force while the run lasted; the one that was there was not written.
+        assert_eq!(finished.stdout(), "bad\n".repeat(3), "{said}");
+        let links = ["s/.claude", "s/.vscode", "s/.kiro/settings"];
+        for gone in names.map(|name| format!("new/{name}")).into_iter().chain(links.map(str::to_owned)) {
+            assert!(project.join(&gone).symlink_metadata().is_err() && said.contains(&gone), "{gone}: {said}");
+        }
+        for kept in ["s/t.claude/settings.json", "s/.harmless", "old/.codex/config.toml"] {
+            assert!(project.join(kept).exists(), "{kept}: {said}");
+        }
+    }
+}

@@ -152,8 +152,10 @@
 //! * **Names that do not exist yet** can be made while a run lasts. What stands at its end under a guarded name, in the
 //!   project's root, in a writable place of the home or in a missing directory of PATH, is set aside beside its place as
 //!   `agentsecrets-aside.RUN.NAME`, and the user is told; a parent that is killed sets nothing aside. Settings of editors,
-//!   agents and shells are so in any folder of the project, but not below `node_modules` and its like, which installers
-//!   remove and make anew. Not seen is what the configuration of git that was there names and what does not exist yet.
+//!   agents, shells, debuggers and version control are so in any folder of the project, and new symlinks on the way to
+//!   them are too (`.claude`, but also a link to a program that is called `mise`), but not below `node_modules` and its
+//!   like, which installers remove and make anew. Names that the user chooses (`*.code-workspace`) are not known, nor is a
+//!   `.jj/repo` that is a file and leads elsewhere. Not seen is what the configuration of git that was there names and what does not exist yet.
 //!   Beyond four million directories, or paths of 8 KiB, nothing is looked at, and the user is told.
 //! * **Package caches are shared** with the host (`~/.cache`, `~/.npm`, cargo's registry), so that installs are fast; what a
 //!   host program executes from there, it executes from a place that the child could write. What shells and editors run

@@ -39,8 +39,8 @@ pub use edit::{Edit, Injection, SecretChange};
 pub use egress::{DefaultEgress, Egress, Verdict};
 pub use file_glob::{FileGlob, FileGlobError};
 pub use files::{
-    Action, Coding, Field, FileRules, Form, Format, Guard, HomeEntry, HostPlace, Judge, Note, Place, ProjectEntry,
-    Render, RootPath, RootRules, Surroundings, Writable,
+    Action, Coding, Field, FileRules, Form, Format, Guard, HomeEntry, HostPlace, Judge, Nested, Note, Place,
+    ProjectEntry, Render, RootPath, RootRules, Surroundings, Writable,
 };
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use host::{Host, HostError};

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{count, listed, plain};
 use crate::audit::KeptError;
@@ -37,6 +37,25 @@ pub struct Totals {
 /// The flag that makes a place outlive the run.
 const WRITABLE: &str = " (keep such places with --writable DIR)";
 
+/// The most paths that a warning lists.
+const MOST: usize = 20;
+/// The most bytes of a path that are shown: the child chose its length.
+const LONGEST: usize = 200;
+/// What stands for its middle.
+const CUT: &str = "[…]";
+
+/// A path without its middle where it is long.
+fn short(path: &Path) -> String {
+    // Escaped first: that makes it longer.
+    let text = plain(&path.to_string_lossy());
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let half = (LONGEST - CUT.len()) / 2;
+    let (begin, end) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
+    format!("{}{CUT}{}", &text[..begin], &text[end..])
+}
+
 /// Why changes of the home were not kept.
 pub fn not_kept(error: &KeptError) -> String {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -48,7 +67,7 @@ pub fn set_aside(aside: &Aside) -> String {
     let mut text = String::new();
     let (replaced, moved): (Vec<_>, Vec<_>) = aside.moved.iter().partition(|moved| moved.is_replaced);
     let pairs = |moved: Vec<&Moved>| {
-        listed(moved.iter().map(|moved| format!("{} to {}", moved.was.display(), moved.now.display())), 6)
+        listed(moved.iter().map(|moved| format!("{} to {}", short(&moved.was), short(&moved.now))), MOST)
     };
     // Writing to a String cannot fail.
     if !moved.is_empty() {
@@ -67,7 +86,7 @@ pub fn set_aside(aside: &Aside) -> String {
             pairs(replaced)
         );
     }
-    let paths = |paths: &[PathBuf]| listed(paths.iter().map(|path| path.display()), 6);
+    let paths = |paths: &[PathBuf]| listed(paths.iter().map(|path| short(path)), MOST);
     if !aside.opened.is_empty() {
         let _ = writeln!(text, "agentsecrets: opened folders that the command had closed: {}", paths(&aside.opened));
     }
@@ -100,13 +119,13 @@ pub fn summary(totals: &Totals) -> String {
     }
     let has_discarded = !totals.discarded.is_empty() || totals.discarded_more;
     if !totals.kept.is_empty() {
-        let files = listed(totals.kept.iter().map(|path| path.display()), 3);
+        let files = listed(totals.kept.iter().map(|path| short(path)), 3);
         let (number, run) = (count(totals.kept.len(), "changed file"), &totals.run);
         let flag = if has_discarded { "" } else { WRITABLE };
         parts.push(format!("kept {number} of your home ({files}): agentsecrets log restore {run}{flag}"));
     }
     if has_discarded {
-        let mut files = vec![listed(totals.discarded.iter().map(|path| path.display()), 3)];
+        let mut files = vec![listed(totals.discarded.iter().map(|path| short(path)), 3)];
         files.extend(totals.discarded_more.then(|| "more than are looked at".to_owned()));
         files.retain(|files| !files.is_empty());
         parts.push(format!("discarded changes to {}{WRITABLE}", files.join(" and ")));
@@ -114,7 +133,7 @@ pub fn summary(totals: &Totals) -> String {
     let mut text = format!("agentsecrets: {}\n", parts.join("; "));
     if !totals.changed.is_empty() {
         // Writing to a String cannot fail.
-        let files = listed(totals.changed.iter().map(|path| path.display()), 6);
+        let files = listed(totals.changed.iter().map(|path| short(path)), MOST);
         let _ = writeln!(text, "agentsecrets: warning: changed {files}: your own tools obey that, look at it first");
     }
     text
@@ -143,6 +162,27 @@ mod tests {
             "/p/deep for",
         ] {
             assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_long_path_is_shown_without_its_middle_and_many_are_counted() {
+        let long = format!("/p/{}/.mcp.json", "é\n".repeat(1500));
+        let moved = |number: usize| Moved {
+            was: format!("{long}{number}").into(),
+            now: long.clone().into(),
+            is_replaced: false,
+        };
+        let text = set_aside(&Aside { moved: (0..25).map(moved).collect(), ..Aside::default() });
+        assert!(text.len() < 20 * 2 * (LONGEST + 4) + 200, "{}", text.len());
+        assert!(
+            text.contains("aside /p/é\\n") && text.contains(".mcp.json19 to /p/") && text.contains(" and 5 more"),
+            "{text}"
+        );
+        for length in [LONGEST - 1, LONGEST, LONGEST + 1, 3000] {
+            let path = "é".repeat(length / 2) + &"a".repeat(length % 2);
+            let shown = short(Path::new(&path));
+            assert!(shown.len() <= LONGEST && (length > LONGEST || shown == path), "{shown}");
         }
     }
 

@@ -74,7 +74,7 @@ impl Watch {
             Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };
         let bound = plan.project_is_bound.then_some(&plan.project);
         let written: Vec<&PathBuf> = bound.into_iter().chain(&plan.writable).collect();
-        let of_project = rules.guard.project.iter().chain(&rules.guard.nested);
+        let of_project = rules.guard.project.iter().chain(rules.guard.nested.plain());
         let is_missed =
             |name: &&String| !name.starts_with(GITS) || (*name == ATTRIBUTES && plan.project.join(".git").is_dir());
         let of_project = of_project.filter(is_missed).map(|name| plan.project.join(name));

@@ -160,7 +160,8 @@ pub(super) fn new_file(
 
 fn guarded_in(search: &Search<'_>, root: &Path) -> Vec<PathBuf> {
     let names = Names::of(root);
-    let places = search.rules.guard.project.iter().map(|path| root.join(path));
+    let guard = &search.rules.guard;
+    let places = guard.project.iter().chain(guard.nested.plain()).map(|path| root.join(path));
     places.filter(|path| names.may_hold(path)).flat_map(|path| guarded_at(search, &path)).collect()
 }
 

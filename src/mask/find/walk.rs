@@ -175,11 +175,13 @@ fn visit(tree: &Path, entry: &DirEntry, sought: &Sought<'_>, sender: &Sender<Eve
     if kind.is_symlink()
         && let Some(guard) = sought.guard
     {
-        let mut reached = guard.reached_by(tree, path).peekable();
-        if reached.peek().is_some() {
+        let reached = guard.reached_by(tree, path);
+        if !reached.is_empty() {
             send(Event::Link(path.to_owned()));
         }
-        reached.for_each(|path| send(Event::Nested(path)));
+        for path in reached {
+            send(Event::Nested(path));
+        }
     }
     if kind.is_dir() {
         send(Event::Directory(path.to_owned()));

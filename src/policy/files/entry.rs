@@ -1,11 +1,10 @@
 //! What a rule of `policies/files.toml` or of an agent says of a file.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::nested::Nested;
 use crate::policy::{FileGlob, FileGlobError, Origin};
 
 /// A credential file or directory in the home.
@@ -245,38 +244,30 @@ pub struct Guard {
     pub project: Vec<String>,
     /// From any folder of the project on.
     #[serde(default)]
-    pub nested: Vec<String>,
+    pub nested: Nested,
     /// Names of folders below which `nested` does not hold.
     #[serde(default)]
     pub nested_except: Vec<String>,
 }
 
 impl Guard {
-    /// Whether something of this name may be what [`Guard::covers_nested`] covers, or lie on the way to it.
-    pub fn names_nested(&self, name: &OsStr) -> bool {
-        self.nested.iter().flat_map(|rule| rule.split('/')).any(|part| name.eq_ignore_ascii_case(part))
-    }
-
     /// What of `nested` would be reached through `path` below `tree`, if that were a symlink to a folder.
-    pub fn reached_by<'a>(&'a self, tree: &'a Path, path: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
-        let parts = self.nested.iter().filter_map(|rule| rule.split_once('/'));
-        let named = parts.filter(|(folder, _)| path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(folder)));
-        named.map(|(_, rest)| path.join(rest)).filter(|path| self.covers_nested(tree, path))
+    pub fn reached_by(&self, tree: &Path, path: &Path) -> Vec<PathBuf> {
+        let mut reached = self.nested.reached_by(path);
+        if !reached.is_empty() && self.is_excepted(tree, path) {
+            reached.clear();
+        }
+        reached
     }
 
-    /// Whether `path` below `tree` is guarded in whatever folder it stands. Case makes no difference: some file systems
-    /// have none.
+    /// Whether `path` below `tree` is guarded in whatever folder it stands.
     pub fn covers_nested(&self, tree: &Path, path: &Path) -> bool {
-        let bytes = path.as_os_str().as_bytes();
-        let is_named = self.nested.iter().any(|rule| {
-            let at = bytes.len().checked_sub(rule.len()).filter(|at| *at == 0 || bytes[at - 1] == b'/');
-            at.is_some_and(|at| bytes[at..].eq_ignore_ascii_case(rule.as_bytes()))
-        });
-        let is_excepted = || {
-            let mut parts = path.strip_prefix(tree).unwrap_or(path).components();
-            parts.any(|part| self.nested_except.iter().any(|except| part.as_os_str().eq_ignore_ascii_case(except)))
-        };
-        is_named && !is_excepted()
+        self.nested.covers(path) && !self.is_excepted(tree, path)
+    }
+
+    fn is_excepted(&self, tree: &Path, path: &Path) -> bool {
+        let mut parts = path.strip_prefix(tree).unwrap_or(path).components();
+        parts.any(|part| self.nested_except.iter().any(|except| part.as_os_str().eq_ignore_ascii_case(except)))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod entry;
 mod file;
+mod nested;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub use entry::{
     RootRules, Writable,
 };
 pub(super) use file::{MoveLine, ProjectRendered, Rendered, entries};
+pub use nested::Nested;
 
 /// The rules of `policies/files.toml` and of all agents.
 #[derive(Debug, Default, Deserialize)]
@@ -322,10 +324,30 @@ mod tests {
     fn names_of_any_folder_are_guarded_by_whole_segments() {
         let guard = &file_rules().guard;
         let covers = |path: &str| guard.covers_nested(Path::new("/vendor/p"), &Path::new("/vendor/p").join(path));
-        for path in [".mcp.json", "a/b/.vscode/tasks.json", "a/.idea", "a/.VSCode/Settings.JSON", "b/MISE.toml"] {
+        for path in [
+            ".mcp.json",
+            "a/b/.vscode/tasks.json",
+            "a/.idea",
+            "a/.VSCode/Settings.JSON",
+            "b/MISE.toml",
+            "a/.mise.dev.toml",
+            "a/.codex/config.toml",
+            "a/.opencode/plugin",
+            "a/.kiro/settings/mcp.json",
+            "a/.hg/hgrc",
+            "a/.nvim.lua",
+        ] {
             assert!(covers(path), "{path}");
         }
-        for path in ["a/x.mcp.json", "tasks.json", "a/xvscode/tasks.json", ".idea/x", "node_modules/a/.idea", ""] {
+        for path in [
+            "a/x.mcp.json",
+            "tasks.json",
+            "a/xvscode/tasks.json",
+            ".idea/x",
+            "node_modules/a/.idea",
+            "a/config.toml",
+            "",
+        ] {
             assert!(!covers(path), "{path}");
         }
     }

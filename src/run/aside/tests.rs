@@ -48,6 +48,10 @@ impl Place {
     }
 }
 
+fn nested(rules: &[&str]) -> crate::policy::Nested {
+    rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>().try_into().unwrap()
+}
+
 const EVIL: &str = "[core]\n\tfsmonitor = evil\n";
 
 #[test]
@@ -171,14 +175,16 @@ fn a_symlink_on_the_way_to_settings_leads_nowhere() {
     symlink("../mine", tree.join("a/.tool")).unwrap();
     symlink("root", tree.join(".other")).unwrap();
     let mut watch = place.watch(&[".other/x.json", ".other"]);
-    let guard = Guard { nested: vec![".tool/x.json".into(), ".tool/y.json".into()], ..Guard::default() };
+    let guard = Guard { nested: nested(&[".tool/x.json", ".tool/y.json", ".tool/deep/z.json"]), ..Guard::default() };
     watch.project = Some((tree.clone(), Box::leak(Box::new(guard))));
     watch.known.guarded.insert(tree.join("a/.tool"));
     for file in ["mine/x.json", "root/x.json", "theirs/x.json", "b/c/.toolbox/x.json", "d/.tool"] {
         place.file(file, "");
     }
     symlink("../theirs", tree.join("b/.tool")).unwrap();
-    assert_eq!(place.moved(&watch.set_aside("R")), ["b/.tool", "mine/x.json", "root/x.json"]);
+    fs::create_dir_all(tree.join("e/.tool")).unwrap();
+    symlink("../../theirs", tree.join("e/.tool/deep")).unwrap();
+    assert_eq!(place.moved(&watch.set_aside("R")), ["b/.tool", "e/.tool/deep", "mine/x.json", "root/x.json"]);
 }
 
 #[test]
@@ -241,7 +247,7 @@ fn many_folders_are_looked_through_by_all_processors() {
     place.repository("6/1000/.git", EVIL);
     place.file("3/10/.ide/x", "");
     let mut watch = place.watch(&[]);
-    let guard = Guard { nested: vec![".ide".into()], ..Guard::default() };
+    let guard = Guard { nested: nested(&[".ide"]), ..Guard::default() };
     watch.project = Some((place.tree(), Box::leak(Box::new(guard))));
     assert_eq!(place.moved(&watch.set_aside("R")), ["3/10/.ide", "6/1000/.git/config"]);
 }

@@ -167,7 +167,7 @@ impl Sought<'_> {
                 entry.file_type().map_or_else(|| folder.holds_directory(name), |kind| kind == Type::Directory);
             shape.add(name);
             let is_git = name.eq_ignore_ascii_case(".git");
-            let guard = self.guard.filter(|guard| guard.names_nested(name));
+            let guard = self.guard.filter(|guard| guard.nested.names(name));
             if !is_directory && !is_git && guard.is_none() {
                 continue;
             }
@@ -179,7 +179,7 @@ impl Sought<'_> {
             let is_link = !is_directory && entry.file_type() != Some(Type::File);
             if guard.is_some_and(|guard| guard.covers_nested(Path::new(""), &path)) {
                 seen.nested.push(path.clone());
-            } else if is_link && guard.is_some_and(|guard| guard.reached_by(Path::new(""), &path).next().is_some()) {
+            } else if is_link && guard.is_some_and(|guard| !guard.reached_by(Path::new(""), &path).is_empty()) {
                 seen.links.push(path.clone());
             }
             // Objects are compressed and named by their hash; what a `.git` file leads to in there is judged by itself.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use nix::sys::stat::FileStat;
 
 use crate::audit::{Kept, KeptFile, KeptKind};
-use crate::policy::{self, Action, Place, Surroundings};
+use crate::policy::{self, Action, Guard, Place, Surroundings};
 use crate::run::{Spot, is_file};
 use crate::world::World;
 
@@ -62,7 +62,7 @@ pub(super) struct Guards {
     own: Vec<PathBuf>,
     /// What the user's tools run or obey, and what of it stands in any project.
     obeyed: Vec<PathBuf>,
-    in_projects: [&'static [String]; 2],
+    in_projects: &'static Guard,
     /// Where credentials lie.
     credentials: Vec<PathBuf>,
     /// Where some may lie among other things.
@@ -86,7 +86,7 @@ impl Guards {
         Self {
             own: vec![world.config_directory.clone(), world.state_directory.clone()],
             obeyed,
-            in_projects: [&rules.guard.project, &rules.guard.nested],
+            in_projects: &rules.guard,
             credentials: paths(hidden),
             rendered: paths(rendered),
         }
@@ -105,7 +105,8 @@ impl Guards {
         if lies_in(&self.rendered) && has_changed {
             return Some(Judgement::never("you have changed it since, and credentials may stand in it".into()));
         }
-        let is_of_project = |above: &Path| self.in_projects.iter().copied().flatten().any(|name| above.ends_with(name));
+        let Guard { project, nested, .. } = self.in_projects;
+        let is_of_project = |above: &Path| nested.covers(above) || project.iter().any(|name| above.ends_with(name));
         let why = if lies_in(&self.obeyed) || path.ancestors().any(is_of_project) {
             "your own tools run or obey what stands there"
         } else if lies_in(&self.rendered) {
@@ -222,7 +223,7 @@ mod tests {
         let guards = Guards {
             own: vec!["/h/.config/agentsecrets".into()],
             obeyed: vec!["/h/.bashrc".into(), "/h/.local/bin".into()],
-            in_projects: [&policy::file_rules().guard.project, &policy::file_rules().guard.nested],
+            in_projects: &policy::file_rules().guard,
             credentials: vec!["/h/.netrc".into()],
             rendered: vec!["/h/.bashrc".into(), "/h/.claude.json".into()],
         };
