@@ -38,8 +38,10 @@
 //!   another name (`tls-server-name`), or who logs in with a certificate, is hidden and unbound. Files in HCL (`.tfvars`,
 //!   `.terraformrc`) and state of Terraform are hidden whole; so is YAML with aliases, tags or several documents, and a file in which a comment's mark follows a secret
 //!   that programs read in different ways.
-//! * **What files name besides** is followed from the user's own: includes and password stores of git's configuration, files
-//!   that a start-up file of a shell reads by a path that is written out or begins with the home, four files deep. A path
+//! * **What files name besides** is followed from the user's own: includes, password stores, cookies and private keys of git's
+//!   configuration, private keys and token files of kubeconfigs, files
+//!   that a start-up file of a shell reads, or feeds to a command, by a path that is written out or begins with the home,
+//!   four files deep. A path
 //!   behind another variable or from a loop is not, nor is what another program than `cat` prints, nor what the
 //!   configuration of a repository includes. Transcripts of agents' earlier sessions, which may repeat a key, are the
 //!   agents' own state and are shown as they are.

@@ -93,6 +93,14 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
         },
         NameVerdict::Keep | NameVerdict::Neutral => text::in_value(value),
     };
+    let of_proxy = url::of_proxy(name, value).map(|range| {
+        let reason = "is the password of a proxy".into();
+        Stretch { range, name: None, cause: Cause { reason, ..cause() } }
+    });
+    let parts = match of_proxy {
+        Some(stretch) => text::merge(parts.into_iter().chain([stretch]).collect()),
+        None => parts,
+    };
     if parts.is_empty() { Judgement::Keep } else { Judgement::Parts(parts) }
 }
 
@@ -203,6 +211,13 @@ mod tests {
             ("JAVA_TOOL_OPTIONS", "-Djavax.net.ssl.trustStorePassword=changeit", "keep"),
             ("MIRROR", "https://ann:pw@mirror.example/", "pw"),
             ("REDIS_URL", "redis://localhost:6379", "keep"),
+            ("proxy", "ann:horse@proxy.example:3128", "horse"),
+            ("https-proxy", "ann:ho@rse@proxy.example", "ho@rse"),
+            ("ALL_PROXY", "ann@proxy.example:3128", "keep"),
+            ("proxy", "proxy.example:3128", "keep"),
+            ("proxy", "http://ann:horse@proxy.example:3128", "horse"),
+            ("proxy", "git@host:a/b.git", "keep"),
+            ("no_proxy", "localhost,.example", "keep"),
             ("RANDOM_SEED", "42", "keep"),
             ("WALLET_SEED", "9f86d081884c7d659a2feaa0c55ad015", "whole"),
             ("ENCRYPTION", "aes-256-gcm", "keep"),

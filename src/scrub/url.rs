@@ -37,6 +37,17 @@ pub(super) fn credentials(value: &[u8]) -> Credentials {
     Credentials::At(if range.is_empty() { Vec::new() } else { vec![range] })
 }
 
+/// The password in an address that a proxy has by `name` and that is written without a scheme, as `ann:horse@proxy:3128`.
+pub(super) fn of_proxy(name: &str, value: &[u8]) -> Option<Range<usize>> {
+    let is_proxy = name.get(name.len().saturating_sub(5)..).is_some_and(|end| end.eq_ignore_ascii_case("proxy"));
+    if !is_proxy || memchr::memmem::find(value, b"://").is_some() || value.iter().any(u8::is_ascii_whitespace) {
+        return None;
+    }
+    let at = memchr::memrchr(b'@', value)?;
+    let start = memchr::memchr(b':', &value[..at])? + 1;
+    (start < at).then_some(start..at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

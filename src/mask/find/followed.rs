@@ -1,5 +1,5 @@
-//! Files that the user's own files name: what git's configuration includes, where its helper stores passwords, what
-//! shells' start-up files read.
+//! Files that the user's own files name: what git's configuration includes, where its helper stores passwords, which keys
+//! and cookies it and a kubeconfig name, what shells' start-up files read.
 //!
 //! **Invariants.** Only files of the user's own are asked, never the project's (S6). They are read as data, each once, and
 //! no deeper than [`DEEPEST`]. What lies in the system's own folders is nobody's secret and is left alone.
@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::place::{Wanted, look};
-use super::{Content, Findings, Found, Realm, Search, git, home, shell};
+use super::{Content, Findings, Found, Realm, Search, git, home, kube, shell};
 use crate::mask::MaskError;
 use crate::policy::{self, Action, Field, Format, HomeEntry, NameVerdict, Origin, Render};
 
@@ -22,6 +22,7 @@ const MOST: usize = 64;
 const GIT: &str = "git";
 const GIT_STORE: &str = "git-credentials";
 const SHELL: &str = "shell";
+const KUBE: &str = "kube";
 
 /// Adds what is named to what was found.
 pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
@@ -31,9 +32,36 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
     for (path, reason) in git::stores(search) {
         add(search, findings, GIT_STORE, &path, reason)?;
     }
+    for (path, reason) in git::handed_on(search) {
+        take(search, findings, &path, reason, &Action::Hide)?;
+    }
+    for file in 0..findings.found.len() {
+        of_kube(search, findings, file)?;
+    }
     for (path, variable) in search.rules.started_files(search.surroundings()) {
         add(search, findings, SHELL, &path, format!("`{variable}` names it"))?;
     }
+    of_shells(search, findings)
+}
+
+/// What the found file names, if it is a kubeconfig; relative paths are seen from its folder.
+fn of_kube(search: &Search<'_>, findings: &mut Findings, file: usize) -> Result<(), MaskError> {
+    let Some(file) = findings.found.get(file).filter(|file| file.id.as_deref() == Some(KUBE)) else { return Ok(()) };
+    let (Content::Bytes(bytes), Some(folder)) = (&file.content, file.path.parent()) else { return Ok(()) };
+    let reason = format!("`{}` names it", file.path.display());
+    let named: Vec<_> = kube::named(bytes).into_iter().map(|(path, holds)| (folder.join(path), holds)).collect();
+    for (path, holds) in named.into_iter().take(MOST) {
+        let action = match holds {
+            kube::Holds::Token => Action::Render(of_token(None)),
+            kube::Holds::PrivateKey => Action::Hide,
+        };
+        take(search, findings, &path, reason.clone(), &action)?;
+    }
+    Ok(())
+}
+
+/// What shells' start-up files read, and what that reads.
+fn of_shells(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
     let mut next: Vec<usize> = (0..findings.found.len()).collect();
     let mut left = MOST;
     for _ in 0..DEEPEST {
@@ -46,16 +74,12 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
                 .into_iter()
                 .filter_map(|(name, word)| Some((absolute(search, &word)?, secret(&name)?)))
                 .collect::<Vec<_>>();
-            let paths = shell::sourced(bytes).iter().filter_map(|word| absolute(search, word)).collect::<Vec<_>>();
+            let words = shell::sourced(bytes).into_iter().chain(shell::fed(bytes));
+            let paths = words.filter_map(|word| absolute(search, &word)).collect::<Vec<_>>();
             for (path, render) in filled {
                 if left > 0 && !is_of_the_system(search, &path) {
                     left -= 1;
-                    let (action, origin) = (&Action::Render(render), Origin::Builtin { file: "scrub.toml".into() });
-                    let (realm, reason) = (Realm::Home, reason.clone());
-                    let wanted = Wanted { realm, id: None, action, reason, origin, directories: false };
-                    if let Some(found) = look(search, &path, wanted)? {
-                        home::keep(search, findings, found);
-                    }
+                    take(search, findings, &path, reason.clone(), &Action::Render(render))?;
                 }
             }
             for path in paths {
@@ -86,6 +110,23 @@ fn add(search: &Search<'_>, findings: &mut Findings, rule: &str, path: &Path, re
     Ok(())
 }
 
+/// Takes a file in that has no rule of its own.
+fn take(
+    search: &Search<'_>,
+    findings: &mut Findings,
+    path: &Path,
+    reason: String,
+    action: &Action,
+) -> Result<(), MaskError> {
+    let rules = if *action == Action::Hide { "files.toml" } else { "scrub.toml" };
+    let origin = Origin::Builtin { file: rules.into() };
+    let wanted = Wanted { realm: Realm::Home, id: None, action, reason, origin, directories: false };
+    if let Some(found) = look(search, path, wanted)? {
+        home::keep(search, findings, found);
+    }
+    Ok(())
+}
+
 /// How a file is rendered whose text is the value of a variable; `None` where the variable holds no secret.
 fn secret(variable: &str) -> Option<Render> {
     let entry = policy::catalogue().variable(variable);
@@ -93,14 +134,23 @@ fn secret(variable: &str) -> Option<Render> {
     if entry.is_none() && verdict != NameVerdict::Secret {
         return None;
     }
-    let credential = entry.map(|entry| format!("{}/{}", entry.service.id.0, entry.credential.id));
+    Some(of_token(entry.map(|entry| format!("{}/{}", entry.service.id.0, entry.credential.id))))
+}
+
+/// How a file is rendered that holds one credential and nothing else.
+fn of_token(credential: Option<String>) -> Render {
     let fields = vec![Field { at: String::new(), credential, ..Field::default() }];
-    Some(Render { format: Format::Token, fields, ..Render::default() })
+    Render { format: Format::Token, fields, ..Render::default() }
 }
 
 /// The path that a word of a start-up file stands for; `None` where that depends on more than the home.
 fn absolute(search: &Search<'_>, word: &[u8]) -> Option<PathBuf> {
     let from_home = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| word.strip_prefix(start.as_bytes()));
+    // With what is said or taken where it is not set: `${HOME:?}/`.
+    let from_home = from_home.or_else(|| {
+        let rest = word.strip_prefix(b"${HOME:").or_else(|| word.strip_prefix(b"${HOME?"))?;
+        Some(&rest[memchr::memchr(b'}', rest)? + 1..]).and_then(|rest| rest.strip_prefix(b"/"))
+    });
     let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
     match from_home {
         Some(below) if is_literal(below) => Some(search.home.join(path(below))),

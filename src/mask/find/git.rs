@@ -81,6 +81,21 @@ pub(super) fn stores(search: &Search<'_>) -> Vec<Because> {
     user_files(search).iter().flat_map(of_file).collect()
 }
 
+/// The files with a secret that git hands to libcurl by the user's configuration: cookies and private keys.
+pub(super) fn handed_on(search: &Search<'_>) -> Vec<Because> {
+    const SETTINGS: [&str; 3] = ["http.cookiefile", "http.sslkey", "http.proxysslkey"];
+    let of_file = |file: &PathBuf| {
+        let named = follow(search, file).into_iter().filter(|named| SETTINGS.contains(&named.setting.name.as_str()));
+        let with_value = named.filter(|named| !named.setting.value.is_empty());
+        let because = |named: Named| {
+            let reason = format!("`{}` names it as `{}`", file.display(), named.setting.name);
+            (expanded(search, search.current_directory, path(&named.setting.value)), reason)
+        };
+        with_value.map(because).collect::<Vec<_>>()
+    };
+    user_files(search).iter().flat_map(of_file).collect()
+}
+
 /// The file that a setting has the store keep its passwords in: `helper = store --file PATH`, or a path to that program.
 fn store_of(setting: &Setting) -> Option<PathBuf> {
     let value = Some(setting.value.as_slice()).filter(|_| setting.name == "credential.helper")?;

@@ -10,6 +10,7 @@ mod followed;
 mod git;
 mod git_config;
 mod home;
+mod kube;
 mod linked;
 mod links;
 mod live;

@@ -1,5 +1,5 @@
-//! What a shell's start-up file reads besides: `. ~/.secrets`, `source "$HOME/.tokens"`, `export TOKEN=$(cat ~/.token)`. Pure:
-//! text in, words out.
+//! What a shell's start-up file reads besides: `. ~/.secrets`, `source "$HOME/.tokens"`, `export TOKEN=$(cat ~/.token)`,
+//! `done < ~/.tokens`. Pure: text in, words out.
 //!
 //! **Trade-off.** Only what stands there as it is read is followed: a path behind other variables, or from a loop, is not.
 //! Conditions are taken as met.
@@ -48,6 +48,33 @@ pub(super) fn printed(text: &[u8]) -> Vec<(String, Vec<u8>)> {
         Some((name.to_owned(), path))
     };
     text.split(|byte| *byte == b'\n').filter_map(of_line).collect()
+}
+
+/// The files that are fed to a command: `done < PATH`, and `source <(cat PATH)`.
+pub(super) fn fed(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")) {
+        for at in memchr::memchr_iter(b'<', line) {
+            // `<<` is a text or a word, `$(<` fills a variable, and `<&` names a descriptor.
+            let (before, behind) = (line[..at].last(), &line[at + 1..]);
+            if matches!(before, Some(b'<' | b'(' | b'\\')) || matches!(behind.first(), None | Some(b'<' | b'&' | b'>'))
+            {
+                continue;
+            }
+            let (start, is_printed) = match behind.strip_prefix(b"(cat ") {
+                Some(_) => (at + 1 + b"(cat ".len(), true),
+                None => (at + 1, false),
+            };
+            let mut words = Words { line, at: start };
+            while let Some(Word::Text(word)) = words.next() {
+                found.push(word);
+                if !is_printed {
+                    break;
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Whether a command follows a word: a word of the language's own, or a program that runs another.
@@ -145,10 +172,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn finds_the_files_that_are_fed_to_commands() {
+        for (text, expected) in [
+            ("while read -r a; do export \"$a\"; done < ~/.secrets", &["~/.secrets"][..]),
+            ("done <\"$HOME/my secrets\" # mine", &["$HOME/my secrets"]),
+            ("source <(cat ~/.one \"${HOME}/two\")", &["~/.one", "${HOME}/two"]),
+            (". <(cat ~/.one); read -r A <~/.two", &["~/.one", "~/.two"]),
+            ("cat <<EOF\n<<< ~/.one\nexec 3<&0 <>/dev/tty", &[]),
+            ("A=$(< ~/.one)\n# done < ~/.one\nsource <(kubectl completion bash)\n<", &[]),
+        ] {
+            let found = fed(text.as_bytes());
+            let found: Vec<_> = found.iter().map(|word| std::str::from_utf8(word).unwrap()).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
-        fn noise_is_no_panic(text in r#"(\(cat |`cat |\$\(<|[.a\\"' \n;&|(#$~/=]){0,60}"#) {
-            let _ = (sourced(text.as_bytes()), printed(text.as_bytes()));
+        fn noise_is_no_panic(text in r#"(\(cat |`cat |\$\(<|<|[.a\\"' \n;&|(#$~/=]){0,60}"#) {
+            let _ = (sourced(text.as_bytes()), printed(text.as_bytes()), fed(text.as_bytes()));
         }
     }
 }

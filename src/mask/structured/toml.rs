@@ -11,7 +11,7 @@ pub(super) fn read(text: &Text<'_>) -> Result<Vec<Leaf>, MaskError> {
         text.unparsed(at)
     })?;
     let mut reader = Reader { leaves: Vec::new() };
-    reader.table(document.as_table(), "");
+    reader.table(document.as_table(), "", "");
     reader.leaves.sort_by_key(|leaf| (leaf.range.start, leaf.range.end));
     // The names on the way to a table stand once for all that lies in it.
     reader.leaves.dedup_by(|one, other| one.range == other.range);
@@ -25,19 +25,21 @@ struct Reader {
 }
 
 impl Reader {
-    fn table(&mut self, table: &dyn TableLike, above: &str) {
+    /// `named` is the key of the table. Its `value` is that of this key, as in cargo's `[env]`.
+    fn table(&mut self, table: &dyn TableLike, named: &str, above: &str) {
         for (name, item) in table.iter() {
             if let Some(range) = table.key(name).and_then(Key::span) {
                 self.leaves.push(Leaf::name(range, above.to_owned(), name));
             }
             let mut pointer = above.to_owned();
             push_segment(&mut pointer, name);
+            let key = if name == "value" && !named.is_empty() { named } else { name };
             match item {
-                Item::Value(value) => self.value(value, name, &pointer),
-                Item::Table(table) => self.table(table, &pointer),
+                Item::Value(value) => self.value(value, key, &pointer),
+                Item::Table(table) => self.table(table, name, &pointer),
                 Item::ArrayOfTables(tables) => {
                     for (index, table) in tables.iter().enumerate() {
-                        self.table(table, &format!("{pointer}/{index}"));
+                        self.table(table, name, &format!("{pointer}/{index}"));
                     }
                 }
                 Item::None => {}
@@ -57,7 +59,7 @@ impl Reader {
                     self.value(value, key, &format!("{pointer}/{index}"));
                 }
             }
-            Value::InlineTable(table) => self.table(table, pointer),
+            Value::InlineTable(table) => self.table(table, key, pointer),
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
         }
     }

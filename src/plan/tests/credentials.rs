@@ -314,3 +314,37 @@ fn a_coding_that_stays_elsewhere_hides_the_file() {
     let mask = &planned.plan.masks[0];
     assert_eq!(mask.hidden_because.as_deref(), Some("the masked file would not read as the original does"));
 }
+
+#[test]
+fn settings_of_cargo_and_git_hide_what_they_set() {
+    check(vec![
+        (
+            ".cargo/config.toml",
+            "[http]\nproxy = \"ann:Zq4horse-battery@proxy.example:3128\"\n[env]\nX_SECRET = { value = \"Zq1horse-battery\", force = \
+             true }\nY_SECRET.value = \"Zq2horse-battery\"\nCOLOUR = { value = \"red\", relative = true }\n[env.W_TOKEN]\n\
+             value = \"Zq3horse-battery\"\n"
+                .into(),
+            "[http]\nproxy = \"ann:<proxy>@proxy.example:3128\"\n[env]\nX_SECRET = { value = \"<X_SECRET>\", force = true }\n\
+             Y_SECRET.value = \"<Y_SECRET>\"\nCOLOUR = { value = \"red\", relative = true }\n[env.W_TOKEN]\nvalue = \
+             \"<W_TOKEN>\"\n"
+                .into(),
+            &["W_TOKEN -> ", "X_SECRET -> ", "Y_SECRET -> ", "proxy -> "],
+        ),
+        (
+            ".gitconfig",
+            "[http]\n\tproxy = ann:Zq4horse-battery@proxy.example:3128\n[http \"https://h/\"]\n\tproxy = proxy.example:80\n[url \
+             \"git@github.com:\"]\n\tinsteadOf = gh:\n"
+                .into(),
+            "[http]\n\tproxy = ann:<proxy>@proxy.example:3128\n[http \"https://h/\"]\n\tproxy = proxy.example:80\n[url \
+             \"git@github.com:\"]\n\tinsteadOf = gh:\n"
+                .into(),
+            &["proxy -> "],
+        ),
+        (
+            ".npmrc",
+            "https-proxy=ann:Zq4horse-battery@proxy.example:3128\nregistry=https://npm.example/\n".into(),
+            "https-proxy=ann:<https-proxy>@proxy.example:3128\nregistry=https://npm.example/\n".into(),
+            &["https-proxy -> "],
+        ),
+    ]);
+}

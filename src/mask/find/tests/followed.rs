@@ -70,3 +70,54 @@ fn variables_name_start_up_files_where_they_hold_a_path() {
     let findings = tree.find_with(&[("ENV", tree.path("other"))], &[], "").unwrap();
     assert_eq!(tree.found(&findings), ["other"]);
 }
+
+#[test]
+fn keys_cookies_and_tokens_that_configuration_names_are_found() {
+    let tree = Tree::new();
+    tree.file(
+        ".gitconfig",
+        "[http]\n\tcookieFile = ~/git/cookies\n\tproxySSLKey = \n[http \"https://h/\"]\n\tsslKey = ~/git/client.key\n\
+         \tsslCert = ~/git/client.crt\n",
+    );
+    let kube = "users:\n- name: a\n  user:\n    client-key: keys/a.key\n    client-certificate: keys/a.crt\n\
+                - name: b\n  user:\n    tokenFile: ../tokens/b\n- name: c\n  user:\n    tokenFile: gone\n";
+    tree.file(".kube/config", kube);
+    for file in ["git/cookies", "git/client.key", "git/client.crt", ".kube/keys/a.key", ".kube/keys/a.crt", "tokens/b"]
+    {
+        tree.file(file, "x\n");
+    }
+    let expected = [
+        (".gitconfig", Some(Format::GitConfig)),
+        (".kube/config", Some(Format::Yaml)),
+        ("git/cookies", None),
+        ("git/client.key", None),
+        (".kube/keys/a.key", None),
+        ("tokens/b", Some(Format::Token)),
+    ];
+    let expected = expected.map(|(path, format)| (path.to_owned(), format));
+    assert_eq!(formats(&tree, &tree.find().unwrap()), expected);
+}
+
+#[test]
+fn what_is_fed_to_shells_is_found() {
+    let tree = Tree::new();
+    tree.file(
+        ".shellrc",
+        "source <(cat ~/one)\nwhile read -r a; do export \"$a\"; done < ~/two\n. \"${HOME:?}/three\"\n. \"${HOMES:?}/four\"\n\
+         source <(tool completion)\nexport A_KEY=$(cat ~/five)\n",
+    );
+    for file in ["one", "two", "three", "four", "five"] {
+        tree.file(file, "");
+    }
+    let findings = tree.find().unwrap();
+    let mut found = formats(&tree, &findings);
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [
+        (".shellrc", Format::Shell),
+        ("five", Format::Token),
+        ("one", Format::Shell),
+        ("three", Format::Shell),
+        ("two", Format::Shell),
+    ];
+    assert_eq!(found, expected.map(|(path, format)| (path.to_owned(), Some(format))));
+}

@@ -36,6 +36,12 @@ pub(super) static RULES: LazyLock<FileRules> = LazyLock::new(|| {
         format = "shell"
 
         [[rendered]]
+        id = "kube"
+        group = "cloud"
+        paths = [".kube/config"]
+        format = "yaml"
+
+        [[rendered]]
         id = "tool-login"
         group = "tool"
         paths = [".tool/login.json"]
