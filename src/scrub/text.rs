@@ -169,7 +169,7 @@ fn set_by_word(text: &[u8]) -> Option<Stretch> {
         let end = text[start..].iter().position(u8::is_ascii_whitespace).map_or(text.len(), |length| start + length);
         Some(start..end)
     };
-    let mut word = word_at(0).filter(|word| matches!(&text[word.clone()], b"set" | b"setenv"))?;
+    let mut word = word_at(0).filter(|word| matches!(&text[word.clone()], b"set" | b"setenv" | b"set-environment"))?;
     word = word_at(word.end)?;
     while text[word.clone()].starts_with(b"-") {
         word = word_at(word.end)?;

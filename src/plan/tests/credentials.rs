@@ -348,3 +348,46 @@ fn settings_of_cargo_and_git_hide_what_they_set() {
         ),
     ]);
 }
+
+#[test]
+fn what_gives_programs_their_variables_hides_secrets() {
+    let is_hidden = |path: &str, text: &str| {
+        let masked = Case::default().by_rule(path, text).plan().masked(&format!("/h/{path}"));
+        let (before, after) = text.split_once("Zq4horse-battery").unwrap();
+        assert!(masked.starts_with(before) && masked.ends_with(after), "{path}: {masked}");
+        assert!(masked.len() > before.len() + after.len() && !masked.contains("Zq4horse-battery"), "{path}: {masked}");
+    };
+    for (path, text) in [
+        (".config/systemd/user/*.service", "[Service]\nEnvironment=A_TOKEN=Zq4horse-battery\nExecStart=/bin/x\n"),
+        (".config/systemd/user/*.service", "[Service]\nEnvironment=\"A=b\" \"A_TOKEN=Zq4horse-battery\"\nRestart=no\n"),
+        (".config/systemd/user/*.service", "[Service]\nExecStart=/bin/x --token=Zq4horse-battery --port=1\n"),
+        (".config/systemd/user/*.d/*.conf", "[Service]\nEnvironment='A_TOKEN=Zq4horse-battery'\n"),
+        (".config/direnv/direnvrc", "export A_TOKEN=Zq4horse-battery\nuse_x() { :; }\n"),
+        (".tmux.conf", "set -g mouse on\nset-environment -g A_TOKEN Zq4horse-battery\n"),
+        (".config/tmux/tmux.conf", "setenv -g A_TOKEN \"Zq4horse-battery\"\nset -g status off\n"),
+        (".screenrc", "setenv A_TOKEN Zq4horse-battery\nstartup_message off\n"),
+        (".config/argocd/config", "users:\n- name: a\n  auth-token: Zq4horse-battery\n"),
+        (".ansible/galaxy_token", "---\ntoken: Zq4horse-battery\n"),
+        (".config/nix/nix.conf", "cores = 2\naccess-tokens = Zq4horse-battery\n"),
+        (".streamlit/secrets.toml", "[a]\nb = \"Zq4horse-battery\"\n"),
+        (".hgrc", "[auth]\nx.prefix = https://h\nx.password = Zq4horse-battery\n"),
+        (".kube/*.yaml", "users:\n- name: a\n  user:\n    token: Zq4horse-battery\n"),
+        (".copilot/*.json", "{\"mcp\": {\"env\": {\"A_TOKEN\": \"Zq4horse-battery\"}}}"),
+    ] {
+        // Quotes that a syntax writes anew.
+        if path == ".streamlit/secrets.toml" {
+            let masked = Case::default().by_rule(path, text).plan().named(&format!("/h/{path}"));
+            assert_eq!(masked, text.replace("Zq4horse-battery", "<streamlit.b>"));
+        } else {
+            is_hidden(path, text);
+        }
+    }
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n";
+    for path in [".minikube/*.key", ".minikube/profiles/*/client.key"] {
+        assert_eq!(Case::default().by_rule(path, key).plan().masked(&format!("/h/{path}")), "(empty)", "{path}");
+    }
+    for path in [".docker/contexts/tls", ".config/flyctl/config.yml", ".fly/config.yml", ".config/curlrc", ".muttrc"] {
+        let entry = file_rules().home.iter().find(|entry| entry.path == path);
+        assert!(entry.is_some_and(|entry| entry.action == Action::Hide), "{path}");
+    }
+}

@@ -228,6 +228,8 @@ mod tests {
             (&[("NETRC", "")], ".netrc", &["/home/u/.netrc"]),
             (&[("NETRC", "secrets/netrc")], ".netrc", &["/home/u/.netrc", "/work/secrets/netrc"]),
             (&[("KUBECONFIG", "/a:~/b")], ".kube/config", &["/home/u/.kube/config", "/a", "/home/u/b"]),
+            (&[("CURL_HOME", "/c")], ".curlrc", &["/home/u/.curlrc", "/c/.curlrc"]),
+            (&[("PYTHONSTARTUP", "/c/start")], ".pythonrc.py", &["/home/u/.pythonrc.py", "/c/start"]),
             (&[("CODEX_HOME", "/c")], ".codex/auth.json", &["/home/u/.codex/auth.json", "/c/auth.json"]),
             (&[("CLAUDE_CONFIG_DIR", "/c")], ".claude.json", &["/home/u/.claude.json", "/c/.claude.json"]),
             (
