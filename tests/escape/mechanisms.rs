@@ -56,7 +56,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("read-only-root", &["read-only-root", "overlay"], "write-outside"),
     row("overlay", &["overlay", "read-only-root"], "write-home"),
     row("hidden-places", &["hidden-places"], "read-credentials"),
-    row("mask-binds", &["mask-binds"], "read-dotenv"),
+    // A file that was planted just before is masked as a new one, too.
+    row("mask-binds", &["mask-binds", "live-masks"], "read-dotenv"),
     row("ancestor-binds", &["ancestor-binds", "guard-binds"], "replace-git"),
     row("guard-binds", &["guard-binds"], "write-git-hook"),
     row("guard-binds", &["guard-binds"], "write-hooks-elsewhere"),
