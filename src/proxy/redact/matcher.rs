@@ -1,6 +1,6 @@
 //! Finds many values in long texts without looking at most of the bytes.
 //!
-//! With L the length of the shortest value, an occurrence of any value has L - 3 places within its first L bytes where
+//! With L the length of the shortest value, or less, an occurrence of any value has L - 3 places within its first L bytes where
 //! four bytes begin. Of any L - 3 neighbouring places in a text exactly one is sampled. So if the four bytes at a sample
 //! are not four bytes from the first L of some value, nothing begins there nor in the L - 4 places before. A Bloom
 //! filter that fits the first-level cache answers that for all values at once; only on its yes are values compared.
@@ -15,6 +15,9 @@ use super::step::{Hit, Step};
 
 /// How many bytes are sampled together.
 const GRAM: usize = 4;
+
+/// The most that L is: all grams of so many bytes are kept, and a longer stride would save nothing more.
+const MOST_SAMPLED: usize = 1024;
 
 /// The filter has sixteen bits for each gram, but at least 2^16 (8 KiB) and at most 2^19, which fits the second cache.
 const BITS_A_GRAM: usize = 16;
@@ -45,6 +48,7 @@ impl Matcher {
         forms.retain(|form| form.bytes().len() >= GRAM);
         forms.sort_by(|one, other| one.bytes().cmp(other.bytes()));
         let Some(shortest) = forms.iter().map(|form| form.bytes().len()).min() else { return Self::default() };
+        let shortest = shortest.min(MOST_SAMPLED);
         let grams = forms.len() * (shortest - GRAM + 1);
         let bits = (grams * BITS_A_GRAM).next_power_of_two().clamp(LEAST_BITS, MOST_BITS);
         let mask = bits - 1;

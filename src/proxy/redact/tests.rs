@@ -261,6 +261,23 @@ fn can_be_decoded(text: &[u8], value: &[u8]) -> bool {
 }
 
 #[test]
+fn values_longer_than_what_is_sampled_of_them_are_found_whole() {
+    let letters: Vec<u8> = (0..5000_u32).map(|place| b'a' + (place * place % 23).to_le_bytes()[0]).collect();
+    let values = [&letters[..3000], &letters[..]];
+    let redactor = redactor_of(&values);
+    let text = [b"before ", values[1], b" ", values[0], b" ", &letters[..2999], b" ", &letters[1..]].concat();
+    for length in [1, 700, 1024, 4096, text.len()] {
+        let mut stream = redactor.stream();
+        let mut redacted = Vec::new();
+        for chunk in text.chunks(length) {
+            redacted.extend_from_slice(&stream.push(Bytes::copy_from_slice(chunk)));
+        }
+        redacted.extend_from_slice(&stream.finish());
+        assert!(redacted == oracle(&values, &text), "{length}");
+    }
+}
+
+#[test]
 fn what_waits_can_be_released_as_far_as_it_tells_nothing() {
     let redactor = redactor_of(&[b"sk_live_0123456789"]);
     let mut stream = redactor.stream();
