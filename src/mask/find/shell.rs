@@ -52,9 +52,16 @@ pub(super) fn printed(text: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// The files that are fed to a command: `done < PATH`, and `source <(cat PATH)`.
 pub(super) fn fed(text: &[u8]) -> Vec<Vec<u8>> {
+    /// No path is longer (`PATH_MAX`, limits.h).
+    const LONGEST: usize = 4096;
     let mut found = Vec::new();
     for line in text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#")) {
+        // What was read as a word is not read again, or a long one would be read once for each mark in it.
+        let mut done = 0;
         for at in memchr::memchr_iter(b'<', line) {
+            if at < done {
+                continue;
+            }
             // `<<` is a text or a word, `$(<` fills a variable, and `<&` names a descriptor.
             let (before, behind) = (line[..at].last(), &line[at + 1..]);
             if matches!(before, Some(b'<' | b'(' | b'\\')) || matches!(behind.first(), None | Some(b'<' | b'&' | b'>'))
@@ -67,11 +74,12 @@ pub(super) fn fed(text: &[u8]) -> Vec<Vec<u8>> {
             };
             let mut words = Words { line, at: start };
             while let Some(Word::Text(word)) = words.next() {
-                found.push(word);
+                found.extend(Some(word).filter(|word| word.len() <= LONGEST));
                 if !is_printed {
                     break;
                 }
             }
+            done = words.at;
         }
     }
     found
