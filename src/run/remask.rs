@@ -238,6 +238,8 @@ impl Masker {
             Some(known) => (Mask { path: path.clone(), kind: known.kind.clone() }, Vec::new()),
             None => match judge.judge(&path, &like)? {
                 Some(judged) => judged,
+                // It went while it was looked at.
+                None if path == like && !held.is_at(&path) => return Ok(Some(like)),
                 None => return Ok(None),
             },
         };
@@ -324,8 +326,12 @@ impl Masker {
     }
 
     fn put_at(&self, mask: &Mask) -> Result<Put, RunError> {
-        let failed = |source| RunError::Remask { path: mask.path.clone(), source };
-        self.hands.loopback.mask(mask).map_err(failed)
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match self.hands.loopback.mask(mask) {
+            // Who puts masks has ended, and everything inside with it.
+            Err(error) if matches!(error.kind(), UnexpectedEof | BrokenPipe | ConnectionReset) => Ok(Put::Nothing),
+            put => put.map_err(|source| RunError::Remask { path: mask.path.clone(), source }),
+        }
     }
 
     fn tell(&self, path: &Path, keys: Vec<String>, why: &'static str) -> Result<(), RunError> {
