@@ -106,8 +106,7 @@
 //!   What rules hide whole (states, key stores) is not hidden when it is new, since the child's own tools make such files.
 //! * **What is opened within that moment stays open.** A child that waits for a new secret file with a loop of `open(2)` has
 //!   its content. One that moves it or gives it a second name is followed, and each name is masked (`log show` has them);
-//!   where it moves it without end the run ends. Of some thousand such races none was lost in the end, though a few were
-//!   while this was built: it is a race all the same. Not followed is a file that is linked, removed and moved on under ever
+//!   where it moves it without end the run ends. It is a race all the same. Not followed is a file that is linked, removed and moved on under ever
 //!   new names while nothing is written to it, nor one that is moved among git's objects before it was looked at. Other
 //!   writable trees hold no such name: each is a mount of its own, and link(2) and rename(2) do not cross them. A file that
 //!   the host changes through a mapping (`mmap(2)`) after it was closed is not told of. A new file of a kind that rules
