@@ -3,6 +3,7 @@
 //!
 //! A bare one has no network but its scripted model ([`crate::support::apart`]).
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
@@ -37,12 +38,15 @@ struct Words {
 }
 
 /// Types a question and enters it, until `look` sees that it was taken. What comes as fast as here is taken for a paste
-/// at times, and its Enter for a line's end: then it is pressed again.
+/// at times, and its Enter for a line's end: then it is pressed again. But only when the program has drawn something
+/// since: two that a busy one reads together are a paste too, and make the question longer.
 fn ask(tmux: &Tmux, what: &str, look: impl Fn(&str) -> bool) {
     tmux.keys(&["-l", "look around"]).wait_for("look around");
+    let pressed_at = RefCell::new(String::new());
     tmux.wait(what, |screen| {
         let is_there = look(screen);
-        if !is_there && !screen.contains("esc ") {
+        if !is_there && !screen.contains("esc ") && *pressed_at.borrow() != screen {
+            pressed_at.replace(screen.to_owned());
             tmux.keys(&["Enter"]);
         }
         is_there
