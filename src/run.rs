@@ -46,7 +46,7 @@ use nix::fcntl::OFlag;
 
 use crate::audit::RunId;
 use crate::exit::Exit;
-use crate::mask::{self, Repository, Search};
+use crate::mask::{self, Repository, Search, Writable};
 use crate::plan::{self, Planned, Request};
 use crate::policy::{self, Fingerprint, Flags, Isolation, PolicyText, Surroundings};
 use crate::proxy::{ConnectTo, Totals};
@@ -243,7 +243,7 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
         home: &world.home,
         current_directory: &world.current_directory,
         variable: &variable,
-        writable: &writable,
+        writable: Writable::new(&writable),
         trees: &trees,
         repository: repository.as_deref(),
         needed: &needed(world, order),

@@ -25,14 +25,14 @@ const SHELL: &str = "shell";
 const KUBE: &str = "kube";
 
 /// Adds what is named to what was found.
-pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskError> {
-    for (path, reason) in git::included(search) {
+pub(super) fn find(search: &Search<'_>, git: &[git::UserFile], findings: &mut Findings) -> Result<(), MaskError> {
+    for (path, reason) in git::included(search, git) {
         add(search, findings, GIT, &path, reason)?;
     }
-    for (path, reason) in git::stores(search) {
+    for (path, reason) in git::stores(search, git) {
         add(search, findings, GIT_STORE, &path, reason)?;
     }
-    for (path, reason) in git::handed_on(search) {
+    for (path, reason) in git::handed_on(search, git) {
         take(search, findings, &path, reason, &Action::Hide)?;
     }
     for file in 0..findings.found.len() {

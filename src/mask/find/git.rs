@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use super::git_config::{Setting, settings};
 use super::place::guarded;
-use super::{Content, Search, read};
+use super::read::read as read_file;
+use super::{Content, Search};
 
 /// What git obeys in its own directory: settings, the files that say where the rest of a submodule or worktree is, and
 /// programs.
@@ -27,10 +28,23 @@ struct Named {
     directory: PathBuf,
 }
 
-/// What is guarded because the user's configuration or that of a repository names it. `roots` are the repositories,
-/// `directories` what has the shape of git's own: those of submodules, worktrees and bare repositories too.
-pub(super) fn named(search: &Search<'_>, roots: &[&Path], directories: &[PathBuf]) -> Vec<PathBuf> {
-    let users = user_files(search).iter().flat_map(|file| follow(search, file)).collect::<Vec<_>>();
+/// A file of the user's or the machine's configuration.
+pub(super) struct UserFile {
+    path: PathBuf,
+    /// What it says, with what it includes.
+    settings: Vec<Named>,
+}
+
+/// Reads the user's configuration and the machine's, each file once.
+pub(super) fn read(search: &Search<'_>) -> Vec<UserFile> {
+    user_files(search).into_iter().map(|path| UserFile { settings: follow(search, &path), path }).collect()
+}
+
+/// What is guarded because the user's configuration or that of a repository names it. `users` is the former, `roots` are
+/// the repositories, `directories` what has the shape of git's own: those of submodules, worktrees and bare repositories
+/// too.
+pub(super) fn named(search: &Search<'_>, users: &[UserFile], roots: &[&Path], directories: &[PathBuf]) -> Vec<PathBuf> {
+    let users: Vec<&Named> = users.iter().flat_map(|file| &file.settings).collect();
     // Those of `roots` are read below.
     let others = directories.iter().filter(|directory| directory.file_name().is_none_or(|name| name != ".git"));
     let modules = others.flat_map(|directory| follow(search, &directory.join("config")));
@@ -38,7 +52,9 @@ pub(super) fn named(search: &Search<'_>, roots: &[&Path], directories: &[PathBuf
     let mut paths = Vec::new();
     for root in roots {
         let own = repository_files(root).iter().flat_map(|file| follow(search, file)).collect::<Vec<_>>();
-        paths.extend(own.iter().chain(&users).chain(&modules).filter_map(|named| path_of(search, named, root)));
+        paths.extend(
+            own.iter().chain(users.iter().copied()).chain(&modules).filter_map(|named| path_of(search, named, root)),
+        );
     }
     paths.sort();
     paths.dedup();
@@ -59,41 +75,41 @@ fn user_files(search: &Search<'_>) -> Vec<PathBuf> {
 pub(super) type Because = (PathBuf, String);
 
 /// The machine's own configuration, and what the user's includes.
-pub(super) fn included(search: &Search<'_>) -> Vec<Because> {
+pub(super) fn included(search: &Search<'_>, users: &[UserFile]) -> Vec<Because> {
     let system = (search.variable)("GIT_CONFIG_SYSTEM").map_or_else(|| "/etc/gitconfig".into(), PathBuf::from);
     let machine = (system, "git reads it".to_owned());
-    let of_file = |file: &PathBuf| {
-        let reason = format!("`{}` includes it", file.display());
-        let includes = follow(search, file).into_iter().filter(Named::is_include);
-        let paths = includes.filter_map(|named| path_of(search, &named, &named.directory));
+    let of_file = |file: &UserFile| {
+        let reason = format!("`{}` includes it", file.path.display());
+        let includes = file.settings.iter().filter(|named| named.is_include());
+        let paths = includes.filter_map(|named| path_of(search, named, &named.directory));
         paths.map(|path| (path, reason.clone())).collect::<Vec<_>>()
     };
-    std::iter::once(machine).chain(user_files(search).iter().flat_map(of_file)).collect()
+    std::iter::once(machine).chain(users.iter().flat_map(of_file)).collect()
 }
 
 /// The files in which `git credential-store` keeps passwords by the user's configuration.
-pub(super) fn stores(search: &Search<'_>) -> Vec<Because> {
-    let of_file = |file: &PathBuf| {
-        let reason = format!("`{}` has passwords stored there", file.display());
-        let paths = follow(search, file).into_iter().filter_map(|named| store_of(&named.setting));
+pub(super) fn stores(search: &Search<'_>, users: &[UserFile]) -> Vec<Because> {
+    let of_file = |file: &UserFile| {
+        let reason = format!("`{}` has passwords stored there", file.path.display());
+        let paths = file.settings.iter().filter_map(|named| store_of(&named.setting));
         paths.map(|path| (expanded(search, search.home, &path), reason.clone())).collect::<Vec<_>>()
     };
-    user_files(search).iter().flat_map(of_file).collect()
+    users.iter().flat_map(of_file).collect()
 }
 
 /// The files with a secret that git hands to libcurl by the user's configuration: cookies and private keys.
-pub(super) fn handed_on(search: &Search<'_>) -> Vec<Because> {
+pub(super) fn handed_on(search: &Search<'_>, users: &[UserFile]) -> Vec<Because> {
     const SETTINGS: [&str; 3] = ["http.cookiefile", "http.sslkey", "http.proxysslkey"];
-    let of_file = |file: &PathBuf| {
-        let named = follow(search, file).into_iter().filter(|named| SETTINGS.contains(&named.setting.name.as_str()));
+    let of_file = |file: &UserFile| {
+        let named = file.settings.iter().filter(|named| SETTINGS.contains(&named.setting.name.as_str()));
         let with_value = named.filter(|named| !named.setting.value.is_empty());
-        let because = |named: Named| {
-            let reason = format!("`{}` names it as `{}`", file.display(), named.setting.name);
+        let because = |named: &Named| {
+            let reason = format!("`{}` names it as `{}`", file.path.display(), named.setting.name);
             (expanded(search, search.current_directory, path(&named.setting.value)), reason)
         };
         with_value.map(because).collect::<Vec<_>>()
     };
-    user_files(search).iter().flat_map(of_file).collect()
+    users.iter().flat_map(of_file).collect()
 }
 
 /// The file that a setting has the store keep its passwords in: `helper = store --file PATH`, or a path to that program.
@@ -123,7 +139,7 @@ fn repository_files(root: &Path) -> Vec<PathBuf> {
 
 /// The one line of a small file.
 fn line_of(file: &Path) -> Option<Vec<u8>> {
-    let Ok(Content::Bytes(bytes)) = read::read(file) else { return None };
+    let Ok(Content::Bytes(bytes)) = read_file(file) else { return None };
     Some(bytes.trim_ascii_end().to_vec())
 }
 
@@ -138,7 +154,7 @@ fn follow(search: &Search<'_>, file: &Path) -> Vec<Named> {
     while let Some((file, depth)) = files.pop() {
         let is_new = fs::canonicalize(&file).is_ok_and(|real| seen.insert(real));
         let Some(directory) = file.parent().filter(|_| is_new && depth <= DEEPEST) else { continue };
-        let Ok(Content::Bytes(text)) = read::read(&file) else { continue };
+        let Ok(Content::Bytes(text)) = read_file(&file) else { continue };
         for setting in settings(&text) {
             let named = Named { setting, directory: directory.to_owned() };
             if named.is_include() {

@@ -36,7 +36,7 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
     let places = search.rules.guarded_places(around);
     let places = places.iter().flat_map(|path| expanded(path)).filter(|path| may_exist(path));
     findings.guarded.extend(places.flat_map(|path| guarded(search, &path)));
-    for tree in search.writable.iter().filter(|tree| !tree.starts_with(search.project)) {
+    for tree in search.writable.trees().iter().filter(|tree| !tree.starts_with(search.project)) {
         findings.sockets.extend(walk::sockets(tree, SOCKET_DEPTH));
     }
     Ok(())
@@ -44,6 +44,9 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
 
 /// What a path stands for in whose segments a `*` stands for any characters, sorted.
 fn expanded(path: &Path) -> Vec<PathBuf> {
+    if !path.as_os_str().as_encoded_bytes().contains(&b'*') {
+        return vec![path.to_owned()];
+    }
     let mut paths = vec![PathBuf::new()];
     for segment in path.components().map(Component::as_os_str) {
         match segment.to_str().and_then(|name| name.split_once('*')) {

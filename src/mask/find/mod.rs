@@ -23,6 +23,7 @@ mod root;
 mod shell;
 mod sweep;
 mod walk;
+mod writable;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub use live::{Arrival, ProjectNames, Turn, Watch};
 pub use mounts::second_mounts;
 pub use read::LARGEST;
 pub use sweep::{HeldContent, Holder, LiveSweep, Sweep, Swept, sweep};
+pub use writable::Writable;
 
 /// Where to look.
 pub struct Search<'a> {
@@ -54,7 +56,7 @@ pub struct Search<'a> {
     /// The parent's variables.
     pub variable: &'a dyn Fn(&str) -> Option<OsString>,
     /// Trees besides the project that the child may write, where sockets matter.
-    pub writable: &'a [PathBuf],
+    pub writable: Writable<'a>,
     /// Those of them in which repositories may lie that are the user's.
     pub trees: &'a [PathBuf],
     /// The project's repository, where that lies outside of it.
@@ -134,9 +136,10 @@ pub enum Content {
 
 /// Looks for everything that the rules name.
 pub fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
-    let mut findings = project::find(search)?;
+    let git = git::read(search);
+    let mut findings = project::find(search, &git)?;
     home::find(search, &mut findings)?;
-    followed::find(search, &mut findings)?;
+    followed::find(search, &git, &mut findings)?;
     root::find(search, &mut findings)?;
     drop_what_lies_in_hidden_directories(&mut findings);
     links::resolve(search, &mut findings.found)?;

@@ -79,11 +79,7 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
 
 /// Whether some run may have written what stands there.
 fn is_writable(search: &Search<'_>, path: &Path) -> bool {
-    path.starts_with(search.project)
-        || search
-            .writable
-            .iter()
-            .any(|tree| path.starts_with(tree) || fs::canonicalize(tree).is_ok_and(|real| path.starts_with(real)))
+    path.starts_with(search.project) || search.writable.holds(path)
 }
 
 /// Whether a path is in one of the kernel's own trees, which the child has its own of: what a name there shows differs

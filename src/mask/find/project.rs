@@ -17,7 +17,7 @@ use crate::policy::{Action, FileGlob, Origin, ProjectEntry};
 const LINKED_DEPTH: usize = 3;
 
 /// Walks the project, what its symlinks lead to, and its parents.
-pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
+pub(super) fn find(search: &Search<'_>, git: &[git::UserFile]) -> Result<Findings, MaskError> {
     let patterns = Patterns::new(search);
     let mut finder = Finder { search, patterns: &patterns, seen: HashSet::new(), found: Vec::new() };
     let matches = |path: &Path| patterns.first(search.project, path).is_some();
@@ -45,9 +45,12 @@ pub(super) fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
         elsewhere.extend(finder.others(tree, &mut walk)?);
     }
     let mut roots: Vec<&Path> = walk.repositories.iter().map(PathBuf::as_path).chain([search.project]).collect();
+    // The project's own repository is among those that were found.
+    roots.sort_unstable();
+    roots.dedup();
     let mut guarded: Vec<PathBuf> = roots.iter().flat_map(|root| guarded_in(search, root)).collect();
     roots.extend(elsewhere.iter().map(PathBuf::as_path));
-    guarded.extend(git::named(search, &roots, &walk.git_directories));
+    guarded.extend(git::named(search, git, &roots, &walk.git_directories));
     guarded.extend(walk.links.iter().filter_map(|path| itself(path)));
     let own = walk.git_directories.iter().flat_map(|directory| git::OBEYED.map(|name| directory.join(name)));
     guarded.extend(own.chain(walk.nested).flat_map(|path| guarded_at(search, &path)));

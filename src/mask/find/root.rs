@@ -36,7 +36,7 @@ fn needed(search: &Search<'_>) -> Vec<PathBuf> {
     let path = (search.variable)("PATH").unwrap_or_default();
     let programs = std::env::split_paths(&path).map(|folder| search.current_directory.join(folder));
     let own = [search.project, search.home, search.current_directory].map(Path::to_owned);
-    let places = own.into_iter().chain(programs).chain(search.needed.iter().chain(search.writable).cloned());
+    let places = own.into_iter().chain(programs).chain(search.needed.iter().chain(search.writable.trees()).cloned());
     places.map(|place| fs::canonicalize(&place).unwrap_or(place)).collect()
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::mask_of;
-use crate::mask::{HeldContent, MaskError, ProjectNames, Search};
+use crate::mask::{HeldContent, MaskError, ProjectNames, Search, Writable};
 use crate::plan::{Live, Plan, PlanError};
 use crate::policy;
 use crate::run::RunError;
@@ -54,7 +54,7 @@ pub(super) fn with<T>(place: &Place, live: &Live, then: impl FnOnce(&Judge<'_>) 
         home: &place.home,
         current_directory: &place.project,
         variable: &nothing,
-        writable: &[],
+        writable: Writable::default(),
         trees: &[],
         repository: None,
         needed: &[],

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use super::super::Search;
+use super::super::{Search, Writable};
 use super::*;
 use crate::policy;
 
@@ -16,7 +16,7 @@ fn with_names<T>(project: &Path, home: &Path, then: impl FnOnce(&ProjectNames<'_
         home,
         current_directory: project,
         variable: &nothing,
-        writable: &[],
+        writable: Writable::default(),
         trees: &[],
         repository: None,
         needed: &[],

@@ -28,6 +28,7 @@ fn root_sees_no_home_but_where_it_works_and_no_key_of_the_machine() {
     let path = tree.path("users/eve/bin").into_os_string();
     let found = |uid: u32, project: &Path| {
         let variable = |name: &str| (name == "PATH").then(|| path.clone());
+        let writable = [tree.path("users/ida/cache")];
         let search = Search {
             rules: &rules,
             mask: &[],
@@ -35,7 +36,7 @@ fn root_sees_no_home_but_where_it_works_and_no_key_of_the_machine() {
             home: &own,
             current_directory: project,
             variable: &variable,
-            writable: &[tree.path("users/ida/cache")],
+            writable: Writable::new(&writable),
             trees: &[],
             repository: None,
             needed: &[],
