@@ -9,7 +9,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{Whence, lseek};
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::why;
 use crate::mask::MaskError;
@@ -34,6 +34,30 @@ pub(super) enum Seen {
     Unsearched(String),
 }
 
+/// What pieces of files are read into. It is wiped when dropped, as far as anything ever stood in it: most files are small,
+/// and to wipe all of it takes a part of the start-up.
+pub(super) struct Piece {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Piece {
+    /// Reads behind the first `kept` bytes.
+    fn read(&mut self, mut file: &File, kept: usize) -> io::Result<usize> {
+        let read = file.read(&mut self.bytes[kept..]);
+        // After a failure nobody knows.
+        let filled = read.as_ref().map_or(self.bytes.len(), |read| kept + read);
+        self.used = self.used.max(filled);
+        read
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.bytes[..self.used].zeroize();
+    }
+}
+
 /// Searches for all values at once.
 pub(super) struct Searcher {
     automaton: AhoCorasick,
@@ -53,12 +77,12 @@ impl Searcher {
     }
 
     /// What pieces are read into.
-    pub(super) fn piece() -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(vec![0; PIECE])
+    pub(super) fn piece() -> Piece {
+        Piece { bytes: vec![0; PIECE], used: 0 }
     }
 
     /// What the file at `path` holds, if it is one of at most `most` bytes that we may read.
-    pub(super) fn look_at_small(&self, path: &Path, most: u64, piece: &mut [u8]) -> Seen {
+    pub(super) fn look_at_small(&self, path: &Path, most: u64, piece: &mut Piece) -> Seen {
         let file = match open(path) {
             Ok(file) => file,
             // Closed to the user, and so to the child.
@@ -79,7 +103,7 @@ impl Searcher {
     }
 
     /// What the file at `path` holds, and how many bytes of it were read. `uid` is the user's.
-    pub(super) fn look(&self, path: &Path, uid: u32, piece: &mut [u8]) -> (Seen, u64) {
+    pub(super) fn look(&self, path: &Path, uid: u32, piece: &mut Piece) -> (Seen, u64) {
         let file = match open(path) {
             Ok(file) => file,
             Err(error) => return (unopened(path, uid, &error), 0),
@@ -91,12 +115,12 @@ impl Searcher {
         }
     }
 
-    pub(super) fn search(&self, mut file: &File, piece: &mut [u8], count: &mut u64) -> io::Result<Seen> {
+    pub(super) fn search(&self, file: &File, piece: &mut Piece, count: &mut u64) -> io::Result<Seen> {
         // What of the last piece may be the beginning of a value.
         let mut kept = 0;
         let mut holes = None;
         loop {
-            let read = match file.read(&mut piece[kept..]) {
+            let read = match piece.read(file, kept) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             };
@@ -105,10 +129,10 @@ impl Searcher {
             }
             *count += read as u64;
             let filled = kept + read;
-            if self.automaton.is_match(&piece[..filled]) {
+            if self.automaton.is_match(&piece.bytes[..filled]) {
                 return Ok(Seen::Value);
             }
-            if filled == piece.len() {
+            if filled == piece.bytes.len() {
                 // A file of one piece mostly is no more than that, and most files are.
                 let has_holes = match holes {
                     Some(has_holes) => has_holes,
@@ -124,7 +148,7 @@ impl Searcher {
                 }
             }
             kept = filled.min(self.longest.saturating_sub(1));
-            piece.copy_within(filled - kept..filled, 0);
+            piece.bytes.copy_within(filled - kept..filled, 0);
         }
     }
 }

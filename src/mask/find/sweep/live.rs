@@ -7,9 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use zeroize::Zeroizing;
-
-use super::content::{Searcher, Seen};
+use super::content::{Piece, Searcher, Seen};
 use super::{HeldContent, held, walk};
 use crate::mask::MaskError;
 
@@ -19,7 +17,7 @@ const MOST: u64 = 64 << 20;
 /// Searches files for the values that were known at the start.
 pub struct LiveSweep {
     searcher: Searcher,
-    piece: Zeroizing<Vec<u8>>,
+    piece: Piece,
 }
 
 impl LiveSweep {

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 use super::read::read;
 use super::{Content, mounts, walk};
 use crate::mask::MaskError;
-use content::{Searcher, Seen};
+use content::{Piece, Searcher, Seen};
 
 pub use live::LiveSweep;
 
@@ -155,7 +155,7 @@ impl Work<'_> {
     }
 
     /// Searches one file. Directories that cannot be listed were an error when names were looked for.
-    fn look(&self, entry: Result<DirEntry, ignore::Error>, piece: &mut [u8], found: &Sender<(PathBuf, Seen)>) {
+    fn look(&self, entry: Result<DirEntry, ignore::Error>, piece: &mut Piece, found: &Sender<(PathBuf, Seen)>) {
         let Ok(entry) = entry else { return };
         if !entry.file_type().is_some_and(|kind| kind.is_file()) || self.is_masked(entry.path()) {
             return;

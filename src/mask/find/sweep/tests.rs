@@ -82,7 +82,7 @@ fn a_long_value_is_searched_for_by_its_beginning() {
     fs::write(place.path().join("almost"), &long[..255]).unwrap();
     let searcher = Searcher::new(&[&long]).unwrap();
     let mut piece = Searcher::piece();
-    let seen = |name: &str, piece: &mut [u8]| searcher.look(&place.path().join(name), 0, piece).0;
+    let seen = |name: &str, piece: &mut Piece| searcher.look(&place.path().join(name), 0, piece).0;
     assert_eq!(seen("holds", &mut piece), Seen::Value);
     assert_eq!(seen("almost", &mut piece), Seen::Nothing);
 }
