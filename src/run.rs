@@ -236,6 +236,7 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
     let trees = outermost(&trees, &project).into_iter().filter(|path| path.is_dir() && !world.home.starts_with(path));
     let trees: Vec<PathBuf> = trees.collect();
     let repository = repository(world, &project, &mut writable, &mut notes);
+    let mounts = mounts();
     let search = Search {
         rules,
         mask: &merged.mask,
@@ -248,11 +249,11 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
         repository: repository.as_deref(),
         needed: &needed(world, order),
         uid: world.user.uid,
-        mounts: &fs::read("/proc/self/mountinfo").unwrap_or_default(),
+        mounts: &mounts,
     };
     let findings = mask::find(&search).map_err(plan::PlanError::from)?;
     let trees = Trees::new(&world.home, &project, merged.writable.iter().map(|path| absolute(world, &path.value)));
-    let sweep: plan::SweepWith<'_> = &|values, judged| trees.sweep(world, order, values, judged);
+    let sweep: plan::SweepWith<'_> = &|values, judged| trees.sweep(world, order, values, judged, &mounts);
     let ports = ports::wanted(world, order, &project, &writable, merged.isolation.value)?;
     let request = Request {
         run: RunId::mint(Timestamp::now())?.as_str().to_owned(),
@@ -280,6 +281,16 @@ fn decide(world: &World, order: &Order, fetch: Fetch) -> Result<(Planned, Deferr
     base_urls::check(order, &mut planned)?;
     hooks::check(&order.hooks, &mut planned);
     Ok((planned, deferred))
+}
+
+/// The kernel's table of mounts, empty where there is none. Read in one piece: by its size the file has none.
+fn mounts() -> Vec<u8> {
+    const USUAL: usize = 16 << 10;
+    let mut table = Vec::with_capacity(USUAL);
+    match fs::File::open("/proc/self/mountinfo").and_then(|mut file| file.read_to_end(&mut table)) {
+        Ok(_) => table,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// The repository of a project that is a linked worktree: it becomes writable, or the user is told why not.

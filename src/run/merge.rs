@@ -16,6 +16,9 @@ use crate::sandbox::{Left, LeftContent};
 
 /// Merges every file; says what became of those that the command changed.
 pub(super) fn merge(left: &Left, merges: &[Merge], placeholders: &[String]) -> Vec<Merged> {
+    if merges.is_empty() {
+        return Vec::new();
+    }
     let automaton = AhoCorasick::new(placeholders).ok();
     let held = |text: &[u8]| {
         let found = automaton.iter().flat_map(|automaton| automaton.find_iter(text));

@@ -1,7 +1,6 @@
 //! What the sweep of a run looks through.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Order;
@@ -33,13 +32,14 @@ impl Trees {
         Self { trees: outermost.collect(), project_is_home }
     }
 
-    /// Searches them for `values`. `judged` are files that are decided about already.
+    /// Searches them for `values`. `judged` are files that are decided about already; `mounts` is the kernel's table.
     pub(super) fn sweep(
         &self,
         world: &World,
         order: &Order,
         values: &[&[u8]],
         judged: &HashSet<PathBuf>,
+        mounts: &[u8],
     ) -> Result<SweepAnswer, MaskError> {
         if order.no_sweep {
             return Ok(SweepAnswer::LeftOut { reason: "as --no-sweep asks" });
@@ -52,21 +52,16 @@ impl Trees {
             terminal
                 .note("agentsecrets: still searching the project's files for known values (--no-sweep leaves it out)");
         };
-        let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
-        let sweep = Sweep {
-            trees: &self.trees,
-            masked: judged,
-            values,
-            uid: world.user.uid,
-            mounts: &mounts,
-            is_slow: &is_slow,
-        };
+        let sweep =
+            Sweep { trees: &self.trees, masked: judged, values, uid: world.user.uid, mounts, is_slow: &is_slow };
         mask::sweep(&sweep).map(SweepAnswer::Swept)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use memchr::memmem::Finder;
+
 use super::packages;
 use crate::plan::Plan;
 use crate::policy::TrustRules;
@@ -66,9 +68,10 @@ fn append(bundle: &mut Vec<u8>, path: &Path) {
 fn keep_certificates(bundle: &mut Vec<u8>, start: usize) {
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
     const END: &[u8] = b"-----END CERTIFICATE-----";
+    let (begins, ends) = (Finder::new(BEGIN), Finder::new(END));
     let (mut kept, mut from) = (start, start);
-    while let Some(begin) = memchr::memmem::find(&bundle[from..], BEGIN).map(|at| from + at)
-        && let Some(end) = memchr::memmem::find(&bundle[begin..], END).map(|at| begin + at + END.len())
+    while let Some(begin) = begins.find(&bundle[from..]).map(|at| from + at)
+        && let Some(end) = ends.find(&bundle[begin..]).map(|at| begin + at + END.len())
     {
         if bundle.get(end) != Some(&b'\n') {
             bundle.insert(end, b'\n');
