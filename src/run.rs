@@ -165,16 +165,11 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     let quiet = job.as_ref().map(|job| job.quieten(terminal)).transpose()?;
     // What was granted on purpose is the user's to judge.
     let granted: Vec<PathBuf> = order.flags.writable.iter().map(|path| absolute(world, path)).collect();
-    let watch = match planned.plan.level.value {
-        Isolation::Sealed | Isolation::Guarded => {
-            aside::Watch::look(world, policy::file_rules(), &planned.plan, &granted)
-        }
-        Isolation::None => aside::Watch::default(),
-    };
+    let mut watch = aside::Watch::default();
     let outcome = match planned.plan.level.value {
         Isolation::Sealed => {
             let stage = stage.unwrap_or_else(|| sealed::stage(world, &streams))?;
-            let started = sealed::Started { stage, streams };
+            let started = sealed::Started { stage, streams, watch: &mut watch, granted: &granted };
             sealed::run(world, order, started, planned, supplies, bound, terminal)
         }
         Isolation::None => {
@@ -183,6 +178,7 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
         }
         Isolation::Guarded => {
             drop(stage);
+            watch = aside::Watch::look(world, policy::file_rules(), &planned.plan, &granted);
             guarded::run(world, order, streams, planned, supplies, terminal)
         }
     };

@@ -73,7 +73,8 @@ impl Watch {
         let around =
             Surroundings { home: &world.home, current_directory: &world.current_directory, variable: &variable };
         let bound = plan.project_is_bound.then_some(&plan.project);
-        let written: Vec<&PathBuf> = bound.into_iter().chain(&plan.writable).collect();
+        let written = bound.into_iter().chain(&plan.writable).map(|tree| (tree, plainly(tree)));
+        let written: Vec<(&PathBuf, PathBuf)> = written.collect();
         let of_project = rules.guard.project.iter().chain(rules.guard.nested.plain());
         let is_missed =
             |name: &&String| !name.starts_with(GITS) || (*name == ATTRIBUTES && plan.project.join(".git").is_dir());
@@ -83,7 +84,12 @@ impl Watch {
         let paths = rules.guarded_places(around).into_iter().chain(of_project).chain(on_path);
         let mut names = Names::default();
         for path in paths.filter(|path| !granted.iter().any(|place| path.starts_with(place))) {
-            let inside = written.iter().find_map(|tree| Some((tree, path.strip_prefix(tree).ok()?)));
+            let path = plainly(&path);
+            // By bytes first: there are hundreds of paths, and each is held against every tree.
+            let bytes = path.as_os_str().as_encoded_bytes();
+            let may_hold = |tree: &Path| bytes.starts_with(tree.as_os_str().as_encoded_bytes());
+            let mut inside = written.iter().filter(|(_, plain)| may_hold(plain));
+            let inside = inside.find_map(|(tree, plain)| Some((tree, path.strip_prefix(plain).ok()?)));
             if let Some((tree, relative)) = inside.filter(|(_, relative)| !relative.as_os_str().is_empty()) {
                 names.add(tree, relative);
             }
@@ -136,6 +142,11 @@ impl Watch {
         tracing::debug!(moved = aside.moved.len(), "looked through");
         aside
     }
+}
+
+/// A path in the one spelling of its components.
+fn plainly(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 /// Without the slash that an empty path would leave at the end.

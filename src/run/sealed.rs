@@ -15,7 +15,7 @@ use super::base_urls;
 use super::broking::{self, Credentials, Supplies, Wires};
 use super::told::{Heard, Told};
 use super::watch::{Child, watch};
-use super::{Order, Outcome, RunError, browser, ci, keep, merge, ports, profile, remask, trust};
+use super::{Order, Outcome, RunError, aside, browser, ci, keep, merge, ports, profile, remask, trust};
 use crate::exit::Exit;
 use crate::plan::Planned;
 use crate::policy;
@@ -27,17 +27,21 @@ use crate::supervise::ports::{Bound, Ports};
 use crate::supervise::{Attached, Job, Received, Signals, Streams, spawn};
 use crate::world::World;
 
-/// What was started before there was a plan.
-pub(super) struct Started {
+/// What was started before there was a plan, and what is looked at while the seal is being built.
+pub(super) struct Started<'a> {
     /// The stage.
     pub(super) stage: Stage,
     /// The streams that it was given.
     pub(super) streams: Streams,
+    /// What was there before the command: filled in before that can run.
+    pub(super) watch: &'a mut aside::Watch,
+    /// The places that the user has made writable.
+    pub(super) granted: &'a [PathBuf],
 }
 
 /// Starts the stage of a seal, which makes its namespaces and waits for the plan.
 ///
-/// Call it before there are threads: the kernel ends the stage with the thread that started it.
+/// Call it from the main thread: the kernel ends the stage with the thread that started it.
 pub(super) fn stage(world: &World, streams: &Streams) -> Result<Stage, RunError> {
     Ok(spawn::stage(&left_out(world)?, streams)?)
 }
@@ -46,14 +50,14 @@ pub(super) fn stage(world: &World, streams: &Streams) -> Result<Stage, RunError>
 pub(super) fn run(
     world: &World,
     order: &Order,
-    started: Started,
+    started: Started<'_>,
     mut planned: Planned,
     supplies: Supplies,
     bound: Bound,
     terminal: Terminal,
 ) -> Result<Outcome, RunError> {
     let signals = Signals::block_with_job_control().map_err(RunError::Signals)?;
-    let Started { mut stage, streams } = started;
+    let Started { mut stage, streams, watch: before, granted } = started;
     let shown = streams.show().map_err(RunError::Terminal)?;
     let user = ci::users_terminal(world, order);
     make_session_places(&planned.plan.made);
@@ -67,6 +71,7 @@ pub(super) fn run(
     let rules = policy::trust_rules();
     let certificates = trust::certificates(world, &planned.plan, rules, credentials.authority.certificate_pem());
     stage.lay(profile::places(certificates))?;
+    *before = aside::Watch::look(world, policy::file_rules(), &planned.plan, granted);
     let runtime = broking::runtime()?;
     let log = broking::open_log(world, &planned)?;
     // What never began leaves no log.

@@ -57,7 +57,7 @@ impl Names {
         // Symlinks of the user's on the way are followed now: what is made is made where they lead.
         let (there, rest): (PathBuf, PathBuf) =
             (relative.iter().take(existed).collect(), relative.iter().skip(existed).collect());
-        let real = tree.join(&there).canonicalize().ok().filter(|_| existed > 0);
+        let real = if existed > 0 { tree.join(&there).canonicalize().ok() } else { None };
         let real = real.and_then(|real| Some(real.strip_prefix(tree).ok()?.to_owned()));
         let (existed, relative) =
             real.map_or_else(|| (existed, relative.to_owned()), |real| (real.iter().count(), real.join(&rest)));
