@@ -13,12 +13,13 @@ mod judge;
 mod sweep;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::convert::Infallible;
 use std::fs;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::SystemTime;
 
 use nix::errno::Errno;
@@ -54,7 +55,8 @@ pub(super) struct Prepared {
 pub(super) struct Remasking {
     /// Closed, it ends the thread.
     stop: Option<PipeWriter>,
-    thread: Option<JoinHandle<()>>,
+    /// Says nothing, and is closed when no mask is put any more and nothing is held but the watch itself.
+    over: Receiver<Infallible>,
     failed: oneshot::Receiver<RunError>,
 }
 
@@ -91,14 +93,19 @@ impl Prepared {
         judge::with(&place, &live, |judge| masker.catch_up(judge, changed))?;
         let (stopped, stop) = io::pipe().map_err(RunError::Watch)?;
         let (sender, failed) = oneshot::channel();
+        let (serving, over) = channel();
         let serve = move || {
             if let Err(error) = judge::with(&place, &live, |judge| masker.serve(judge, &stopped)) {
                 // Nobody waits any more where the run is ending anyway.
                 drop(sender.send(error));
             }
+            let watch = masker.into_watch();
+            drop((place, live, serving));
+            // The kernel closes it when every processor has seen it go, which can take milliseconds. Nobody waits for that.
+            drop(watch);
         };
-        let thread = std::thread::Builder::new().name("masks".into()).spawn(serve).map_err(RunError::Watch)?;
-        Ok(Remasking { stop: Some(stop), thread: Some(thread), failed })
+        std::thread::Builder::new().name("masks".into()).spawn(serve).map_err(RunError::Watch)?;
+        Ok(Remasking { stop: Some(stop), over, failed })
     }
 }
 
@@ -115,9 +122,8 @@ impl Remasking {
 impl Drop for Remasking {
     fn drop(&mut self) {
         self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // Nothing is ever sent: this is the end of the thread's work, by whatever way.
+        let _ = self.over.recv();
     }
 }
 
@@ -140,6 +146,11 @@ struct Masker {
 }
 
 impl Masker {
+    /// Lets all else go.
+    fn into_watch(self) -> Watch {
+        self.watch
+    }
+
     fn serve(&mut self, judge: &Judge<'_>, stopped: &PipeReader) -> Result<(), RunError> {
         loop {
             let timeout = match (self.watch.has_more(), self.cases.is_empty()) {
