@@ -114,7 +114,7 @@ impl Overlays {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         };
-        if !can_own(&original, site) && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none()) {
+        if !can_own(&original, site) && is_empty(directory, &original) {
             // Nothing to hide and no right to write.
             return Ok(());
         }
@@ -288,7 +288,7 @@ impl Layer {
         // Relative, because commas and colons in a path would end the option.
         std::env::set_current_dir(&self.path)?;
         let may_execute = !statvfs(".")?.flags().contains(FsFlags::ST_NOEXEC);
-        if may_execute && fs::read_dir(".").is_ok_and(|mut entries| entries.next().is_none()) {
+        if may_execute && is_empty(Path::new("."), &fs::symlink_metadata(".")?) {
             // Nothing shows through: the layer alone is the same, and takes a tenth of the time.
             std::env::set_current_dir("/")?;
             return bind(&self.upper, &self.path, WRITABLE);
@@ -301,6 +301,12 @@ impl Layer {
         std::env::set_current_dir("/")?;
         Ok(mounted?)
     }
+}
+
+/// Whether nothing is in a directory, as far as it can be listed.
+fn is_empty(directory: &Path, facts: &fs::Metadata) -> bool {
+    // Where a file system counts directories among the links to their parent, there is no need to list it.
+    facts.nlink() <= 2 && fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Whether the home directory lies below `directory` in one that a layer cannot copy up, so that a write in the home
