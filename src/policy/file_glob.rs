@@ -53,6 +53,9 @@ impl FileGlob {
     /// The same pattern in lower case, for paths in lower case.
     #[must_use]
     pub fn in_lower_case(&self) -> Self {
+        if !self.as_str().bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.clone();
+        }
         // Letters alone change, and no letter is part of the form.
         Self::parse(&self.as_str().to_ascii_lowercase()).unwrap_or_else(|_| self.clone())
     }

@@ -107,8 +107,11 @@ impl FileRules {
             places
                 .extend(moved.iter().flat_map(|moved| moved.positions(&entry.path)).map(|path| Place { path, entry }));
         }
-        let mut seen = std::collections::HashSet::new();
-        places.retain(|place| seen.insert(place.path.clone()));
+        // By bytes, for there are hundreds: a path in two spellings is looked at twice.
+        let mut seen = std::collections::HashSet::with_capacity(places.len());
+        let first: Vec<bool> = places.iter().map(|place| seen.insert(place.path.as_os_str())).collect();
+        let mut first = first.into_iter();
+        places.retain(|_| first.next() == Some(true));
         places
     }
 
