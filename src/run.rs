@@ -40,6 +40,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use nix::fcntl::OFlag;
@@ -144,8 +145,13 @@ pub fn conduct(world: &World, order: &Order) -> Result<Exit, RunError> {
     // A level that the command line names needs none; one of the user's configuration is known only later.
     let may_seal = order.flags.isolation.is_none_or(|level| level == Isolation::Sealed);
     let streams = ci::streams(world, order)?;
+    // Read beside the start of the stage, which the kernel keeps us waiting for.
+    let policies = policy::prepare();
     let stage = may_seal.then(|| sealed::stage(world, &streams));
-    let (planned, deferred) = decide(world, order, Fetch::Values)?;
+    let decided = decide(world, order, Fetch::Values);
+    // No signal that is held back later may find a thread that does not hold it back.
+    let _ = policies.map(JoinHandle::join);
+    let (planned, deferred) = decided?;
     tracing::debug!(
         run = planned.plan.run,
         secrets = planned.secrets.len(),

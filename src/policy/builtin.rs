@@ -6,6 +6,7 @@
 //! [`verify`] reports it and no run starts (C1).
 
 use std::sync::LazyLock;
+use std::thread::{self, JoinHandle};
 
 use serde::de::DeserializeOwned;
 
@@ -94,6 +95,18 @@ pub fn verify() -> Result<(), BuiltinError> {
     FILES.as_ref().map_err(Clone::clone)?;
     TRUST.as_ref().map_err(Clone::clone)?;
     Ok(())
+}
+
+/// Parses the same beforehand, on a thread of its own. What is wrong [`verify`] says; it begins at the other end, so that
+/// it parses what is not reached here. `None` where there can be no thread: then it parses everything.
+pub fn prepare() -> Option<JoinHandle<()>> {
+    let prepare = || {
+        LazyLock::force(&FILES);
+        LazyLock::force(&TRUST);
+        LazyLock::force(&SCRUB);
+        LazyLock::force(&CATALOGUE);
+    };
+    thread::Builder::new().name("policies".into()).spawn(prepare).ok()
 }
 
 /// Parses one embedded file.

@@ -32,7 +32,9 @@ mod trust;
 
 pub use agents::{Agent, Agents, Recognised, Sealed};
 pub use binding::{Attach, Binding, Origin, OwnAuthority, Scan, ServiceId, Slot, TokenEndpoint};
-pub use builtin::{BuiltinError, agents, catalogue, file_rules, scrub_rules, trust_rules, verify, without_keys};
+pub use builtin::{
+    BuiltinError, agents, catalogue, file_rules, prepare, scrub_rules, trust_rules, verify, without_keys,
+};
 pub use catalogue::{Alias, Catalogue, Credential, Entry, Found, KeyPattern, Service, ValueKind, server};
 pub use characters::Characters;
 pub use edit::{Edit, Injection, SecretChange};
