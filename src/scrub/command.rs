@@ -92,8 +92,23 @@ const SWITCHES: &[&str] =
 
 /// Secrets of the commands in `text`, one line mostly.
 pub(super) fn in_commands(text: &[u8]) -> Vec<Stretch> {
+    of_program(None, text)
+}
+
+/// Secrets of the options in the value of a variable that is named after a program, as `CURL_OPTS` is.
+pub(super) fn in_options(name: &str, value: &[u8]) -> Vec<Stretch> {
+    if !value.trim_ascii_start().starts_with(b"-") {
+        return Vec::new();
+    }
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    let is_first = |program: &str| name.strip_prefix(program).is_some_and(|rest| rest.starts_with('-'));
+    // `redis-cli` before what is shorter.
+    let program = programs().filter(|program| is_first(program)).max_by_key(|program| program.len());
+    program.map_or_else(Vec::new, |program| of_program(Some(program), value))
+}
+
+fn of_program(mut program: Option<&str>, text: &[u8]) -> Vec<Stretch> {
     let mut found = Vec::new();
-    let mut program: Option<&str> = None;
     let mut is_login = false;
     let mut words = Words { text, at: 0 };
     let mut pending: Option<Pending> = None;
@@ -189,9 +204,11 @@ fn option(program: Option<&str>, is_login: bool, word: &[u8]) -> Option<(Pending
 
 fn known(word: &[u8]) -> Option<&'static str> {
     let name = memchr::memrchr(b'/', word).map_or(word, |slash| &word[slash + 1..]);
-    let programs =
-        PROGRAMS.iter().map(|(program, ..)| *program).chain(LOGINS.iter().copied()).chain(ASKING.iter().copied());
-    programs.into_iter().find(|program| program.as_bytes() == name)
+    programs().find(|program| program.as_bytes() == name)
+}
+
+fn programs() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.iter().map(|(program, ..)| *program).chain(LOGINS.iter().copied()).chain(ASKING.iter().copied())
 }
 
 /// Words between blanks and quotes, for an alias has a whole command in quotes.
@@ -276,6 +293,24 @@ mod tests {
             ("tool --token-file x --auth-token=a1b2c3", vec!["a1b2c3"]),
         ] {
             assert_eq!(found(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn options_in_a_variable_of_a_program_are_judged_as_its_own() {
+        for (name, value, expected) in [
+            ("CURL_OPTS", "-sS -u ann:horse", vec!["horse"]),
+            ("CURL_OPTS", "--silent", vec![]),
+            ("REDIS_CLI_ARGS", "-a horse --raw", vec!["horse"]),
+            ("MYSQL_FLAGS", "-uroot -phorse", vec!["horse"]),
+            ("MYSQL_FLAGS", "-p", vec![]),
+            ("DEPLOY_OPTS", "-u ann:horse", vec![]),
+            ("CURLY_OPTS", "-u ann:horse", vec![]),
+            ("CURL_HOME", "/home/ann -u ann:horse", vec![]),
+        ] {
+            let found = in_options(name, value.as_bytes());
+            let found: Vec<&str> = found.into_iter().map(|stretch| &value[stretch.range]).collect();
+            assert_eq!(found, expected, "{name}={value}");
         }
     }
 

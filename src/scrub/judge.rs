@@ -1,7 +1,7 @@
 //! What is secret about a named value.
 
 use super::text::{self, Stretch};
-use super::{url, weak};
+use super::{command, url, weak};
 use crate::policy::{self, Entry, Merged, NameVerdict, Origin, ValueKind};
 
 /// Why something is secret or not, for people, and whose credential it is.
@@ -97,10 +97,8 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
         let reason = "is the password of a proxy".into();
         Stretch { range, name: None, cause: Cause { reason, ..cause() } }
     });
-    let parts = match of_proxy {
-        Some(stretch) => text::merge(parts.into_iter().chain([stretch]).collect()),
-        None => parts,
-    };
+    let of_options = command::in_options(name, value);
+    let parts = text::merge(parts.into_iter().chain(of_proxy).chain(of_options).collect());
     if parts.is_empty() { Judgement::Keep } else { Judgement::Parts(parts) }
 }
 
@@ -227,6 +225,22 @@ mod tests {
             ("LOGIN_OTP", "123456", "whole"),
             ("DB_CONN_STR", "Server=db;Uid=ann", "whole"),
             ("OLD_PWD", "/home/ann/project", "keep"),
+            ("CURL_OPTS", "-u ann:horse", "horse"),
+            (
+                "EXPORT",
+                "https://b.s3.example/a?X-Amz-Date=20261130T000000Z&X-Amz-Signature=9f86d081884c7d65",
+                "9f86d081884c7d65",
+            ),
+            (
+                "EXPORT",
+                "https://a.blob.example/c?sv=2024-11-04&sp=r&sig=Zm9vYmFyYmF6cXV4MTIzNA%3D%3D",
+                "Zm9vYmFyYmF6cXV4MTIzNA%3D%3D",
+            ),
+            (
+                "EXPORT",
+                "https://c.example/a?Expires=1764547200&Signature=nitfHRCrtziwO2HwPfWw&Key-Pair-Id=K2JCJMDEHXQW5F",
+                "nitfHRCrtziwO2HwPfWw",
+            ),
             ("SLACK_WEBHOOK_URL", "https://hooks.example.com/services/T00/B00/XXXXXXXXXX", "whole"),
         ] {
             assert_eq!(judged(name, value), expected, "{name}={value}");
