@@ -119,6 +119,22 @@ fn a_new_secret_file_is_masked_and_one_without_secrets_is_not() {
 }
 
 #[test]
+fn a_copy_of_a_template_is_the_childs_own() {
+    for user in users() {
+        let text = "API_TOKEN=your-token-0123456789\n";
+        let run = Run::new().user(*user).project_file(".env.example", text).project_file("elsewhere", text);
+        let mut running = told(run);
+        // The same values are new ones where no template has them; what is told of it comes behind what is not.
+        says(&mut running, "cp .env.example .env; mkdir below; cp elsewhere below/.env");
+        running.wait_for_error("/below/.env appeared and is masked for");
+        says(&mut running, "echo MORE=1 >> .env");
+        assert_eq!(says(&mut running, "cat .env"), format!("{text}MORE=1\n"));
+        assert!(!says(&mut running, "cat below/.env").contains("your-token"));
+        assert_eq!(end(running, &[]).audit_of("mask").len(), 1);
+    }
+}
+
+#[test]
 fn without_the_masks_a_replaced_file_shows() {
     let run = Run::new()
         .program(place::published(&place::example("agentsecrets-without", &["leave-out"])))

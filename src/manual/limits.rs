@@ -130,8 +130,9 @@
 //!   "Device or resource busy", and leave the file as it was beside what else they changed; so do `git rm` and `git mv` of
 //!   it. `git config`, `git remote add`, `git branch -m` and setting up tracking fail for `.git/config`. Switch outside of the
 //!   run, or open the file with `--writable FILE`, which lets git write what the host's editor obeys.
-//! * **A `.env` that is copied from a template** (`cp .env.example .env`) is a new secret file like any other: it shows
-//!   placeholders and is read-only until the next run, though its values stand in the template.
+//! * **A `.env` that is copied from a template** (`cp .env.example .env`) stays the child's own as long as each value in it
+//!   that looks secret stands in the template too. A template of another name than `.env.example`, `.env.sample`,
+//!   `.env.template`, `.env.dist` or `.env.defaults`, or in another directory, is not looked at.
 //! * **What a host makes under a guarded name during a run** (`.mcp.json`, `.vscode/settings.json`) is taken for the child's
 //!   and set aside, since nothing tells who made it.
 //! * **Outside of the project only what rules find is masked**: the `.env` of another project in the home stays readable.

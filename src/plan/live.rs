@@ -51,14 +51,20 @@ impl Live {
     }
 
     /// What the child is to see, and the keys that were replaced; `None` where the file shows no secret. The placeholders
-    /// that the child was given are none, nor are short and plain words, with which the child sets up projects itself.
-    pub fn judge(&self, found: &Found, now: Timestamp) -> Option<(MaskContent, Vec<String>)> {
+    /// that the child was given are none, nor are short and plain words, with which the child sets up projects itself, nor
+    /// what nobody knew at the start and stands in one of the `templates`, which the child sees.
+    pub fn judge(&self, found: &Found, templates: &[Vec<u8>], now: Timestamp) -> Option<(MaskContent, Vec<String>)> {
         let hidden = Some((MaskContent::EmptyFile, Vec::new()));
         let Content::Bytes(bytes) = &found.content else { return hidden };
         let mut rendered = Rendered::new(found, &self.policy)?;
         let is_placeholder =
             |value: &[u8]| self.known.iter().any(|(_, held)| contains(value, held.placeholder.as_str()));
-        rendered.forget(|value| is_placeholder(value) || value.len() < LEAST || is_plain_word(value));
+        let is_known =
+            |value: &[u8]| self.known.iter().any(|(_, held)| held.value().is_some_and(|own| own.expose() == value));
+        let is_of_template = |value: &[u8]| !is_known(value) && templates.iter().any(|text| stands_in(text, value));
+        rendered.forget(|value| {
+            is_placeholder(value) || value.len() < LEAST || is_plain_word(value) || is_of_template(value)
+        });
         let mut claims = Claims::default();
         rendered.claim(&mut claims);
         let Ok(settled) = Settled::around(self.known.share(), claims) else { return hidden };
@@ -84,6 +90,15 @@ impl Live {
         };
         swept::shown(content, &settled).map(|shown| (shown.content, shown.keys))
     }
+}
+
+/// Whether `value` is all that a line of `text` assigns, quotes and a comment apart.
+fn stands_in(text: &[u8], value: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, value).any(|start| {
+        let (before, behind) = (text[..start].last(), text.get(start + value.len()));
+        before.is_some_and(|byte| matches!(byte, b'=' | b'"' | b'\'' | b' ' | b'\t'))
+            && behind.is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''))
+    })
 }
 
 fn contains(text: &[u8], placeholder: &str) -> bool {

@@ -247,7 +247,7 @@ impl Masker {
         let Some(held) = held else { return Ok((path == like).then_some(like)) };
         let (mask, keys) = match self.masks.get(&like) {
             Some(known) => (Mask { path: path.clone(), kind: known.kind.clone() }, Vec::new()),
-            None => match judge.judge(&path, &like)? {
+            None => match judge.judge(&path, &like, &self.masks)? {
                 Some(judged) => judged,
                 // It went while it was looked at.
                 None if path == like && !held.is_at(&path) => return Ok(Some(like)),
@@ -285,7 +285,7 @@ impl Masker {
             }
             let Some(held) = Held::at(&path) else { continue };
             // By what stands in it alone: most of them are the child's own.
-            let Some((mask, keys)) = judge.judge(&path, like)? else { continue };
+            let Some((mask, keys)) = judge.judge(&path, like, &self.masks)? else { continue };
             let put = self.put(&mask)?;
             if put == Put::Now {
                 self.tell(&mask.path, keys, "was moved")?;

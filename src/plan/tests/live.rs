@@ -3,9 +3,14 @@
 use super::*;
 
 fn judged(planned: &Planned, text: &str) -> String {
+    judged_beside(planned, text, &[])
+}
+
+fn judged_beside(planned: &Planned, text: &str, templates: &[&str]) -> String {
+    let templates: Vec<Vec<u8>> = templates.iter().map(|text| text.as_bytes().to_vec()).collect();
     let mut case = Case::default().dotenv("/p/.env.new", text);
     let found = case.findings.found.remove(0);
-    match planned.live.judge(&found, "2026-11-23T10:00:00Z".parse().unwrap()) {
+    match planned.live.judge(&found, &templates, "2026-11-23T10:00:00Z".parse().unwrap()) {
         None => "(shown)".into(),
         Some((MaskContent::File { bytes }, _)) => String::from_utf8(bytes).unwrap(),
         Some((other, _)) => format!("{other:?}"),
@@ -38,4 +43,18 @@ fn what_the_child_writes_itself_stays_its_own() {
         assert_eq!(judged(&planned, &text), "(shown)", "{text}");
     }
     assert_eq!(judged(&planned, "API_KEY='unfinished-and-long-enough\n"), "EmptyFile");
+}
+
+#[test]
+fn what_stands_in_a_template_is_shown_and_known_values_are_not() {
+    let planned = Case::default().variable("STRIPE_KEY", STRIPE).plan();
+    let template = "API_TOKEN=9f86d081884c7d659a2feaa0c55ad015 # here\nDB_PASSWORD='horse-battery-12'\n";
+    assert_eq!(judged_beside(&planned, template, &["A=1\n", template]), "(shown)");
+    assert_ne!(judged_beside(&planned, template, &[]), "(shown)");
+    // A part of what stands there is something else, and what was known is secret wherever it stands.
+    for text in ["API_TOKEN=884c7d659a2feaa0c55ad015\n".to_owned(), format!("STRIPE_KEY={STRIPE}\n")] {
+        let templates = [template, &format!("STRIPE_KEY={STRIPE}\n")];
+        let seen = judged_beside(&planned, &text, &templates);
+        assert!(seen != "(shown)" && seen != text, "{seen}");
+    }
 }

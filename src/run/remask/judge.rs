@@ -1,17 +1,22 @@
 //! Whether a file that appeared is secret, and where its names can be.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::mask_of;
-use crate::mask::{HeldContent, MaskError, ProjectNames, Search, Writable};
+use crate::mask::{HeldContent, LARGEST, MaskError, ProjectNames, Search, Writable};
 use crate::plan::{Live, Plan, PlanError};
 use crate::policy;
 use crate::run::RunError;
+use crate::run::spot::Spot;
 use crate::sandbox::Mask;
 use crate::world::World;
+
+/// What follows in the name of a template, as in `.env.example`.
+const TEMPLATES: [&str; 5] = [".example", ".sample", ".template", ".dist", ".defaults"];
 
 /// Where files appear.
 pub(super) struct Place {
@@ -66,8 +71,13 @@ pub(super) fn with<T>(place: &Place, live: &Live, then: impl FnOnce(&Judge<'_>) 
 
 impl Judge<'_> {
     /// What is to be seen of the file at `path` by the rule for `like`, and the keys that are replaced in it; `None` if it
-    /// is not secret.
-    pub(super) fn judge(&self, path: &Path, like: &Path) -> Result<Option<(Mask, Vec<String>)>, RunError> {
+    /// is not secret. `masks` are those that stand.
+    pub(super) fn judge(
+        &self,
+        path: &Path,
+        like: &Path,
+        masks: &BTreeMap<PathBuf, Mask>,
+    ) -> Result<Option<(Mask, Vec<String>)>, RunError> {
         let found = match self.names.look(path, like) {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(None),
@@ -79,9 +89,31 @@ impl Judge<'_> {
             Err(MaskError::Unreadable { .. }) => return Ok(Some((Mask::file(path, Vec::new()), Vec::new()))),
             Err(error) => return Err(PlanError::from(error).into()),
         };
-        let judged = self.live.judge(&found, Timestamp::now());
+        let judged = self.live.judge(&found, &self.templates_of(like, masks), Timestamp::now());
         Ok(judged.map(|(content, keys)| (mask_of(&found.path, &content), keys)))
     }
+
+    /// The texts of the templates that the file at `path` may be a copy of: they stand beside it and the child sees them as
+    /// they are. One that is a link may be that very file.
+    fn templates_of(&self, path: &Path, masks: &BTreeMap<PathBuf, Mask>) -> Vec<Vec<u8>> {
+        let read = |path: PathBuf| {
+            let spot = Spot::find(&self.place.project, path.strip_prefix(&self.place.project).ok()?, false).ok()??;
+            let (state, text) = spot.read(LARGEST as u64).ok()??;
+            if masks.contains_key(&path) || !matches!(self.names.look(&path, &path), Ok(None)) {
+                return None;
+            }
+            (state.st_nlink == 1).then_some(text)
+        };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
+        // `.env.local` is copied from `.env.example`, too.
+        let first = name.strip_prefix('.').and_then(|rest| Some(&name[..=rest.find('.')?]));
+        let named = [Some(name), first].into_iter().flatten();
+        named
+            .flat_map(|name| TEMPLATES.map(|end| path.with_file_name(format!("{name}{end}"))))
+            .filter_map(read)
+            .collect()
+    }
+
     /// What is to be seen of the file at `path` in which a known value was found, and the names of those values.
     pub(super) fn judge_held(&self, path: &Path, content: &HeldContent) -> Option<(Mask, Vec<String>)> {
         let (content, keys) = self.live.judge_held(content)?;
