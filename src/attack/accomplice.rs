@@ -80,11 +80,6 @@ impl Deed {
 
 /// Has the host do something, and reads the secret that it leaves: at once, and again for as long as a run may take.
 pub(super) fn read_after(deed: Deed, scene: &Scene) -> Outcome {
-    read_within(deed, scene, scene.aim.window())
-}
-
-/// The same for another while.
-pub(super) fn read_within(deed: Deed, scene: &Scene, window: Duration) -> Outcome {
     let project = scene.aim.root.join("project");
     let (asked, done) = (project.join(ASKED), project.join(format!("done-{}", scene.mark)));
     // The name appears with its content.
@@ -101,7 +96,7 @@ pub(super) fn read_within(deed: Deed, scene: &Scene, window: Duration) -> Outcom
     let (path, begin) = (deed.path(scene.aim), Instant::now());
     loop {
         let outcome = files::read(scene, &path);
-        if outcome.is_err() || begin.elapsed() >= window {
+        if outcome.is_err() || begin.elapsed() >= scene.aim.window() {
             return outcome;
         }
         std::thread::sleep(PAUSE);

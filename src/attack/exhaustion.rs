@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::accomplice::{Deed, read_after, read_within, remove};
+use super::accomplice::{Deed, read_after, remove};
 use super::network::{connect, proxy};
 use super::{Act, Scene, why};
 
@@ -29,8 +29,7 @@ pub(super) const ATTACKS: &[(&str, Act)] = &[
     ("read-made-when-flooded", |scene| {
         let folder = scene.aim.root.join("project/flood");
         let count = flood(&folder)?;
-        // Until the flood is read nothing else is heard of, which takes long on a busy machine; the mask must come all the same.
-        let outcome = read_within(Deed::Make, scene, scene.aim.window() * 15);
+        let outcome = read_after(Deed::Make, scene);
         remove(&folder);
         told(outcome, count)
     }),
