@@ -10,9 +10,10 @@
 mod cases;
 mod held;
 mod judge;
+mod made;
 mod sweep;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::fs;
 use std::io::{self, PipeReader, PipeWriter};
@@ -37,6 +38,7 @@ use crate::world::World;
 use cases::{Case, TURNS};
 use held::{Held, Identity, identity};
 use judge::{Judge, Place};
+use made::Made;
 use sweep::{Suspect, Sweeping};
 
 /// Files that are looked at, of those that were made while a secret one came and went.
@@ -85,7 +87,7 @@ impl Prepared {
         let sweeping = if sweeps { Sweeping::begin(&live, &place.project)? } else { None };
         let inodes = identities.iter().filter_map(|(path, identity)| Some(((*identity)?, path.clone()))).collect();
         let (cases, suspects, quiet) = (Vec::new(), BTreeMap::new(), live.began);
-        let (gone, made) = (BTreeMap::new(), VecDeque::new());
+        let (gone, made) = (BTreeMap::new(), Made::default());
         let mut masker = Masker { watch, masks, inodes, cases, suspects, gone, made, sweeping, quiet, hands };
         let is_changed = |(path, before): &&(PathBuf, Option<Identity>)| identity(path) != *before;
         let changed = identities.iter().filter(is_changed).map(|(path, _)| path.clone());
@@ -137,8 +139,7 @@ struct Masker {
     suspects: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// Where such a file was missing, and for how many turns not all has been told that may say where it is.
     gone: BTreeMap<PathBuf, u32>,
-    /// The names that were made last.
-    made: VecDeque<PathBuf>,
+    made: Made,
     sweeping: Option<Sweeping>,
     /// When all that had happened was last known.
     quiet: SystemTime,
@@ -195,14 +196,14 @@ impl Masker {
             told.extend(turn.written.iter().chain(&turn.made).cloned());
             told.extend(turn.pressing.iter().map(|arrival| arrival.path.clone()));
         }
+        self.made.begin(turn.pressing.iter().map(|arrival| &arrival.like));
         let mut seen = HashSet::new();
         for arrival in turn.pressing.into_iter().filter(|arrival| seen.insert(arrival.clone())) {
             let gone = self.take(judge, arrival)?;
             self.gone.extend(gone.map(|path| (path, 1)));
         }
         self.cover_second_names(&turn.made)?;
-        self.made.extend(turn.made.iter().chain(&turn.written).cloned());
-        self.made.drain(..self.made.len().saturating_sub(MOST_SUSPECTS));
+        self.made.add(turn.made.iter().chain(&turn.written));
         // Where to a file was moved is known.
         self.gone.retain(|path, _| !turn.left.contains(path));
         let is_time = |turns: u32| !self.watch.has_more() || turns.is_multiple_of(TURNS);
@@ -213,7 +214,10 @@ impl Masker {
         self.gone.values_mut().for_each(|turns| *turns += 1);
         if !self.watch.has_more() {
             // What went in this very turn may be told of by the next one.
-            self.gone.retain(|_, turns| *turns <= 2);
+            for (path, _) in self.gone.extract_if(.., |_, turns| *turns > 2) {
+                self.made.forget(&path);
+            }
+            self.made.all_is_told();
         }
         if let Some(sweeping) = &self.sweeping {
             sweeping.add(turn.written, turn.made, self.quiet);
@@ -271,7 +275,7 @@ impl Masker {
     /// in one turn, the last ones first: such names can come and go by the thousand.
     fn suspect(&mut self, judge: &Judge<'_>, like: &Path, most: &mut usize) -> Result<(), RunError> {
         let suspects = self.suspects.entry(like.to_owned()).or_default();
-        for path in &self.made {
+        for path in self.made.since(like) {
             if !suspects.contains(path) {
                 suspects.push(path.clone());
             }

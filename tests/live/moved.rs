@@ -129,6 +129,25 @@ fn without_the_masks_each_of_them_shows() {
     }
 }
 
+/// An editor's swap file comes and goes beside what was made before, which is none of it although it reads like a secret file.
+#[test]
+fn what_was_made_before_is_not_taken_for_what_came_and_went() {
+    let mut running = super::told(Run::new().project_file("later/x", ""));
+    let text = "token.py,sha256=9f86d081884c7d659a2feaa0c55ad015\n";
+    super::says(&mut running, &format!("echo '{}' > RECORD", text.trim_end()));
+    let barrier = |running: &mut Running, name: &str| {
+        let key = fresh_key("sk-proj-");
+        fs::write(running.world().project().join("later").join(name), format!("OPENAI_API_KEY={key}\n")).unwrap();
+        running.wait_for_error(&format!("/later/{name} appeared and is masked"));
+    };
+    barrier(&mut running, ".env.1");
+    super::says(&mut running, "for i in $(seq 50); do echo x > .env.swp; rm .env.swp; done");
+    barrier(&mut running, ".env.2");
+    assert_eq!(super::says(&mut running, "echo more >> RECORD; cat RECORD"), format!("{text}more\n"));
+    let finished = super::end(running, &["later/.env.1", "later/.env.2"]);
+    assert_eq!(finished.audit_of("mask").len(), 2, "{}", finished.stderr());
+}
+
 /// Why other writable trees are not searched for such names: each is a mount of its own inside.
 #[test]
 fn no_name_leads_into_another_writable_tree() {
