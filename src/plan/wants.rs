@@ -69,7 +69,7 @@ impl Want {
 pub(super) fn wants(site: &Site<'_>, policy: &Merged) -> Wants {
     match site.place {
         Place::Number | Place::Key | Place::Switch => Wants::Nothing,
-        Place::Text => in_comment(site),
+        Place::Text => in_text(site),
         Place::Value if crate::secret::referred(site.value).is_some() => {
             Wants::Secrets(vec![Want::new(0..site.text.len(), site.key, refers())])
         }
@@ -99,8 +99,12 @@ fn secrets(stretches: Vec<Stretch>, site: &Site<'_>) -> Wants {
 }
 
 /// Old keys lie in comments. They are hidden and never used: nobody asked for them.
-fn in_comment(site: &Site<'_>) -> Wants {
-    match secrets(scrub::in_free_text(site.text), site) {
+fn in_text(site: &Site<'_>) -> Wants {
+    // What else has no key is code, in which a random word may be what it is for.
+    const MARKS: [&[u8]; 6] = [b"#", b";", b"//", b"/*", b"<!--", b"!"];
+    let is_comment = MARKS.iter().any(|mark| site.text.trim_ascii_start().starts_with(mark));
+    let found = if is_comment { scrub::in_comment(site.text) } else { scrub::in_free_text(site.text) };
+    match secrets(found, site) {
         Wants::Secrets(wants) => {
             let hidden = |want: Want| Want {
                 hide_only: true,

@@ -7,6 +7,7 @@
 //! It is made of decided pieces alone, never of a process's own environment.
 
 mod command;
+mod comment;
 mod environment;
 mod judge;
 mod text;
@@ -15,6 +16,7 @@ mod url;
 mod usual;
 mod weak;
 
+pub use comment::in_comment;
 pub use environment::{ScrubbedEnv, Wiring, distinct, environment};
 pub use judge::{Cause, Judgement, judge};
 pub use text::{Stretch, in_free_text, in_value, merge};

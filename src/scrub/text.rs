@@ -106,7 +106,7 @@ fn users_of_urls(text: &[u8]) -> impl Iterator<Item = Stretch> + '_ {
 }
 
 /// Whether a word is long and random.
-fn is_token(word: &[u8]) -> bool {
+pub(super) fn is_token(word: &[u8]) -> bool {
     const LEAST: usize = 16;
     let has = |kind: fn(&u8) -> bool| word.iter().any(kind);
     let is_plain = word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'));
@@ -182,7 +182,7 @@ fn set_by_word(text: &[u8]) -> Option<Stretch> {
 }
 
 /// A name that makes its value secret, or that value alone which is no plain text.
-struct Named {
+pub(super) struct Named {
     cause: Cause,
     verdict: NameVerdict,
 }
@@ -194,7 +194,7 @@ impl Named {
     }
 }
 
-fn of_name(name: &str) -> Option<Named> {
+pub(super) fn of_name(name: &str) -> Option<Named> {
     if name.len() < 2 {
         return None;
     }
