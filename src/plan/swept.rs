@@ -118,6 +118,7 @@ pub(super) fn shown(content: &HeldContent, settled: &Settled) -> Option<Shown> {
             };
             Some(Shown { content, keys, reason: format!("holds the value of {names}"), so })
         }
+        HeldContent::PrivateKey => Some(hidden("is a private key".into(), ": hidden whole")),
         HeldContent::Large => Some(hidden("holds a known value".into(), " and is large: hidden whole")),
         HeldContent::Unsearched(reason) => Some(hidden(reason.clone(), ": hidden whole (--no-sweep shows it)")),
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Order;
 use crate::mask::{self, MaskError, Sweep};
 use crate::plan::SweepAnswer;
+use crate::policy;
 use crate::report::Terminal;
 use crate::world::World;
 
@@ -52,8 +53,19 @@ impl Trees {
             terminal
                 .note("agentsecrets: still searching the project's files for known values (--no-sweep leaves it out)");
         };
-        let sweep =
-            Sweep { trees: &self.trees, masked: judged, values, uid: world.user.uid, mounts, is_slow: &is_slow };
+        let is_known_key = |path: &Path| {
+            let tree = self.trees.iter().find_map(|tree| path.strip_prefix(tree).ok());
+            tree.is_some_and(|path| policy::file_rules().has_known_keys(path))
+        };
+        let sweep = Sweep {
+            trees: &self.trees,
+            masked: judged,
+            values,
+            is_known_key: &is_known_key,
+            uid: world.user.uid,
+            mounts,
+            is_slow: &is_slow,
+        };
         mask::sweep(&sweep).map(SweepAnswer::Swept)
     }
 }

@@ -31,6 +31,7 @@ fn a_known_value_is_a_placeholder_wherever_it_stands() {
                 holder("/p/b.db", text(&format!("\0{STRIPE}"))),
                 holder("/p/c.bin", HeldContent::Large),
                 holder("/p/e", text(&STRIPE[..20])),
+                holder("/p/deploy", HeldContent::PrivateKey),
                 holder("/p/d", HeldContent::Unsearched("could not be read (x)".into())),
             ])
         }),
@@ -42,7 +43,7 @@ fn a_known_value_is_a_placeholder_wherever_it_stands() {
     .plan();
     let shown = format!("k = '{}'\n", planned.placeholder("STRIPE_KEY"));
     assert_eq!([planned.masked("/p/a.py"), planned.masked("/q/alias")], [shown.clone(), shown]);
-    for path in ["/p/b.db", "/p/c.bin", "/p/d"] {
+    for path in ["/p/b.db", "/p/c.bin", "/p/d", "/p/deploy"] {
         assert_eq!(planned.masked(path), "(empty)", "{path}");
     }
     assert_eq!(planned.masked("/p/e"), "(not masked)");

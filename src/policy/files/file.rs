@@ -71,6 +71,8 @@ pub(in crate::policy) struct MoveLine {
 struct Project {
     hidden: Vec<FileGlob>,
     hidden_except: Vec<FileGlob>,
+    #[serde(default)]
+    known_keys: Vec<FileGlob>,
     rendered: Vec<ProjectRendered>,
 }
 
@@ -111,6 +113,7 @@ impl From<FilesFile> for FileRules {
             named: file.named,
             started: file.started,
             root: file.root,
+            known_keys: file.project.known_keys.clone(),
             project: project_entries(file.project, &origin),
             guard: file.guard,
             writable: file.writable,

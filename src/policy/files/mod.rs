@@ -9,9 +9,12 @@ mod file;
 mod nested;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use super::FileGlob;
 
 pub use entry::{
     Action, Coding, Field, Form, Format, Guard, HomeEntry, HostPlace, Judge, Note, ProjectEntry, Render, RootPath,
@@ -34,6 +37,8 @@ pub struct FileRules {
     pub root: RootRules,
     /// Secret files in the project.
     pub project: Vec<ProjectEntry>,
+    /// Where private keys lie that everybody has.
+    known_keys: Vec<FileGlob>,
     /// What the child must not change, because programs outside the seal act on it.
     pub guard: Guard,
     /// Places in the home that are bound through writable.
@@ -150,6 +155,11 @@ impl FileRules {
     /// Those of them that are directories and are made where they are missing, as the agent itself would.
     pub fn made_places(&self, agent: Option<&str>, around: Surroundings<'_>) -> Vec<PathBuf> {
         self.everywhere(self.writable_paths(agent).filter(|path| path.ends_with('/')), around)
+    }
+
+    /// Whether private keys at `path`, from the project on, are such as everybody has: those of dependencies and of tests.
+    pub fn has_known_keys(&self, path: &Path) -> bool {
+        self.known_keys.iter().any(|pattern| pattern.matches(path.as_os_str().as_bytes()))
     }
 
     fn writable_paths(&self, agent: Option<&str>) -> impl Iterator<Item = &String> {
@@ -312,7 +322,7 @@ mod tests {
     fn the_family_of_dotenv_files_leaves_out_examples() {
         let rendered = |name: &str| {
             let covers = |entry: &&ProjectEntry| {
-                let covers = |glob: &crate::policy::FileGlob| glob.matches(name.as_bytes());
+                let covers = |glob: &FileGlob| glob.matches(name.as_bytes());
                 covers(&entry.pattern) && !entry.except.iter().any(covers)
             };
             file_rules().project.iter().find(covers).is_some_and(|entry| entry.action != Action::Hide)

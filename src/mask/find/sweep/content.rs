@@ -30,6 +30,8 @@ pub(super) enum Seen {
     Nothing,
     /// One of them at least.
     Value,
+    /// It is a private key, by how it begins.
+    PrivateKey,
     /// It was not read to its end; the rest of a sentence says why.
     Unsearched(String),
 }
@@ -92,30 +94,42 @@ impl Searcher {
             Err(error) => return Seen::Unsearched(why(&error)),
         };
         let is_searched = |metadata: Metadata| metadata.is_file() && metadata.len() <= most;
-        match file
-            .metadata()
-            .map(is_searched)
-            .and_then(|is_searched| if is_searched { self.search(&file, piece, &mut 0) } else { Ok(Seen::Nothing) })
-        {
+        match file.metadata().map(is_searched).and_then(|is_searched| {
+            if is_searched { self.search(&file, false, piece, &mut 0) } else { Ok(Seen::Nothing) }
+        }) {
             Ok(seen) => seen,
             Err(error) => Seen::Unsearched(why(&error)),
         }
     }
 
-    /// What the file at `path` holds, and how many bytes of it were read. `uid` is the user's.
-    pub(super) fn look(&self, path: &Path, uid: u32, piece: &mut Piece) -> (Seen, u64) {
+    /// What the file at `path` holds, and how many bytes of it were read. `uid` is the user's, `is_known_key` says whether
+    /// a private key there is one that everybody has.
+    pub(super) fn look(
+        &self,
+        path: &Path,
+        uid: u32,
+        is_known_key: &dyn Fn() -> bool,
+        piece: &mut Piece,
+    ) -> (Seen, u64) {
         let file = match open(path) {
             Ok(file) => file,
             Err(error) => return (unopened(path, uid, &error), 0),
         };
         let mut count = 0;
-        match self.search(&file, piece, &mut count) {
+        let mut seen = self.search(&file, true, piece, &mut count);
+        if matches!(seen, Ok(Seen::PrivateKey)) && is_known_key() {
+            count = 0;
+            let again = lseek(&file, 0, Whence::SeekSet).map_err(io::Error::from);
+            seen = again.and_then(|_| self.search(&file, false, piece, &mut count));
+        }
+        match seen {
             Ok(seen) => (seen, count),
             Err(error) => (Seen::Unsearched(why(&error)), count),
         }
     }
 
-    pub(super) fn search(&self, file: &File, piece: &mut Piece, count: &mut u64) -> io::Result<Seen> {
+    /// `for_keys`: private keys are of interest besides the values.
+    pub(super) fn search(&self, file: &File, for_keys: bool, piece: &mut Piece, count: &mut u64) -> io::Result<Seen> {
         // What of the last piece may be the beginning of a value.
         let mut kept = 0;
         let mut holes = None;
@@ -127,8 +141,11 @@ impl Searcher {
             if read == 0 {
                 return Ok(Seen::Nothing);
             }
-            *count += read as u64;
             let filled = kept + read;
+            if for_keys && *count == 0 && is_private_key(&piece.bytes[..filled]) {
+                return Ok(Seen::PrivateKey);
+            }
+            *count += read as u64;
             if self.automaton.is_match(&piece.bytes[..filled]) {
                 return Ok(Seen::Value);
             }
@@ -149,6 +166,22 @@ impl Searcher {
             }
             kept = filled.min(self.longest.saturating_sub(1));
             piece.bytes.copy_within(filled - kept..filled, 0);
+        }
+    }
+}
+
+/// Whether a file that begins so is a private key, alone or with its certificates, or the login of a service with one.
+fn is_private_key(piece: &[u8]) -> bool {
+    const FIRST: [&[u8]; 4] = [b"-----BEGIN ", b"Bag Attributes", b"PuTTY-User-Key-File", b"AGE-SECRET-KEY-1"];
+    let text = piece.strip_prefix(b"\xef\xbb\xbf").unwrap_or(piece).trim_ascii_start();
+    let holds = |part: &[u8]| memchr::memmem::find(text, part).is_some();
+    match text.first() {
+        Some(b'{') => holds(b"\"private_key\"") && holds(b"PRIVATE KEY-----"),
+        // `age-keygen` says first when it made the key.
+        Some(b'#') => text.starts_with(b"# created: ") && holds(b"\nAGE-SECRET-KEY-1"),
+        _ => {
+            let first = FIRST.iter().position(|first| text.starts_with(first));
+            first.is_some_and(|first| first > 1 || holds(b" PRIVATE KEY-----") || holds(b" PRIVATE KEY BLOCK-----"))
         }
     }
 }
@@ -190,5 +223,31 @@ fn unopened(path: &Path, uid: u32, error: &io::Error) -> Seen {
         _ if is_no_file(error) => Seen::Nothing,
         io::ErrorKind::PermissionDenied if !is_owned() => Seen::Nothing,
         _ => Seen::Unsearched(why(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_by_how_its_file_begins() {
+        for (text, expected) in [
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\n", true),
+            ("\u{feff}\n-----BEGIN PRIVATE KEY-----", true),
+            ("-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n", true),
+            ("-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n", false),
+            ("-----BEGIN PGP PRIVATE KEY BLOCK-----\n", true),
+            ("Bag Attributes\n  friendlyName: a\n-----BEGIN ENCRYPTED PRIVATE KEY-----\n", true),
+            ("PuTTY-User-Key-File-3: ssh-ed25519\n", true),
+            ("# created: 2026-11-30T00:00:00Z\n# public key: age1x\nAGE-SECRET-KEY-1ABC\n", true),
+            (r#"{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\nAA"}"#, true),
+            (r#"{"private_key": "the path of it"}"#, false),
+            ("KEY = '''\n-----BEGIN PRIVATE KEY-----\n'''", false),
+            ("# Keys\nThey begin with -----BEGIN PRIVATE KEY-----", false),
+            ("", false),
+        ] {
+            assert_eq!(is_private_key(text.as_bytes()), expected, "{text}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The sweep: which files hold a known value, whatever they are called.
+//! The sweep: which files hold a known value, and which are private keys, whatever they are called.
 //!
 //! **Invariants.** Every regular file of a tree is read, ignored folders included, but for git's object store, whose files
 //! are compressed. A file that cannot be read to its end is told of, and its caller hides it: not to know is not to have
@@ -42,6 +42,8 @@ pub struct Sweep<'a> {
     pub masked: &'a HashSet<PathBuf>,
     /// The values.
     pub values: &'a [&'a [u8]],
+    /// Whether a private key at a path is one that everybody has.
+    pub is_known_key: &'a (dyn Fn(&Path) -> bool + Sync),
     /// The user's id: what it owns, the child can make readable.
     pub uid: u32,
     /// The kernel's table of mounts (`proc_pid_mountinfo(5)`).
@@ -53,7 +55,7 @@ pub struct Sweep<'a> {
 /// What the sweep found.
 #[derive(Default)]
 pub struct Swept {
-    /// Files that hold a value, and files that could not be searched; sorted.
+    /// Files that hold a value or are a key, and files that could not be searched; sorted.
     pub found: Vec<Holder>,
     /// How many files were searched.
     pub files: u64,
@@ -63,7 +65,7 @@ pub struct Swept {
     pub time: Duration,
 }
 
-/// A file that holds a known value, or may.
+/// A file that holds a known value, or may, or is a key.
 pub struct Holder {
     /// Where it is.
     pub path: PathBuf,
@@ -79,6 +81,8 @@ pub struct Holder {
 pub enum HeldContent {
     /// Its bytes, which hold a value.
     Bytes(Zeroizing<Vec<u8>>),
+    /// A private key, or a login with one.
+    PrivateKey,
     /// It holds a value, and is too large to be shown with placeholders.
     Large,
     /// It was not searched to its end; the rest of a sentence says why.
@@ -160,7 +164,8 @@ impl Work<'_> {
         if !entry.file_type().is_some_and(|kind| kind.is_file()) || self.is_masked(entry.path()) {
             return;
         }
-        let (seen, count) = self.searcher.look(entry.path(), self.sweep.uid, piece);
+        let (seen, count) =
+            self.searcher.look(entry.path(), self.sweep.uid, &|| (self.sweep.is_known_key)(entry.path()), piece);
         self.files.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(count, Ordering::Relaxed);
         if !matches!(seen, Seen::Nothing) {
@@ -209,6 +214,7 @@ fn holders(sweep: &Sweep<'_>, mut suspects: Vec<(PathBuf, Seen)>) -> Vec<Holder>
 fn held(path: &Path, seen: Seen) -> HeldContent {
     match seen {
         Seen::Unsearched(reason) => HeldContent::Unsearched(reason),
+        Seen::PrivateKey => HeldContent::PrivateKey,
         Seen::Value | Seen::Nothing => match read(path) {
             Ok(Content::Bytes(bytes)) => HeldContent::Bytes(bytes),
             Ok(_) => HeldContent::Large,

@@ -5,6 +5,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use super::*;
 
 const VALUE: &[u8] = b"sk_live_4eC39HqLyjWDarjtT1zdp7dc";
+const KEY: &[u8] = b"-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n";
 
 /// What a sweep of `tree` says of each file: path below the tree, aliases, links that were not found, content.
 fn said(tree: &Path, masked: &[&str]) -> (Vec<String>, u64) {
@@ -14,6 +15,7 @@ fn said(tree: &Path, masked: &[&str]) -> (Vec<String>, u64) {
         trees: &trees,
         masked: &masked,
         values: &[VALUE, b"another value of many"],
+        is_known_key: &|path| path.starts_with(tree.join("fixtures")),
         uid: fs::metadata(tree).unwrap().uid(),
         mounts: b"",
         is_slow: &|| {},
@@ -25,6 +27,7 @@ fn said(tree: &Path, masked: &[&str]) -> (Vec<String>, u64) {
         let content = match &holder.content {
             HeldContent::Bytes(bytes) => format!("{} bytes", bytes.len()),
             HeldContent::Large => "large".into(),
+            HeldContent::PrivateKey => "a key".into(),
             HeldContent::Unsearched(reason) => reason.clone(),
         };
         format!("{} [{}] {} {content}", short(&holder.path), aliases.join(" "), holder.unseen_links)
@@ -48,6 +51,9 @@ fn a_value_is_found_wherever_it_lies() {
     write("dir/inner", VALUE);
     write(".git/objects/ab/cd", VALUE);
     write(".git/COMMIT_EDITMSG", VALUE);
+    write("deploy", KEY);
+    write("fixtures/key", KEY);
+    write("fixtures/both", &[KEY, VALUE].concat());
     // Across the border of two pieces, and behind a hole of a gibibyte.
     write("late", &[&vec![b'x'; (256 << 10) - 5], VALUE].concat());
     let sparse = fs::File::create(tree.join("sparse")).unwrap();
@@ -63,6 +69,8 @@ fn a_value_is_found_wherever_it_lies() {
         said,
         [
             ".git/COMMIT_EDITMSG [] 0 32 bytes",
+            "deploy [] 0 a key",
+            "fixtures/both [] 0 71 bytes",
             "large [] 0 large",
             "late [] 1 262171 bytes",
             "node_modules/.hidden/x [] 0 32 bytes",
@@ -70,7 +78,7 @@ fn a_value_is_found_wherever_it_lies() {
             "sparse [] 0 large",
         ]
     );
-    assert_eq!(files, 9);
+    assert_eq!(files, 12);
 }
 
 #[test]
@@ -82,7 +90,7 @@ fn a_long_value_is_searched_for_by_its_beginning() {
     fs::write(place.path().join("almost"), &long[..255]).unwrap();
     let searcher = Searcher::new(&[&long]).unwrap();
     let mut piece = Searcher::piece();
-    let seen = |name: &str, piece: &mut Piece| searcher.look(&place.path().join(name), 0, piece).0;
+    let seen = |name: &str, piece: &mut Piece| searcher.look(&place.path().join(name), 0, &|| false, piece).0;
     assert_eq!(seen("holds", &mut piece), Seen::Value);
     assert_eq!(seen("almost", &mut piece), Seen::Nothing);
 }
@@ -115,6 +123,6 @@ fn what_cannot_be_searched_is_told() {
     let endless = Searcher::new(&[VALUE]).unwrap();
     let mut count = 0;
     let zeros = fs::File::open("/dev/zero").unwrap();
-    let seen = endless.search(&zeros, &mut Searcher::piece(), &mut count).unwrap();
+    let seen = endless.search(&zeros, false, &mut Searcher::piece(), &mut count).unwrap();
     assert!(matches!(seen, Seen::Unsearched(_)), "{seen:?} after {count}");
 }
