@@ -97,8 +97,12 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
         let reason = "is the password of a proxy".into();
         Stretch { range, name: None, cause: Cause { reason, ..cause() } }
     });
+    let of_oracle = url::of_oracle(value).map(|range| {
+        let reason = "is the password of a database".into();
+        Stretch { range, name: None, cause: Cause { reason, ..cause() } }
+    });
     let of_options = command::in_options(name, value);
-    let parts = text::merge(parts.into_iter().chain(of_proxy).chain(of_options).collect());
+    let parts = text::merge(parts.into_iter().chain(of_proxy).chain(of_oracle).chain(of_options).collect());
     if parts.is_empty() { Judgement::Keep } else { Judgement::Parts(parts) }
 }
 
@@ -226,6 +230,8 @@ mod tests {
             ("DB_CONN_STR", "Server=db;Uid=ann", "whole"),
             ("OLD_PWD", "/home/ann/project", "keep"),
             ("CURL_OPTS", "-u ann:horse", "horse"),
+            ("SPRING_DATASOURCE_URL", "jdbc:oracle:thin:scott/tiger@db.example:1521/app", "tiger"),
+            ("SPRING_DATASOURCE_URL", "jdbc:oracle:thin:@//db.example:1521/app", "keep"),
             (
                 "EXPORT",
                 "https://b.s3.example/a?X-Amz-Date=20261130T000000Z&X-Amz-Signature=9f86d081884c7d65",

@@ -48,6 +48,15 @@ pub(super) fn of_proxy(name: &str, value: &[u8]) -> Option<Range<usize>> {
     (start < at).then_some(start..at)
 }
 
+/// The password in an address of Oracle, `jdbc:oracle:thin:scott/tiger@db:1521/app`.
+pub(super) fn of_oracle(value: &[u8]) -> Option<Range<usize>> {
+    let rest = value.strip_prefix(b"jdbc:oracle:")?;
+    let at = memchr::memchr(b'@', rest)?;
+    let slash = memchr::memchr(b'/', &rest[..at])?;
+    let before = value.len() - rest.len();
+    (slash + 1 < at).then_some(before + slash + 1..before + at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
