@@ -24,7 +24,10 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) -> Result<(), M
         let directories = *action == Action::Hide;
         let wanted = Wanted { realm: Realm::Home, id: id.as_deref(), action, reason, origin, directories };
         for path in expanded(&place.path) {
-            add(search, findings, &path, wanted.clone())?;
+            let is_there = add(search, findings, &path, wanted.clone())?;
+            for copy in is_there.then(|| copies(&path)).into_iter().flatten() {
+                add(search, findings, &copy, Wanted { id: None, ..wanted.clone() })?;
+            }
         }
     }
     for (path, variable) in search.rules.named_files(around) {
@@ -74,11 +77,24 @@ fn listed(search: &Search<'_>) -> Vec<Names> {
     own.into_iter().chain(moved).map(|directory| Names::of(&directory)).collect()
 }
 
-fn add(search: &Search<'_>, findings: &mut Findings, path: &Path, wanted: Wanted<'_>) -> Result<(), MaskError> {
-    if let Some(found) = look(search, path, wanted)? {
+/// Where editors and users keep what a file was.
+fn copies(path: &Path) -> impl Iterator<Item = PathBuf> {
+    const ENDS: [&str; 6] = ["~", ".bak", ".backup", ".old", ".orig", ".save"];
+    ENDS.into_iter().map(|end| {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(end);
+        path.with_file_name(name)
+    })
+}
+
+/// Whether something is there.
+fn add(search: &Search<'_>, findings: &mut Findings, path: &Path, wanted: Wanted<'_>) -> Result<bool, MaskError> {
+    let found = look(search, path, wanted)?;
+    let is_there = found.is_some();
+    if let Some(found) = found {
         keep(search, findings, found);
     }
-    Ok(())
+    Ok(is_there)
 }
 
 /// Takes a file in that is not known yet.
