@@ -2,6 +2,7 @@
 //! aside at the end.
 
 mod repositories;
+mod settings;
 mod worktrees;
 
 use std::fs;

@@ -59,6 +59,12 @@ pub enum MaskError {
         /// How many.
         count: usize,
     },
+    /// Configuration of git that is larger, or names more, than can be followed.
+    #[error("`{}`: is or names more of git's configuration than can be followed", path.display())]
+    GitSettings {
+        /// The file with which it begins.
+        path: PathBuf,
+    },
     /// A secret file with a hard link that was not found.
     #[error("`{}`: has {links} hard links, and only {found} could be found", path.display())]
     HardLink {
@@ -85,6 +91,9 @@ impl MaskError {
                  with `cp '{0}' '{0}.new' && mv '{0}.new' '{0}'`",
                 path.display()
             )),
+            Self::GitSettings { .. } => {
+                Some("git obeys it: look at what it includes and names, and shorten that".into())
+            }
             Self::Watch { source, .. } => match source.raw_os_error().map(Errno::from_raw) {
                 Some(Errno::ENOSPC) => Some(format!("{LIMITS} fs.inotify.max_user_watches=1048576")),
                 Some(Errno::EMFILE) => Some(format!("{LIMITS} fs.inotify.max_user_instances=1024")),

@@ -21,8 +21,8 @@ mod structured;
 pub use dotenv::Dialect;
 pub use error::MaskError;
 pub use find::{
-    Arrival, Content, Findings, Found, HeldContent, Holder, LARGEST, LiveSweep, ProjectNames, Realm, Repository,
-    Search, Sweep, Swept, Turn, Watch, Writable, find, names_of, second_mounts, sweep,
+    Arrival, Awaited, Content, Findings, Found, HeldContent, Holder, LARGEST, LiveSweep, ProjectNames, Realm,
+    Repository, Search, Sweep, Swept, Turn, Watch, Writable, find, names_of, second_mounts, sweep,
 };
 pub use git_settings::GitSettings;
 pub use merge::{Masked, MergeError};

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::mask::{Findings, Masked};
+use crate::mask::{Awaited, Findings, Masked};
 use crate::policy::{
     Binding, Egress, Inspect, Isolation, Merged, OnStray, Origin, OwnAuthority, Recognised, Scan, ServiceId, Sourced,
     Target,
@@ -40,7 +40,7 @@ use crate::policy::{
 use crate::secret::{Placeholder, SecretName, Table, WorkspaceName};
 use crate::supervise::ports::Wanted;
 
-use shown::{path, paths, texts};
+use shown::{awaited, path, paths, texts};
 
 pub use agent::AgentPlan;
 pub use error::PlanError;
@@ -173,6 +173,9 @@ pub struct Plan {
     /// Existing paths that are read-only in the child.
     #[serde(serialize_with = "paths")]
     pub guarded: Vec<PathBuf>,
+    /// Paths at which nothing stands yet and which the host would obey: what the child makes there is set aside.
+    #[serde(serialize_with = "awaited")]
+    pub awaited: Vec<Awaited>,
     /// Existing paths that the child can change and whose change is reported.
     #[serde(serialize_with = "paths")]
     pub watched: Vec<PathBuf>,
@@ -365,6 +368,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         masks: found.masks,
         sweep: swept.plan,
         guarded: found.guarded,
+        awaited: request.findings.awaited,
         watched: found.watched,
         sockets: found.sockets,
         writable,

@@ -82,6 +82,7 @@ pub(super) fn plan() -> Plan {
         ],
         sweep: SweepPlan::NothingToFind,
         guarded: vec!["/home/ann/app/.git/hooks".into()],
+        awaited: Vec::new(),
         watched: Vec::new(),
         sockets: Vec::new(),
         writable: Vec::new(),

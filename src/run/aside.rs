@@ -7,6 +7,7 @@
 //!
 //! **Trade-off.** A parent that is killed sets nothing aside. The trees are walked once more at the end of each run.
 
+mod awaited;
 mod git;
 mod name;
 mod names;
@@ -22,6 +23,7 @@ use crate::plan::Plan;
 use crate::policy::{FileRules, Guard, Surroundings};
 use crate::world::World;
 
+use awaited::Later;
 use git::{Judge, Known};
 use names::Names;
 
@@ -35,6 +37,7 @@ const ATTRIBUTES: &str = ".git/info/attributes";
 pub(super) struct Watch {
     names: Names,
     known: Known,
+    later: Later,
     /// The project and the other writable places that no rule names, symlinks resolved: caches are not among them.
     trees: Vec<PathBuf>,
     /// The first of them, where names in any of its folders are guarded.
@@ -94,6 +97,7 @@ impl Watch {
                 names.add(tree, relative);
             }
         }
+        let later = Later::note(plan, written.iter().map(|(tree, _)| *tree), granted, &mut names);
         let real = |path: &PathBuf| path.canonicalize().ok().filter(|path| path.is_dir());
         let masked = plan.masks.iter().map(|mask| &mask.path);
         let guarded = plan.guarded.iter().chain(&plan.watched).chain(masked).chain(&plan.merged).cloned().collect();
@@ -103,13 +107,14 @@ impl Watch {
         Self {
             names,
             known: Known { guarded, granted: granted.to_vec() },
+            later,
             trees: outermost(bound.into_iter().chain(users).filter_map(real)),
             project: bound.and_then(real).map(|project| (project, &rules.guard)),
         }
     }
 
     /// Sets aside what has been made since, under the id of this run.
-    pub(super) fn set_aside(self, run: &str) -> Aside {
+    pub(super) fn set_aside(mut self, run: &str) -> Aside {
         let mut aside = Aside::default();
         let (mut files, mut directories, mut nested, mut links) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for tree in &self.trees {
@@ -123,6 +128,7 @@ impl Watch {
             aside.opened.extend(whole(seen.opened));
             aside.unseen.extend(whole(seen.unseen));
         }
+        self.later.expect(&self.trees, &files, &directories, &self.known, &mut self.names);
         // Repositories first: what is set aside later may hold some.
         let mut judge = Judge { known: &self.known, trees: &self.trees, run, aside: &mut aside };
         judge.judge(&files, directories);

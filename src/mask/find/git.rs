@@ -1,6 +1,4 @@
-//! What git's configuration has git obey or run besides its own places: included files, other directories of hooks,
-//! templates of repositories, the program that watches files. The child must not change those that it could write; and
-//! where the user's own configuration keeps secrets besides.
+//! Git's configuration: where it is, what it includes, and where the user's own keeps secrets besides.
 //!
 //! **Invariants.** Configuration is read as data: nothing is started, and a file is read only where it is a regular one.
 
@@ -8,10 +6,10 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use super::git_config::{Setting, settings};
-use super::place::guarded;
+use super::git_config::{MOST, Setting, settings};
 use super::read::read as read_file;
 use super::{Content, Search};
 
@@ -21,46 +19,71 @@ pub(super) const OBEYED: [&str; 5] = ["config", "config.worktree", "commondir", 
 
 /// How deep git follows includes (`MAX_INCLUDE_DEPTH`).
 const DEEPEST: usize = 10;
+/// How many settings in variables are read.
+const MOST_VARIABLES: usize = 1000;
 
-/// A setting that names a path, and the directory of the file that it stands in.
-struct Named {
-    setting: Setting,
-    directory: PathBuf,
+/// A setting, and the directory of the file that it stands in.
+pub(super) struct Named {
+    pub(super) setting: Setting,
+    pub(super) directory: Arc<Path>,
 }
 
 /// A file of the user's or the machine's configuration.
 pub(super) struct UserFile {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// What it says, with what it includes.
-    settings: Vec<Named>,
+    pub(super) settings: Vec<Named>,
+    /// Whether that is more than was read.
+    pub(super) is_cut: bool,
 }
 
 /// Reads the user's configuration and the machine's, each file once.
 pub(super) fn read(search: &Search<'_>) -> Vec<UserFile> {
-    user_files(search).into_iter().map(|path| UserFile { settings: follow(search, &path), path }).collect()
+    let file = |path: PathBuf| {
+        let mut budget = Budget::default();
+        UserFile { settings: follow_within(search, &path, &mut budget), path, is_cut: budget.is_spent }
+    };
+    user_files(search).into_iter().map(file).collect()
 }
 
-/// What is guarded because the user's configuration or that of a repository names it. `users` is the former, `roots` are
-/// the repositories, `directories` what has the shape of git's own: those of submodules, worktrees and bare repositories
-/// too.
-pub(super) fn named(search: &Search<'_>, users: &[UserFile], roots: &[&Path], directories: &[PathBuf]) -> Vec<PathBuf> {
-    let users: Vec<&Named> = users.iter().flat_map(|file| &file.settings).collect();
-    // Those of `roots` are read below.
-    let others = directories.iter().filter(|directory| directory.file_name().is_none_or(|name| name != ".git"));
-    let modules = others.flat_map(|directory| follow(search, &directory.join("config")));
-    let modules = modules.collect::<Vec<_>>();
-    let mut paths = Vec::new();
-    for root in roots {
-        let own = repository_files(root).iter().flat_map(|file| follow(search, file)).collect::<Vec<_>>();
-        paths.extend(
-            own.iter().chain(users.iter().copied()).chain(&modules).filter_map(|named| path_of(search, named, root)),
-        );
+/// How much is read in all: hostile files take neither time nor memory without end.
+pub(super) struct Budget {
+    files: usize,
+    bytes: usize,
+    settings: usize,
+    /// Whether something was left out.
+    pub(super) is_spent: bool,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { files: 1 << 16, bytes: 64 << 20, settings: 1 << 18, is_spent: false }
     }
-    paths.sort();
-    paths.dedup();
-    // A repository, or what it lies in, cannot be closed to the child as a whole.
-    let holds_one = |path: &PathBuf| roots.iter().chain([&search.project]).any(|root| root.starts_with(path));
-    paths.iter().flat_map(|path| guarded(search, path)).filter(|path| !holds_one(path)).collect()
+}
+
+impl Budget {
+    /// The settings of a file; none where it is no regular file.
+    fn settings(&mut self, file: &Path) -> Vec<Setting> {
+        let text = match read_file(file) {
+            Ok(Content::Bytes(text)) => text,
+            Ok(_) => {
+                self.is_spent |= fs::metadata(file).is_ok_and(|metadata| metadata.is_file());
+                return Vec::new();
+            }
+            Err(_) => return Vec::new(),
+        };
+        if self.files == 0 || self.bytes < text.len() {
+            self.is_spent = true;
+            return Vec::new();
+        }
+        let mut settings = settings(&text);
+        self.is_spent |= settings.len() == MOST || settings.len() > self.settings;
+        settings.truncate(self.settings);
+        self.files -= 1;
+        self.bytes -= text.len();
+        self.settings -= settings.len();
+        settings
+    }
 }
 
 /// The user's and the machine's (git-config(1), "FILES" and "ENVIRONMENT").
@@ -69,6 +92,22 @@ fn user_files(search: &Search<'_>) -> Vec<PathBuf> {
     let configuration = variable("XDG_CONFIG_HOME").unwrap_or_else(|| search.home.join(".config"));
     let own = [search.home.join(".gitconfig"), configuration.join("git/config"), "/etc/gitconfig".into()];
     own.into_iter().chain(["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"].into_iter().filter_map(variable)).collect()
+}
+
+/// The settings that variables give (git-config(1), `GIT_CONFIG_COUNT`).
+pub(super) fn variables(search: &Search<'_>) -> Vec<Setting> {
+    let text = |name: &str| (search.variable)(name).and_then(|value| value.into_string().ok());
+    let count = text("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0).min(MOST_VARIABLES);
+    let setting = |number: usize| {
+        let key = text(&format!("GIT_CONFIG_KEY_{number}"))?;
+        let value = (search.variable)(&format!("GIT_CONFIG_VALUE_{number}"))?;
+        let ((section, rest), (_, last)) = (key.split_once('.')?, key.rsplit_once('.')?);
+        let subsection = rest.strip_suffix(last).and_then(|rest| rest.strip_suffix('.'));
+        let name = format!("{section}.{last}").to_ascii_lowercase();
+        let subsection = subsection.map(|subsection| Arc::from(subsection.as_bytes()));
+        Some(Setting { name, subsection, value: value.as_bytes().to_vec() })
+    };
+    (0..count).filter_map(setting).collect()
 }
 
 /// A file of the user's that holds secrets, and why it is looked at, as the rest of a sentence.
@@ -80,8 +119,7 @@ pub(super) fn included(search: &Search<'_>, users: &[UserFile]) -> Vec<Because> 
     let machine = (system, "git reads it".to_owned());
     let of_file = |file: &UserFile| {
         let reason = format!("`{}` includes it", file.path.display());
-        let includes = file.settings.iter().filter(|named| named.is_include());
-        let paths = includes.filter_map(|named| path_of(search, named, &named.directory));
+        let paths = file.settings.iter().filter_map(|named| named.included(search));
         paths.map(|path| (path, reason.clone())).collect::<Vec<_>>()
     };
     std::iter::once(machine).chain(users.iter().flat_map(of_file)).collect()
@@ -128,7 +166,7 @@ fn store_of(setting: &Setting) -> Option<PathBuf> {
 
 /// Those of the repository at `root`, which may keep them elsewhere (gitrepository-layout(5)): a worktree's `.git` is a
 /// file that says where.
-fn repository_files(root: &Path) -> Vec<PathBuf> {
+pub(super) fn repository_files(root: &Path) -> Vec<PathBuf> {
     let own = root.join(".git");
     let led = line_of(&own).and_then(|line| Some(root.join(path(line.strip_prefix(b"gitdir: ")?))));
     let directory = led.unwrap_or(own);
@@ -147,19 +185,17 @@ fn path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// Every setting of `file` and of the files that it includes, that names a path. Conditions of includes are taken as met.
-fn follow(search: &Search<'_>, file: &Path) -> Vec<Named> {
+/// Every setting of `file` and of the files that it includes, as far as `budget` goes. Conditions of includes are taken as met.
+pub(super) fn follow_within(search: &Search<'_>, file: &Path, budget: &mut Budget) -> Vec<Named> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     let mut files = vec![(file.to_owned(), 0)];
     while let Some((file, depth)) = files.pop() {
         let is_new = fs::canonicalize(&file).is_ok_and(|real| seen.insert(real));
         let Some(directory) = file.parent().filter(|_| is_new && depth <= DEEPEST) else { continue };
-        let Ok(Content::Bytes(text)) = read_file(&file) else { continue };
-        for setting in settings(&text) {
-            let named = Named { setting, directory: directory.to_owned() };
-            if named.is_include() {
-                files.extend(path_of(search, &named, directory).map(|included| (included, depth + 1)));
-            }
+        let directory: Arc<Path> = Arc::from(directory);
+        for setting in budget.settings(&file) {
+            let named = Named { setting, directory: Arc::clone(&directory) };
+            files.extend(named.included(search).map(|included| (included, depth + 1)));
             found.push(named);
         }
     }
@@ -167,26 +203,21 @@ fn follow(search: &Search<'_>, file: &Path) -> Vec<Named> {
 }
 
 impl Named {
-    fn is_include(&self) -> bool {
-        matches!(self.setting.name.as_str(), "include.path" | "includeif.path")
+    /// The file that it includes, if it does so.
+    pub(super) fn included(&self, search: &Search<'_>) -> Option<PathBuf> {
+        let Setting { name, value, .. } = &self.setting;
+        let value = value.strip_prefix(b":(optional)").unwrap_or(value);
+        let is_include = matches!(name.as_str(), "include.path" | "includeif.path") && !value.is_empty();
+        is_include.then(|| expanded(search, &self.directory, path(value)))
     }
 }
 
-/// The path that a setting names, seen from the repository at `root`; `None` for one that names none.
-fn path_of(search: &Search<'_>, named: &Named, root: &Path) -> Option<PathBuf> {
-    let value = named.setting.value.as_slice();
-    let (base, value) = match named.setting.name.as_str() {
-        "include.path" | "includeif.path" => (named.directory.as_path(), value),
-        "core.hookspath" | "init.templatedir" => (root, value),
-        // A command line, unless it is a switch.
-        "core.fsmonitor" => (root, value.split(|byte| *byte == b' ').next().filter(|program| program.contains(&b'/'))?),
-        _ => return None,
-    };
-    let value = path(value);
-    (!value.as_os_str().is_empty()).then(|| expanded(search, base, value))
-}
-
 /// A path as git reads it: `~` is the home, and what is relative is seen from `base`.
-fn expanded(search: &Search<'_>, base: &Path, value: &Path) -> PathBuf {
-    value.strip_prefix("~").map_or_else(|_| base.join(value), |below| search.home.join(below))
+pub(super) fn expanded(search: &Search<'_>, base: &Path, value: &Path) -> PathBuf {
+    let mut parts = value.components();
+    match parts.next() {
+        // Of whomever: another user's home is closed to the child.
+        Some(Component::Normal(first)) if first.as_bytes().starts_with(b"~") => search.home.join(parts.as_path()),
+        _ => base.join(value),
+    }
 }

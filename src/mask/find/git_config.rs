@@ -2,24 +2,42 @@
 //!
 //! **Trade-off.** A line that git would refuse is passed over: what follows it counts all the same.
 
+use std::sync::Arc;
+
+use crate::mask::git_settings::starts_nothing;
+
+/// So many settings of one file are read, and so many bytes of a name: a hostile file must not fill the memory.
+pub(super) const MOST: usize = 1 << 16;
+const LONGEST: usize = 256;
+
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting {
     /// Section and key in lower case, without the subsection: `core.hookspath`, `includeif.path`.
     pub(super) name: String,
+    /// What stands in quotes beside the section.
+    pub(super) subsection: Option<Arc<[u8]>>,
     /// Its value, unquoted.
     pub(super) value: Vec<u8>,
 }
 
-/// Every setting that has a value, in order.
+impl Setting {
+    /// Whether it is known to start nothing.
+    pub(super) fn starts_nothing(&self) -> bool {
+        let (section, key) = self.name.split_once('.').unwrap_or((&self.name, ""));
+        starts_nothing(section, self.subsection.as_deref(), key, &self.value)
+    }
+}
+
+/// Every setting that has a value, in order: the first [`MOST`].
 pub(super) fn settings(text: &[u8]) -> Vec<Setting> {
     let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let mut section = String::new();
+    let (mut section, mut subsection) = (String::new(), None);
     let mut settings = Vec::new();
-    while let Some(&first) = rest.first() {
+    while let Some(&first) = rest.first().filter(|_| settings.len() < MOST) {
         match first {
             b'#' | b';' => rest = after_line(rest),
-            b'[' => (section, rest) = header(&rest[1..]),
+            b'[' => (section, subsection, rest) = header(&rest[1..]),
             _ if first.is_ascii_alphabetic() => {
                 let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
                 let (key, after) = rest.split_at(length);
@@ -29,8 +47,9 @@ pub(super) fn settings(text: &[u8]) -> Vec<Setting> {
                     continue;
                 };
                 let (value, after) = value(assigned);
-                let key = String::from_utf8_lossy(key).to_ascii_lowercase();
-                settings.push(Setting { name: format!("{section}.{key}"), value });
+                let key = String::from_utf8_lossy(&key[..key.len().min(LONGEST)]).to_ascii_lowercase();
+                let name = format!("{section}.{key}");
+                settings.push(Setting { name, subsection: subsection.clone(), value });
                 rest = after;
             }
             _ => rest = &rest[1..],
@@ -48,27 +67,36 @@ fn after_blanks(text: &[u8]) -> &[u8] {
     &text[blanks..]
 }
 
-/// The name of the section whose header starts before `text`, and what follows the header. `[section "sub"]` and the old
-/// `[section.sub]` name the same.
-fn header(text: &[u8]) -> (String, &[u8]) {
+/// The name of the section whose header starts before `text`, its subsection, and what follows the header. `[section "sub"]`
+/// and the old `[section.sub]` name the same.
+fn header(text: &[u8]) -> (String, Option<Arc<[u8]>>, &[u8]) {
     let length = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
-    let name = String::from_utf8_lossy(&text[..length]).to_ascii_lowercase();
+    let name = String::from_utf8_lossy(&text[..length.min(LONGEST)]).to_ascii_lowercase();
     let mut rest = &text[length..];
     let mut is_quoted = false;
+    let mut subsection: Option<Vec<u8>> = None;
     while let [first, after @ ..] = rest {
+        rest = after;
         match first {
             b'\n' => break,
-            b']' if !is_quoted => return (name, after),
-            b'"' => is_quoted = !is_quoted,
-            b'\\' if is_quoted && after.first().is_some_and(|next| *next != b'\n') => {
-                rest = &after[1..];
-                continue;
+            b']' if !is_quoted => return (name, subsection.map(Arc::from), after),
+            b'"' => {
+                is_quoted = !is_quoted;
+                subsection.get_or_insert_default();
             }
-            _ => {}
+            b'.' if !is_quoted && subsection.is_none() => subsection = Some(Vec::new()),
+            b'\\' if is_quoted && after.first().is_some_and(|next| *next != b'\n') => {
+                subsection.get_or_insert_default().extend(after.first());
+                rest = &after[1..];
+            }
+            byte => {
+                if let Some(subsection) = &mut subsection {
+                    subsection.push(*byte);
+                }
+            }
         }
-        rest = after;
     }
-    (name, rest)
+    (name, subsection.map(Arc::from), rest)
 }
 
 /// The value at the start of `text`, and what follows its line.
@@ -146,6 +174,19 @@ mod tests {
             let read: Vec<_> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             assert_eq!(read, expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_subsection_is_read_as_it_is_written() {
+        for (text, expected) in [
+            ("[url \"ext::sh -c \\\"x\\\"\"]\na = b\n", Some("ext::sh -c \"x\"")),
+            ("[url.Old]\na = b\n", Some("Old")),
+            ("[url]\na = b\n", None),
+        ] {
+            let [setting] = settings(text.as_bytes()).try_into().unwrap();
+            assert_eq!(setting.subsection.as_deref(), expected.map(str::as_bytes), "{text}");
+        }
+        assert_eq!(settings("a=\n".repeat(MOST + 9).as_bytes()).len(), MOST);
     }
 
     proptest::proptest! {

@@ -9,6 +9,7 @@
 mod followed;
 mod git;
 mod git_config;
+mod git_named;
 mod home;
 mod kube;
 mod linked;
@@ -23,6 +24,7 @@ mod root;
 mod shell;
 mod sweep;
 mod walk;
+mod way;
 mod writable;
 
 use std::ffi::OsString;
@@ -82,10 +84,21 @@ pub struct Findings {
     pub found: Vec<Found>,
     /// Existing paths that the child must not change.
     pub guarded: Vec<PathBuf>,
+    /// What git's configuration names and what does not exist yet.
+    pub awaited: Vec<Awaited>,
     /// Unix sockets in trees that the child may write.
     pub sockets: Vec<PathBuf>,
     /// The project's directories, itself included.
     pub directories: Vec<PathBuf>,
+}
+
+/// A path at which nothing stands, and which the host would obey if something did.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Awaited {
+    /// Where it would stand, symlinks resolved; a relative one is meant from the top of any repository that is new.
+    pub path: PathBuf,
+    /// Whether a directory there is none of what is meant.
+    pub is_file: bool,
 }
 
 /// A file or directory that holds secrets, or may.
@@ -146,6 +159,8 @@ pub fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     mounts::resolve(search, &mut findings.found);
     findings.guarded.sort();
     findings.guarded.dedup();
+    findings.awaited.sort();
+    findings.awaited.dedup();
     findings.sockets.sort();
     findings.sockets.dedup();
     Ok(findings)
@@ -163,6 +178,7 @@ fn drop_what_lies_in_hidden_directories(findings: &mut Findings) {
         |path: &Path| directories.iter().any(|directory| path != directory && path.starts_with(directory));
     findings.found.retain(|found| !lies_within(&found.path));
     findings.guarded.retain(|path| !lies_within(path));
+    findings.awaited.retain(|awaited| !lies_within(&awaited.path));
     findings.sockets.retain(|path| !lies_within(path));
 }
 

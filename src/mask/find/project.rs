@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::names::Names;
 use super::place::{Wanted, guarded as guarded_at, itself, look};
 use super::walk::{Sought, Walk};
-use super::{Findings, Found, Realm, Search, git, walk};
+use super::{Findings, Found, Realm, Search, git, git_named, walk};
 use crate::mask::MaskError;
 use crate::policy::{Action, FileGlob, Origin, ProjectEntry};
 
@@ -50,13 +50,15 @@ pub(super) fn find(search: &Search<'_>, git: &[git::UserFile]) -> Result<Finding
     roots.dedup();
     let mut guarded: Vec<PathBuf> = roots.iter().flat_map(|root| guarded_in(search, root)).collect();
     roots.extend(elsewhere.iter().map(PathBuf::as_path));
-    guarded.extend(git::named(search, git, &roots, &walk.git_directories));
+    let named = git_named::named(search, git, &roots, &walk.git_directories)?;
+    guarded.extend(named.guarded);
     guarded.extend(walk.links.iter().filter_map(|path| itself(path)));
     let own = walk.git_directories.iter().flat_map(|directory| git::OBEYED.map(|name| directory.join(name)));
     guarded.extend(own.chain(walk.nested).flat_map(|path| guarded_at(search, &path)));
     let mut found = finder.found;
     found.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(Findings { found, guarded, sockets: walk.sockets, directories: walk.directories })
+    let (sockets, directories) = (walk.sockets, walk.directories);
+    Ok(Findings { found, guarded, awaited: named.awaited, sockets, directories })
 }
 
 struct Finder<'a> {

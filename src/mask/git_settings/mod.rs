@@ -1,16 +1,27 @@
 //! Judges git's configuration that somebody untrusted wrote: which of its settings start nothing, and what is left when the
-//! others are taken out. Pure.
+//! others are taken out; and which paths a setting of the user's names. Pure.
 //!
 //! **Invariants.** Only what git's own commands write is read (git-config(1), "Syntax", one setting a line): a text that two
 //! versions of git might read differently is not judged at all. A setting counts as harmless only where its name and its
 //! value are known to be (`allowed`), so that what a later git adds is taken out.
 
 mod allowed;
+mod words;
 mod written;
 
 use std::path::Path;
 
-use written::{read, render};
+use written::{Section, Setting, read, render};
+
+pub(super) use words::{Word, words};
+
+/// Whether a setting of the user's starts nothing, whatever git is asked to do. `section` and `key` are in lower case.
+pub(super) fn starts_nothing(section: &str, subsection: Option<&[u8]>, key: &str, value: &[u8]) -> bool {
+    let section = Section { name: section.to_owned(), sub: subsection.map(<[u8]>::to_vec) };
+    let setting = Setting { section, key: key.to_owned(), value: Some(value.to_vec()) };
+    // A working tree is no program, wherever it lies.
+    allowed::is_harmless(&setting, &|_| true)
+}
 
 /// What becomes of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

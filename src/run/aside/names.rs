@@ -10,7 +10,7 @@ use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstatat};
 
 use super::name::Made;
-use super::walk::is_folder;
+use super::walk::{is_folder, is_link};
 use super::{Aside, Moved};
 
 /// A name that is missing in a tree that the child writes.
@@ -20,6 +20,10 @@ struct Missing {
     relative: PathBuf,
     /// How many of its components were there.
     existed: usize,
+    /// Whether none of those was a symlink.
+    is_real: bool,
+    /// Whether a folder there is none of what is meant.
+    is_file: bool,
 }
 
 /// A folder in which every name that begins so is guarded, and those that were there.
@@ -59,11 +63,19 @@ impl Names {
             (relative.iter().take(existed).collect(), relative.iter().skip(existed).collect());
         let real = if existed > 0 { tree.join(&there).canonicalize().ok() } else { None };
         let real = real.and_then(|real| Some(real.strip_prefix(tree).ok()?.to_owned()));
+        let is_real = real.is_some() || existed == 0;
         let (existed, relative) =
             real.map_or_else(|| (existed, relative.to_owned()), |real| (real.iter().count(), real.join(&rest)));
         if existed < relative.iter().count() {
-            self.missing.push(Missing { tree: tree.into(), relative, existed });
+            self.missing.push(Missing { tree: tree.into(), relative, existed, is_real, is_file: false });
         }
+    }
+
+    /// Notes that nothing was at `relative` in `tree` beyond its first `existed` components, which are no symlinks; with
+    /// `is_file`, a folder there is nothing.
+    pub(super) fn expect(&mut self, tree: &Path, relative: &Path, existed: usize, is_file: bool) {
+        let missing = Missing { tree: tree.into(), relative: relative.into(), existed, is_real: true, is_file };
+        self.missing.push(missing);
     }
 
     /// Sets aside what has been made since.
@@ -73,7 +85,8 @@ impl Names {
             for name in names_in(&folder, &family.begins).filter(|name| !family.known.contains(name)) {
                 let relative = family.folder.join(name);
                 let existed = family.folder.components().count();
-                self.missing.push(Missing { tree: family.tree.clone(), relative, existed });
+                let (tree, is_real) = (family.tree.clone(), false);
+                self.missing.push(Missing { tree, relative, existed, is_real, is_file: false });
             }
         }
         for missing in self.missing.iter().filter(|missing| missing.may_be_there()) {
@@ -122,10 +135,16 @@ impl Missing {
         for (number, name) in self.relative.iter().enumerate() {
             relative.push(name);
             let Ok(facts) = fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { return Ok(None) };
-            if number + 1 == wanted || (!is_folder(&facts) && number >= self.existed) {
+            let is_folder = is_folder(&facts);
+            // In the place of a folder that was there, a symlink is the child's as well.
+            let is_made = number >= self.existed || (self.is_real && is_link(&facts));
+            if is_folder && self.is_file && number + 1 == self.relative.iter().count() {
+                return Ok(None);
+            }
+            if number + 1 == wanted || (!is_folder && is_made) {
                 return Ok(Some(Made { folder, name: name.to_owned(), relative }));
             }
-            if !is_folder(&facts) {
+            if !is_folder {
                 return Ok(None);
             }
             folder = openat(&folder, name, flags, Mode::empty())?;

@@ -251,3 +251,22 @@ fn many_folders_are_looked_through_by_all_processors() {
     watch.project = Some((place.tree(), Box::leak(Box::new(guard))));
     assert_eq!(place.moved(&watch.set_aside("R")), ["3/10/.ide", "6/1000/.git/config"]);
 }
+
+#[test]
+fn what_is_expected_is_set_aside_by_its_kind_and_with_whatever_leads_there() {
+    let place = Place::new();
+    let tree = place.tree();
+    for folder in ["dev", "evil/hk"] {
+        fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    let mut watch = place.watch(&[]);
+    for (path, existed, is_file) in [("dev/hk", 1, false), ("a", 0, true), ("b", 0, true), ("c/d", 0, true)] {
+        watch.names.expect(&tree, Path::new(path), existed, is_file);
+    }
+    fs::rename(tree.join("dev"), tree.join("old")).unwrap();
+    symlink("evil", tree.join("dev")).unwrap();
+    for file in ["a/x", "b", "c/d"] {
+        place.file(file, "");
+    }
+    assert_eq!(place.moved(&watch.set_aside("R")), ["b", "c/d", "dev"]);
+}

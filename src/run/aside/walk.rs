@@ -204,6 +204,11 @@ pub(super) fn is_folder(state: &FileStat) -> bool {
     SFlag::from_bits_truncate(state.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
+/// Whether a state is that of a symlink.
+pub(super) fn is_link(state: &FileStat) -> bool {
+    SFlag::from_bits_truncate(state.st_mode) & SFlag::S_IFMT == SFlag::S_IFLNK
+}
+
 impl Folder {
     /// Its path from the base on.
     fn below(&self) -> &Path {
