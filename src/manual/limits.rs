@@ -158,8 +158,18 @@
 //!   agents, shells, debuggers and version control are so in any folder of the project, and new symlinks on the way to
 //!   them are too (`.claude`, but also a link to a program that is called `mise`), but not below `node_modules` and its
 //!   like, which installers remove and make anew. Names that the user chooses (`*.code-workspace`) are not known, nor is a
-//!   `.jj/repo` that is a file and leads elsewhere. Not seen is what the configuration of git that was there names and what does not exist yet.
+//!   `.jj/repo` that is a file and leads elsewhere.
 //!   Beyond four million directories, or paths of 8 KiB, nothing is looked at, and the user is told.
+//! * **What git's settings name is found in their words.** Of each setting that is not known to start nothing, every word
+//!   that is the path of a file in the project or another writable tree is read-only inside, and what comes into being
+//!   there is set aside at the end; by what the user's own settings name, in each new repository too. So are directories
+//!   that hold hooks or templates, or are named with a slash in a command, but not those in an alias, which are mostly
+//!   worked on. Some such files are only shown or read by the command, and read-only all the same. Not seen are programs
+//!   that those programs start in turn or find by a name of their own (`make x`, `npm run x`, `python -m x`, what a script
+//!   includes, a module in a directory that an alias names), names without a dot or slash in an alias or behind `git`,
+//!   names that a shell puts together (`$X.sh`) or that hang on the folder that the user stands in, what variables have
+//!   git start (`GIT_EDITOR`, `GIT_SSH_COMMAND`), and a directory that is the top of a repository (`core.hooksPath = .`).
+//!   While the run lasts, a git of the host's obeys what the child makes under a name that was missing.
 //! * **Package caches are shared** with the host (`~/.cache`, `~/.npm`, cargo's registry), so that installs are fast; what a
 //!   host program executes from there, it executes from a place that the child could write. What shells and editors run
 //!   at each start is read-only there.
