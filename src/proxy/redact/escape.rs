@@ -1,11 +1,13 @@
-//! How single characters are escaped in JSON strings (RFC 8259 §7), URLs and forms (RFC 3986 §2.1), and pages.
+//! How single characters are escaped in JSON strings (RFC 8259 §7), URLs and forms (RFC 3986 §2.1), and pages; and where lines
+//! break in base64 (RFC 2045 §6.8, RFC 7468).
 //!
 //! Writers differ in which characters they escape, and any character may be: so what stands there is read one unit at a
-//! time, an escape or a plain byte, as a reader would.
+//! time, an escape or a plain byte, as a reader would. A break is an escape that means nothing.
 
 use std::borrow::Cow;
 
 use super::forms::{FormKind, digits};
+use super::lines;
 
 /// The most digits of a character reference; the largest character has seven.
 const MOST_DIGITS: usize = 8;
@@ -23,6 +25,10 @@ pub(super) enum Escape {
         plus: bool,
     },
     Html,
+    /// No character is escaped, but between two of them may be the end of a line.
+    Lines,
+    /// The same in a JSON string, where the end of a line is escaped.
+    JsonLines,
 }
 
 /// What stands at one place.
@@ -36,7 +42,7 @@ pub(super) enum Unit {
     Partial,
 }
 
-/// What an escape means: the bytes of one character.
+/// What an escape means: the bytes of one character; none of a line's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Meant {
     bytes: [u8; 4],
@@ -44,6 +50,8 @@ pub(super) struct Meant {
 }
 
 impl Meant {
+    pub(super) const NOTHING: Self = Self { bytes: [0; 4], count: 0 };
+
     pub(super) fn byte(byte: u8) -> Self {
         Self { bytes: [byte, 0, 0, 0], count: 1 }
     }
@@ -66,6 +74,7 @@ impl Escape {
             Self::Json => FormKind::Json,
             Self::Percent { .. } => FormKind::Percent,
             Self::Html => FormKind::Html,
+            Self::Lines | Self::JsonLines => FormKind::Base64,
         }
     }
 
@@ -78,6 +87,8 @@ impl Escape {
             Self::Percent { plus: false } => memchr::memchr(b'%', text),
             Self::Percent { plus: true } => memchr::memchr2(b'%', b'+', text),
             Self::Html => memchr::memchr(b'&', text),
+            Self::Lines => lines::find(text),
+            Self::JsonLines => lines::find_escaped(text),
         };
         found.map(|place| from + place)
     }
@@ -87,15 +98,18 @@ impl Escape {
         let begin = begin.max(end.saturating_sub(LONGEST - 1));
         let text = text.get(begin..end)?;
         let found = match self {
-            Self::Json => memchr::memrchr(b'\\', text),
+            Self::Json | Self::JsonLines => memchr::memrchr(b'\\', text),
             Self::Percent { .. } => memchr::memrchr(b'%', text),
             Self::Html => memchr::memrchr(b'&', text),
+            // The end of a line is no character of base64, so that nothing begins within it.
+            Self::Lines => None,
         };
         found.map(|place| begin + place)
     }
 
     /// What stands in `text` at `at`, which is not behind its end.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "where the escape is known, nothing is left of the choice")]
+    #[inline(always)]
     pub(super) fn unit(self, text: &[u8], at: usize) -> Unit {
         let rest = &text[at + 1..];
         match (self, text[at]) {
@@ -107,6 +121,8 @@ impl Escape {
             },
             (Self::Percent { plus: true }, b'+') => Unit::Whole { length: 1, meant: Meant::byte(b'+') },
             (Self::Html, b'&') => html(rest),
+            (Self::Lines, b'\n' | b'\r') => lines::unit(&text[at..]),
+            (Self::JsonLines, b'\\') => lines::escaped_unit(rest),
             _ => Unit::Plain,
         }
     }

@@ -1,14 +1,14 @@
 //! In which forms a value may come back.
 //!
-//! Some are sequences of bytes that can be listed: the value as it is, its hexadecimal digits, its looks inside a text in
-//! base64. The others, where any of its characters may be escaped, are far too many for that and are read by a
-//! [`View`](super::view::View).
+//! Some are sequences of bytes that can be listed: the value as it is, in UTF-16 and UTF-32, its hexadecimal digits, its looks
+//! inside a text in base64. The others, where any of its characters may be escaped or a line may break within base64, are
+//! far too many for that and are read by a [`View`](super::view::View).
 
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::encoded;
+use super::{encoded, wide};
 use crate::secret::{Held, Placeholder, Secret, SecretId, SecretName, is_distinctive};
 
 /// A way of writing a value.
@@ -16,7 +16,7 @@ use crate::secret::{Held, Placeholder, Secret, SecretId, SecretName, is_distinct
 pub enum FormKind {
     /// As it is.
     Raw,
-    /// Inside a text in base64, in either alphabet.
+    /// Inside a text in base64, in either alphabet, broken into lines or not.
     Base64,
     /// Hexadecimal digits.
     Hex,
@@ -26,6 +26,10 @@ pub enum FormKind {
     Percent,
     /// In a page, some of its characters as entities.
     Html,
+    /// In UTF-16, in either order of bytes.
+    Utf16,
+    /// In UTF-32, likewise.
+    Utf32,
 }
 
 impl FormKind {
@@ -38,6 +42,8 @@ impl FormKind {
             Self::Json => "json",
             Self::Percent => "percent",
             Self::Html => "html",
+            Self::Utf16 => "utf16",
+            Self::Utf32 => "utf32",
         }
     }
 }
@@ -94,13 +100,14 @@ impl Sought {
     }
 
     /// The value as it is.
-    pub(super) fn raw(&self) -> Form {
+    fn raw(&self) -> Form {
         self.form(FormKind::Raw, Arc::clone(&self.value), self.placeholder.as_str().into())
     }
 
     /// All of its forms that can be listed.
     pub(super) fn listed(&self) -> Vec<Form> {
-        let placeholder = self.placeholder.as_str().as_bytes();
+        let text = self.placeholder.as_str();
+        let placeholder = text.as_bytes();
         let mut forms = vec![self.raw()];
         for upper in [false, true] {
             let look = Secret::new(hexadecimal(self.value.expose(), upper).to_vec());
@@ -108,6 +115,9 @@ impl Sought {
         }
         for (look, replacement) in encoded::in_base64(&self.value, placeholder) {
             forms.push(self.form(FormKind::Base64, Arc::new(look), replacement));
+        }
+        for (kind, look, replacement) in wide::in_wide_units(&self.value, text) {
+            forms.push(self.form(kind, Arc::new(look), replacement));
         }
         forms
     }

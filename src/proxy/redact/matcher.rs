@@ -4,6 +4,7 @@
 //! four bytes begin. Of any L - 3 neighbouring places in a text exactly one is sampled. So if the four bytes at a sample
 //! are not four bytes from the first L of some value, nothing begins there nor in the L - 4 places before. A Bloom
 //! filter that fits the first-level cache answers that for all values at once; only on its yes are values compared.
+//! Where four bytes tell too little (of UTF-32 they are one character), eight are sampled.
 //!
 //! **Invariants.** Matches are leftmost, and the longest of those that begin at one place. Work is bounded by the
 //! length of the text times a constant that depends on the values alone.
@@ -13,9 +14,6 @@ use zeroize::Zeroizing;
 use super::forms::Form;
 use super::step::{Hit, Step};
 
-/// How many bytes are sampled together.
-const GRAM: usize = 4;
-
 /// The most that L is: all grams of so many bytes are kept, and a longer stride would save nothing more.
 const MOST_SAMPLED: usize = 1024;
 
@@ -24,9 +22,9 @@ const BITS_A_GRAM: usize = 16;
 const LEAST_BITS: usize = 1 << 16;
 const MOST_BITS: usize = 1 << 19;
 
-/// All forms of a run, prepared for searching.
+/// Forms of a run, prepared for searching. `GRAM`: how many bytes are sampled together, at most eight.
 #[derive(Default)]
-pub(super) struct Matcher {
+pub(super) struct Matcher<const GRAM: usize> {
     /// Sorted by their bytes.
     forms: Vec<Form>,
     /// L.
@@ -40,10 +38,10 @@ pub(super) struct Matcher {
 }
 
 /// A gram, and the form and offset where it stands.
-type Place = (u32, usize, usize);
+type Place = (u64, usize, usize);
 
-impl Matcher {
-    /// Prepares `forms`; each has at least [`GRAM`] bytes, or it is left out.
+impl<const GRAM: usize> Matcher<GRAM> {
+    /// Prepares `forms`; each has at least `GRAM` bytes, or it is left out.
     pub(super) fn new(mut forms: Vec<Form>) -> Self {
         forms.retain(|form| form.bytes().len() >= GRAM);
         forms.sort_by(|one, other| one.bytes().cmp(other.bytes()));
@@ -58,7 +56,7 @@ impl Matcher {
         for (index, form) in forms.iter().enumerate() {
             begins[usize::from(form.bytes()[0])] = true;
             for offset in 0..=shortest - GRAM {
-                let gram = gram_at(form.bytes(), offset);
+                let gram = gram_at::<GRAM>(form.bytes(), offset);
                 for bit in filter_bits(gram, mask) {
                     filter[bit >> 6] |= 1 << (bit & 63);
                 }
@@ -87,7 +85,7 @@ impl Matcher {
         let stride = self.shortest - GRAM + 1;
         let mut sample = from + stride - 1;
         while sample + GRAM <= text.len() {
-            let gram = gram_at(text, sample);
+            let gram = gram_at::<GRAM>(text, sample);
             if self.may_hold(gram) {
                 match self.first_around(text, from, sample, gram, is_end) {
                     Step::Clear => {}
@@ -99,12 +97,12 @@ impl Matcher {
         if is_end { Step::Clear } else { self.live_in_the_last(text, from) }
     }
 
-    fn may_hold(&self, gram: u32) -> bool {
+    fn may_hold(&self, gram: u64) -> bool {
         filter_bits(gram, self.mask).into_iter().all(|bit| self.filter[bit >> 6] & 1 << (bit & 63) != 0)
     }
 
     /// Of the forms that have `gram` where it stands in `text`, the one that begins first, and of those the longest.
-    fn first_around(&self, text: &[u8], from: usize, sample: usize, gram: u32, is_end: bool) -> Step<'_> {
+    fn first_around(&self, text: &[u8], from: usize, sample: usize, gram: u64, is_end: bool) -> Step<'_> {
         let mut first = Step::Clear;
         let begin = self.places.partition_point(|place| place.0 < gram);
         for (_, form, offset) in self.places[begin..].iter().take_while(|place| place.0 == gram) {
@@ -142,15 +140,15 @@ impl Matcher {
 }
 
 #[inline]
-fn gram_at(text: &[u8], place: usize) -> u32 {
-    let mut gram = [0; GRAM];
-    gram.copy_from_slice(&text[place..place + GRAM]);
-    u32::from_le_bytes(gram)
+fn gram_at<const GRAM: usize>(text: &[u8], place: usize) -> u64 {
+    let mut gram = [0; 8];
+    gram[..GRAM].copy_from_slice(&text[place..place + GRAM]);
+    u64::from_le_bytes(gram)
 }
 
 /// Two places in the filter, from two parts of one multiplicative hash (Fibonacci hashing).
 #[inline]
-fn filter_bits(gram: u32, mask: usize) -> [usize; 2] {
-    let hash = u64::from(gram).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn filter_bits(gram: u64, mask: usize) -> [usize; 2] {
+    let hash = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     [44, 24].map(|shift| usize::try_from(hash >> shift & 0xf_ffff).unwrap_or_default() & mask)
 }

@@ -4,8 +4,8 @@
 //! [`Stream`] from it for its head, body and trailers. What was learnt is looked for from that moment, in responses that
 //! are under way too, and to the end of the run, also when another value has taken its place.
 //!
-//! A value is looked for as it is, in hexadecimal, inside base64, and with any of its characters escaped for JSON, a URL or
-//! a page. Where the letters' case may have been changed on the way (a field's name is lower case in HTTP/2) it is ignored.
+//! A value is looked for as it is, in UTF-16 and UTF-32, in hexadecimal, inside base64, whose lines may break anywhere, and
+//! with any of its characters escaped for JSON, a URL or a page. Where the letters' case may have been changed on the way (a field's name is lower case in HTTP/2) it is ignored.
 //!
 //! **Invariants.** The longest secret at the leftmost place is replaced, then the search goes on behind it, whatever the
 //! chunks were. Only bytes that may still become a value are held back. A value itself is searched for where it lies;
@@ -14,12 +14,14 @@
 mod encoded;
 mod escape;
 mod forms;
+mod lines;
 mod matcher;
 mod search;
 mod step;
 mod stream;
 mod trie;
 mod view;
+mod wide;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,20 +1,28 @@
 //! One search for all forms: listed ones and escaped ones.
 
+use std::sync::Arc;
+
 use super::escape::Escape;
-use super::forms::{Form, Sought};
+use super::forms::{Form, FormKind, Sought};
 use super::matcher::Matcher;
 use super::step::{Hit, Step};
-use super::view::View;
+use super::view::{View, Words};
 
 /// How many ways of escaping there are.
-const VIEWS: [Escape; 3] = [Escape::Json, Escape::Percent { plus: false }, Escape::Html];
+const VIEWS: [Escape; 5] =
+    [Escape::Json, Escape::Percent { plus: false }, Escape::Html, Escape::Lines, Escape::JsonLines];
+
+/// What is searched before the views.
+const MATCHERS: usize = 2;
 
 /// For each view, how many of the first bytes of a text belong to an escape that began before it.
 pub(super) type Rests = [usize; VIEWS.len()];
 
 /// All forms of the values of a run, prepared for searching.
 pub(super) struct Set {
-    listed: Matcher,
+    listed: Matcher<4>,
+    /// Those in UTF-32: four bytes of them are one character, which any binary text may hold as a number.
+    wide: Matcher<8>,
     views: Vec<View>,
 }
 
@@ -25,22 +33,33 @@ pub(super) struct Search<'set, 'text> {
     text: &'text [u8],
     rests: Rests,
     is_end: bool,
-    ahead: [Option<Step<'set>>; 1 + VIEWS.len()],
+    /// Whether there is a backslash: where there is none, two views need no look of their own.
+    has_backslash: bool,
+    ahead: [Option<Step<'set>>; MATCHERS + VIEWS.len()],
 }
 
 impl Set {
     /// `folded`: for texts whose ASCII letters are all in lower case.
     pub(super) fn new(values: &[Sought], folded: bool) -> Self {
         let fold = |form: Form| if folded { form.folded() } else { form };
-        let listed = values.iter().flat_map(Sought::listed).map(fold).collect();
-        let raw = || values.iter().map(|sought| fold(sought.raw())).collect();
-        let views = VIEWS.into_iter().filter(|_| !values.is_empty());
-        Self { listed: Matcher::new(listed), views: views.map(|escape| View::new(escape, raw(), folded)).collect() }
+        let listed: Vec<Form> = values.iter().flat_map(Sought::listed).map(fold).collect();
+        let of_kind = |kind| {
+            let forms = listed.iter().filter(|form| form.kind == kind);
+            Arc::new(Words::new(forms.map(Form::again).collect()))
+        };
+        let (values, in_base64) = (of_kind(FormKind::Raw), of_kind(FormKind::Base64));
+        let view = |escape: Escape| {
+            let words = if escape.kind() == FormKind::Base64 { &in_base64 } else { &values };
+            View::new(escape, words, folded)
+        };
+        let views = if listed.is_empty() { Vec::new() } else { VIEWS.map(view).into() };
+        let (wide, listed) = listed.into_iter().partition(|form| form.kind == FormKind::Utf32);
+        Self { listed: Matcher::new(listed), wide: Matcher::new(wide), views }
     }
 
     #[cfg(test)]
     pub(super) fn of(listed: Vec<Form>) -> Self {
-        Self { listed: Matcher::new(listed), views: Vec::new() }
+        Self { listed: Matcher::new(listed), wide: Matcher::new(Vec::new()), views: Vec::new() }
     }
 
     /// Whether there is nothing to find.
@@ -55,7 +74,8 @@ impl Set {
 
     /// `is_end`: nothing follows `text`, so nothing is live.
     pub(super) fn search<'text>(&self, text: &'text [u8], rests: Rests, is_end: bool) -> Search<'_, 'text> {
-        Search { set: self, text, rests, is_end, ahead: [None; 1 + VIEWS.len()] }
+        let has_backslash = memchr::memchr(b'\\', text).is_some();
+        Search { set: self, text, rests, is_end, has_backslash, ahead: [None; MATCHERS + VIEWS.len()] }
     }
 }
 
@@ -66,10 +86,13 @@ impl<'set> Search<'set, '_> {
         for (index, ahead) in self.ahead.iter_mut().enumerate() {
             let step = match *ahead {
                 Some(step) if step.start() >= from => step,
-                _ => match index.checked_sub(1).map(|view| self.set.views.get(view)) {
-                    None => self.set.listed.next(self.text, from, self.is_end),
-                    Some(Some(view)) => view.next(self.text, from.max(self.rests[index - 1]), self.is_end),
-                    Some(None) => Step::Clear,
+                _ => match (index, index.checked_sub(MATCHERS).and_then(|view| self.set.views.get(view))) {
+                    (0, _) => self.set.listed.next(self.text, from, self.is_end),
+                    (1, _) => self.set.wide.next(self.text, from, self.is_end),
+                    (_, Some(view)) if !view.needs_backslash() || self.has_backslash => {
+                        view.next(self.text, from.max(self.rests[index - MATCHERS]), self.is_end)
+                    }
+                    _ => Step::Clear,
                 },
             };
             *ahead = Some(step);

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::escape;
 use super::forms::{Form, FormKind};
+use super::{escape, lines};
 
 /// What comes first in a text.
 #[derive(Clone, Copy)]
@@ -33,7 +33,16 @@ impl<'a> Hit<'a> {
     pub(super) fn replacement(&self, text: &[u8]) -> Cow<'a, [u8]> {
         let placeholder = self.form.replacement.as_slice();
         match self.kind {
-            FormKind::Raw | FormKind::Base64 | FormKind::Hex => placeholder.into(),
+            FormKind::Raw | FormKind::Hex | FormKind::Utf16 | FormKind::Utf32 => placeholder.into(),
+            FormKind::Base64 => {
+                let (form, text) = (self.form.bytes(), &text[self.start..self.end]);
+                let has_breaks = text.len() != form.len();
+                if has_breaks && placeholder.len() == form.len() {
+                    lines::rewritten(text, placeholder).into()
+                } else {
+                    placeholder.into()
+                }
+            }
             FormKind::Json | FormKind::Percent | FormKind::Html if placeholder.len() != self.form.bytes().len() => {
                 placeholder.into()
             }

@@ -388,5 +388,6 @@ proptest! {
     }
 }
 
+mod layouts;
 mod oracle;
 mod writers;

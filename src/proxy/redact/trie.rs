@@ -18,8 +18,8 @@ pub(super) struct Trie {
     /// How long the longest end of what led to a node is that goes on to a value: shorter than its depth where nothing
     /// follows it.
     live: Vec<u32>,
-    /// The longest value that ends at a node, with its length.
-    endings: Vec<Option<Ending>>,
+    /// The longest value that ends at a node, with its length; [`Ending::NONE`] where none does.
+    endings: Vec<Ending>,
     /// The child of the root for each byte.
     first: Zeroizing<Vec<u32>>,
     longest: usize,
@@ -28,10 +28,23 @@ pub(super) struct Trie {
 /// A value that ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ending {
+    value: u32,
+    length: u32,
+}
+
+impl Ending {
+    /// Values have a byte at least.
+    const NONE: Self = Self { value: 0, length: 0 };
+
     /// Which one.
-    pub(super) value: usize,
+    pub(super) fn value(self) -> usize {
+        self.value as usize
+    }
+
     /// How many bytes it has.
-    pub(super) length: usize,
+    pub(super) fn length(self) -> usize {
+        self.length as usize
+    }
 }
 
 /// What is still to be made a node: the values from `begin` to `end`, which have their first `depth` bytes in common.
@@ -58,7 +71,7 @@ impl Trie {
             trie.push(parent, byte, depth);
             let own = order[begin..end].iter().take_while(|index| values[**index].len() == depth).count();
             if own > 0 && depth > 0 {
-                trie.endings[node] = Some(Ending { value: order[begin], length: depth });
+                trie.endings[node] = Ending { value: number(order[begin]), length: number(depth) };
             }
             begin += own;
             trie.children.push(number(branches.len()));
@@ -88,7 +101,7 @@ impl Trie {
         self.bytes.push(byte);
         self.depths.push(number(depth));
         self.fallbacks.push(fallback);
-        let ending = if depth == 0 { None } else { self.endings[fallback as usize] };
+        let ending = if depth == 0 { Ending::NONE } else { self.endings[fallback as usize] };
         self.endings.push(ending);
     }
 
@@ -119,7 +132,7 @@ impl Trie {
     /// The longest value that ends at `node`.
     #[inline]
     pub(super) fn ending(&self, node: u32) -> Option<Ending> {
-        self.endings[node as usize]
+        Some(self.endings[node as usize]).filter(|ending| *ending != Ending::NONE)
     }
 
     /// The length of the longest value.

@@ -1,4 +1,4 @@
-//! Finds values of which any characters are escaped.
+//! Finds values of which any characters are escaped, and values in base64 whose lines break.
 //!
 //! Only what lies around an escape is read: an occurrence without one is found as the value itself. Of an occurrence, the
 //! characters before its first escape stand in the text as they are, so that escape and the bytes before it tell whether
@@ -8,6 +8,8 @@
 //! **Invariants.** Matches are leftmost, and the longest of those that begin at one place. Each byte is read at most twice,
 //! whatever the text is. An escape that the text ends within is held back, so that the next search begins before it.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use super::escape::{Escape, Meant, Unit};
@@ -15,27 +17,40 @@ use super::forms::Form;
 use super::step::{Hit, Step};
 use super::trie::Trie;
 
-/// A filter has 2^16 bits.
-const FILTER_WORDS: usize = 1 << (16 - 6);
+/// A filter has sixteen bits for each part, but at least 2^16 (8 KiB) and at most 2^20.
+const BITS_A_PART: usize = 16;
+const LEAST_BITS: usize = 1 << 16;
+const MOST_BITS: usize = 1 << 20;
 /// How many characters the one filter knows together, and the other, which is asked where the first says yes.
 const FEW: usize = 3;
 const MORE: usize = 6;
 
-/// The values of a run, looked for in one way of escaping.
+/// What is looked for, in one way of escaping.
 pub(super) struct View {
     escape: Escape,
+    words: Arc<Words>,
+    /// Whether texts are in lower case and escapes are read so.
+    folded: bool,
+}
+
+/// What escapes are to mean: the values of a run, or their looks in base64.
+pub(super) struct Words {
     /// By the values' order.
     forms: Vec<Form>,
     trie: Trie,
-    /// Whether texts are in lower case and escapes are read so.
-    folded: bool,
+    /// Which bytes there are in them.
+    bytes: Zeroizing<Vec<bool>>,
     few: Filter<FEW>,
     more: Filter<MORE>,
 }
 
 /// Which parts of values there are, with up to so many characters: those of fewer are beginnings. Says yes to some that are
 /// none.
-struct Filter<const LENGTH: usize>(Zeroizing<Vec<u64>>);
+struct Filter<const LENGTH: usize> {
+    words: Zeroizing<Vec<u64>>,
+    /// How many bits of a hash are no place in the filter.
+    shift: u32,
+}
 
 /// How far a reading has come.
 struct Reading<'view, 'text> {
@@ -69,44 +84,80 @@ enum Read<'a> {
     Passed(usize, usize),
 }
 
-impl View {
-    /// Of the values `forms`, as they are; `folded`: in texts whose ASCII letters are all in lower case, escapes included.
-    pub(super) fn new(escape: Escape, mut forms: Vec<Form>, folded: bool) -> Self {
-        let mut escape = escape;
-        let mut values: Vec<Zeroizing<Vec<u8>>> = forms.iter().map(|form| form.bytes().to_vec().into()).collect();
-        if let Escape::Percent { plus } = &mut escape {
-            // A form has `+` for each space, and an escape for each `+`.
-            let spaced: Vec<usize> = (0..forms.len()).filter(|form| forms[*form].bytes().contains(&b' ')).collect();
-            *plus = !spaced.is_empty();
-            for form in spaced {
-                let with_plus = values[form].iter().map(|byte| if *byte == b' ' { b'+' } else { *byte });
-                values.push(with_plus.collect::<Vec<u8>>().into());
-                forms.push(forms[form].again());
-            }
+impl Words {
+    pub(super) fn new(forms: Vec<Form>) -> Self {
+        let values: Vec<_> = forms.iter().map(|form| Zeroizing::new(form.bytes().to_vec())).collect();
+        Self::meaning(&values, forms)
+    }
+
+    /// The same with `+` for each space, too, as a form has it, which escapes each `+`; `None` where there is no space.
+    fn with_plus(&self) -> Option<Self> {
+        let spaced: Vec<&Form> = self.forms.iter().filter(|form| form.bytes().contains(&b' ')).collect();
+        let plus = |byte: &u8| if *byte == b' ' { b'+' } else { *byte };
+        let mut values: Vec<_> = self.forms.iter().map(|form| Zeroizing::new(form.bytes().to_vec())).collect();
+        values.extend(spaced.iter().map(|form| Zeroizing::new(form.bytes().iter().map(plus).collect())));
+        let forms = self.forms.iter().chain(spaced.iter().copied()).map(Form::again).collect();
+        (!spaced.is_empty()).then(|| Self::meaning(&values, forms))
+    }
+
+    fn meaning(values: &[Zeroizing<Vec<u8>>], forms: Vec<Form>) -> Self {
+        let mut bytes = Zeroizing::new(vec![false; 256]);
+        for byte in values.iter().flat_map(|value| value.iter()) {
+            bytes[usize::from(*byte)] = true;
         }
-        let (few, more) = (Filter::of(&values), Filter::of(&values));
-        Self { escape, trie: Trie::new(&values), forms, folded, few, more }
+        Self { trie: Trie::new(values), forms, bytes, few: Filter::of(values), more: Filter::of(values) }
+    }
+}
+
+impl View {
+    /// Of `words`; `folded`: in texts whose ASCII letters are all in lower case, escapes included.
+    pub(super) fn new(escape: Escape, words: &Arc<Words>, folded: bool) -> Self {
+        let with_plus = if matches!(escape, Escape::Percent { .. }) { words.with_plus() } else { None };
+        match with_plus {
+            None => Self { escape, words: Arc::clone(words), folded },
+            Some(words) => Self { escape: Escape::Percent { plus: true }, words: Arc::new(words), folded },
+        }
     }
 
     /// What comes first in `text` at `from` or behind it, among what holds an escape. `is_end`: nothing follows `text`, so
     /// nothing is live.
     pub(super) fn next(&self, text: &[u8], from: usize, is_end: bool) -> Step<'_> {
+        // A loop for each, which knows what it looks for.
+        match self.escape {
+            Escape::Json => self.next_of(Escape::Json, text, from, is_end),
+            Escape::Percent { plus: false } => self.next_of(Escape::Percent { plus: false }, text, from, is_end),
+            Escape::Percent { plus: true } => self.next_of(Escape::Percent { plus: true }, text, from, is_end),
+            Escape::Html => self.next_of(Escape::Html, text, from, is_end),
+            Escape::Lines => self.next_of(Escape::Lines, text, from, is_end),
+            Escape::JsonLines => self.next_of(Escape::JsonLines, text, from, is_end),
+        }
+    }
+
+    /// Whether nothing is found in a text without a backslash.
+    pub(super) fn needs_backslash(&self) -> bool {
+        matches!(self.escape, Escape::Json | Escape::JsonLines)
+    }
+
+    #[expect(clippy::inline_always, reason = "each call is to become a loop of its own")]
+    #[inline(always)]
+    fn next_of(&self, escape: Escape, text: &[u8], from: usize, is_end: bool) -> Step<'_> {
         let (mut plain, mut at) = (from, from);
-        while let Some(place) = self.escape.find(text, at) {
-            match self.escape.unit(text, place) {
+        while let Some(place) = escape.find(text, at) {
+            match escape.unit(text, place) {
                 Unit::Partial if !is_end => {}
                 Unit::Plain | Unit::Partial => {
                     at = place + 1;
                     continue;
                 }
                 Unit::Whole { length, meant } => {
-                    if !self.may_hold(&text[plain..place], meant) {
+                    let behind = &text[place + length..];
+                    if !self.may_hold(&text[plain..place], meant, behind) {
                         (plain, at) = (place + length, place + length);
                         continue;
                     }
                 }
             }
-            let begin = plain.max(place.saturating_sub(self.trie.longest().saturating_sub(1)));
+            let begin = plain.max(place.saturating_sub(self.words.trie.longest().saturating_sub(1)));
             match self.read(text, begin, place, is_end) {
                 Read::Step(step) => return step,
                 Read::Passed(behind, further) => (plain, at) = (behind, further),
@@ -135,12 +186,24 @@ impl View {
         if self.folded { byte.to_ascii_lowercase() } else { byte }
     }
 
-    /// Whether a value may hold `meant` as the first of its escapes, where `before` stands before it.
-    #[inline]
-    fn may_hold(&self, before: &[u8], meant: Meant) -> bool {
-        let last = self.read_as(meant.bytes()[0]);
+    /// Whether a value may hold `meant` as the first of its escapes, where `before` stands before it and `behind` behind.
+    #[expect(clippy::inline_always, reason = "most escapes are done with at its first look")]
+    #[inline(always)]
+    fn may_hold(&self, before: &[u8], meant: Meant, behind: &[u8]) -> bool {
+        let is_in_values = |byte: u8| self.words.bytes[usize::from(self.read_as(byte))];
+        // What means nothing is in the middle of a value, so that a character stands on either side.
+        let (last, before, shortest) = match (meant.bytes(), before, behind) {
+            ([first, ..], _, _) => (*first, before, 1),
+            ([], [.., last], [next, ..]) if is_in_values(*last) => (*next, before, 2),
+            ([], [before @ .., last], []) => (*last, before, 1),
+            _ => return false,
+        };
+        if !is_in_values(last) {
+            return false;
+        }
+        let last = self.read_as(last);
         let before = before.iter().rev().map(|byte| self.read_as(*byte));
-        self.few.has(last, before.clone()) && self.more.has(last, before)
+        self.words.few.has(last, before.clone(), shortest) && self.words.more.has(last, before, shortest)
     }
 
     fn read<'a>(&'a self, text: &[u8], begin: usize, place: usize, is_end: bool) -> Read<'a> {
@@ -155,7 +218,7 @@ impl View {
                     (length, true)
                 }
                 Unit::Partial if !is_end => {
-                    let start = if self.trie.live(reading.node) > 0 { reading.start_of_live() } else { at };
+                    let start = if self.words.trie.live(reading.node) > 0 { reading.start_of_live() } else { at };
                     return Read::Step(Step::Live(start));
                 }
                 Unit::Plain | Unit::Partial => {
@@ -186,25 +249,25 @@ impl<'view> Reading<'view, '_> {
     #[inline]
     fn take(&mut self, byte: u8, end: usize) {
         let view = self.view;
-        self.node = view.trie.after(self.node, view.read_as(byte));
+        self.node = view.words.trie.after(self.node, view.read_as(byte));
         self.count += 1;
-        if let Some(ending) = view.trie.ending(self.node) {
-            let start = self.count - ending.length;
+        if let Some(ending) = view.words.trie.ending(self.node) {
+            let start = self.count - ending.length();
             if self.best.as_ref().is_none_or(|best| start <= best.start) {
-                self.best = Some(Best { start, end, value: ending.value });
+                self.best = Some(Best { start, end, value: ending.value() });
             }
         }
     }
 
     /// How many characters were read before what may become a value.
     fn live(&self) -> usize {
-        self.count - self.view.trie.live(self.node)
+        self.count - self.view.words.trie.live(self.node)
     }
 
     fn found(&self, best: &Best) -> Step<'view> {
         let Best { start, end, value } = *best;
         let view = self.view;
-        Step::Found(Hit { start: self.place_of(start), end, kind: view.escape.kind(), form: &view.forms[value] })
+        Step::Found(Hit { start: self.place_of(start), end, kind: view.escape.kind(), form: &view.words.forms[value] })
     }
 
     fn start_of_live(&self) -> usize {
@@ -230,40 +293,47 @@ impl<'view> Reading<'view, '_> {
 
 impl<const LENGTH: usize> Filter<LENGTH> {
     fn of(values: &[Zeroizing<Vec<u8>>]) -> Self {
-        let mut filter = Self(Zeroizing::new(vec![0; FILTER_WORDS]));
+        let parts: usize = values.iter().map(|value| value.len()).sum();
+        let bits = (parts * BITS_A_PART).next_power_of_two().clamp(LEAST_BITS, MOST_BITS);
+        let mut filter = Self { words: Zeroizing::new(vec![0; bits >> 6]), shift: u64::BITS - bits.trailing_zeros() };
         for value in values {
             for end in 1..=value.len() {
                 let part = value[end.saturating_sub(LENGTH)..end].iter().rev();
-                let bit = place(part.fold(FIRST, |part, byte| part << 8 | u64::from(*byte)), end < LENGTH);
-                filter.0[bit >> 6] |= 1 << (bit & 63);
+                let bit = filter.place(part.fold(FIRST, |part, byte| part << 8 | u64::from(*byte)), end < LENGTH);
+                filter.words[bit >> 6] |= 1 << (bit & 63);
             }
         }
         filter
     }
 
-    /// Whether there may be a part that ends with `last`, with what stands before it, the nearest first; or a beginning.
+    /// Whether there may be a part that ends with `last`, with what stands before it, the nearest first; or a beginning of
+    /// at least so many characters.
     #[inline]
-    fn has(&self, last: u8, before: impl Iterator<Item = u8>) -> bool {
+    fn has(&self, last: u8, before: impl Iterator<Item = u8>, shortest: usize) -> bool {
         let mut part = FIRST << 8 | u64::from(last);
-        let is_set = |bit: usize| self.0[bit >> 6] & 1 << (bit & 63) != 0;
         let mut count = 1;
         for byte in before.take(LENGTH - 1) {
-            if is_set(place(part, true)) {
+            if count >= shortest && self.is_set(self.place(part, true)) {
                 return true;
             }
             part = part << 8 | u64::from(byte);
             count += 1;
         }
-        is_set(place(part, count < LENGTH))
+        self.is_set(self.place(part, count < LENGTH))
+    }
+
+    #[inline]
+    fn is_set(&self, bit: usize) -> bool {
+        self.words[bit >> 6] & 1 << (bit & 63) != 0
+    }
+
+    /// Where a part stands; `is_beginning`: it is the beginning of a value, and shorter than parts are.
+    #[inline]
+    fn place(&self, part: u64, is_beginning: bool) -> usize {
+        let hash = (part << 1 | u64::from(is_beginning)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        usize::try_from(hash >> self.shift).unwrap_or_default()
     }
 }
 
 /// Before the bytes of a part, so that none is the beginning of another.
 const FIRST: u64 = 1;
-
-/// Where a part stands in a filter; `is_beginning`: it is the beginning of a value, and shorter than parts are.
-#[inline]
-fn place(part: u64, is_beginning: bool) -> usize {
-    let [first, second, ..] = (part << 1 | u64::from(is_beginning)).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
-    u16::from_be_bytes([first, second]).into()
-}

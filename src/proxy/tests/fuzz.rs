@@ -47,6 +47,9 @@ fn redactor() {
         each(&|byte| format!("&#{byte};")),
         each(&|byte| format!("{byte:02x}")),
         "c2tfbGl2ZV90aGVfcmVhbF92YWx1ZQ== eHNrX2xpdmVfdGhlX3JlYWxfdmFsdWU".to_owned(),
+        "c2tfbGl2ZV90aGVf\ncmVhbF92YWx1ZQ==\neHNr\\r\\nX2xp\\r\\ndmVfdGhlX3JlYWxfdmFsdWU\r\n".to_owned(),
+        each(&|byte| format!("{}\0", char::from(byte))),
+        each(&|byte| format!("\0\0\0{}", char::from(byte))),
     ];
     let seeds: Vec<&[u8]> = spellings.iter().map(String::as_bytes).collect();
     fuzz("redactor", &seeds, |bytes| {
@@ -61,6 +64,10 @@ fn redactor() {
         assert_eq!(out.escape_ascii().to_string(), pieces.escape_ascii().to_string(), "a cut changes what comes out");
         assert!(whole.counts().eq(cut.counts()));
         assert!(!holds(&out, VALUE));
+        for zeros in ["\0", "\0\0\0"] {
+            let wide = each(&|byte| format!("{zeros}{}", char::from(byte)));
+            assert!(!holds(&out, wide.trim_matches('\0')));
+        }
         assert!(!redactor.headers(bytes).is_some_and(|out| holds(&out, VALUE)));
     });
 }

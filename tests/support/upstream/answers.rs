@@ -147,12 +147,18 @@ fn compressed(headers: &HeaderMap, names: &str) -> Response<Fed> {
     response
 }
 
-/// The credential as each writer has it, one a line.
+/// The credential as each writer has it, one a line, but for the one that breaks its own.
 fn written(headers: &HeaderMap) -> String {
     let header = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let key = header.trim_start_matches("Bearer ");
     let each = |write: &dyn Fn(u8) -> String| key.bytes().map(write).collect::<String>();
     let padded = |before: &str| base64::engine::general_purpose::STANDARD.encode(format!("{before}{key}"));
+    let lines = |before: &str, line_end: &str| {
+        let encoded = padded(before);
+        let (first, rest) = encoded.split_at(20);
+        let (second, third) = rest.split_at(20.min(rest.len()));
+        [first, second, third].join(line_end)
+    };
     [
         key.to_owned(),
         each(&|byte| format!("\\u{byte:04x}")),
@@ -165,6 +171,10 @@ fn written(headers: &HeaderMap) -> String {
         padded(""),
         padded("x"),
         padded("xy"),
+        lines("", "\\r\\n"),
+        lines("x", "\n"),
+        each(&|byte| format!("{}\0", char::from(byte))),
+        each(&|byte| format!("\0\0\0{}", char::from(byte))),
     ]
     .map(|line| line + "\n")
     .concat()

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::writers::{Dice, ODDER, TOKEN, hex, placeholder, run_of, secrets, text_of, written};
+use super::writers::{Dice, ODDER, TOKEN, hex, placeholder, run_of, secrets, text_of, wide, written};
 use super::*;
 
 /// The characters that `value` makes in base64 where it stands, known bits alone; by the definition of RFC 4648 §4.
@@ -113,15 +113,61 @@ fn page_unit(text: &[u8]) -> (Vec<u8>, usize) {
     if text[0] == b'&' { escape() } else { None }.unwrap_or_else(|| (vec![text[0]], 1))
 }
 
+/// The end of a line in base64: nothing, but before another one itself.
+fn line_unit(text: &[u8]) -> (Vec<u8>, usize) {
+    line_end(text, &[b"\r\n", b"\n"], b"\r\n")
+}
+
+fn json_line_unit(text: &[u8]) -> (Vec<u8>, usize) {
+    line_end(text, &[br"\r\n", br"\n"], br"\")
+}
+
+fn line_end(text: &[u8], ends: &[&[u8]], begins: &[u8]) -> (Vec<u8>, usize) {
+    let Some(end) = ends.iter().find(|end| text.starts_with(end)) else { return (vec![text[0]], 1) };
+    let is_before_another = text.get(end.len()).is_some_and(|next| begins.contains(next));
+    (if is_before_another { b"\n".into() } else { Vec::new() }, end.len())
+}
+
+/// Each form that can be listed, with what takes its place.
+fn listed(values: &[String]) -> Vec<(usize, FormKind, Vec<u8>, Vec<u8>)> {
+    let mut listed: Vec<(usize, FormKind, Vec<u8>, Vec<u8>)> = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        let text = placeholder(index, value);
+        let plain = text.clone().into_bytes();
+        listed.push((index, FormKind::Raw, value.clone().into(), plain.clone()));
+        for upper in [false, true] {
+            listed.push((index, FormKind::Hex, hex(value.as_bytes(), upper).into(), hex(&plain, upper).into()));
+        }
+        listed.extend(looks(value.as_bytes()).into_iter().map(|look| (index, FormKind::Base64, look, plain.clone())));
+        for (kind, outer) in [(FormKind::Utf16, 1), (FormKind::Utf32, 3)] {
+            for is_big in [false, true] {
+                let look = |text: &str| {
+                    let look = wide(text, kind == FormKind::Utf16, is_big);
+                    match (value.is_ascii(), is_big) {
+                        (false, _) => look,
+                        (true, true) => look[outer..].into(),
+                        (true, false) => look[..look.len() - outer].into(),
+                    }
+                };
+                listed.push((index, kind, look(value), look(&text)));
+            }
+        }
+    }
+    listed
+}
+
 /// How long the escaped form of `value` is that `text` begins with; `is_form`: `+` may stand for every space.
 fn escaped(text: &[u8], value: &[u8], reader: Reader, is_form: bool) -> Option<usize> {
     let plus = |byte: &u8| if is_form && *byte == b' ' { b'+' } else { *byte };
     let with_plus: Vec<u8> = value.iter().map(plus).collect();
     let (mut read, mut at, mut has_escape) = (Vec::new(), 0, false);
-    while read.len() < value.len() && at < text.len() {
+    while read.len() < value.len() && at < text.len() && (value.starts_with(&read) || with_plus.starts_with(&read)) {
         let (meant, length) = reader(&text[at..]);
+        if meant.is_empty() && read.is_empty() {
+            return None;
+        }
+        has_escape |= length > 1 || meant.is_empty() || is_form && text[at] == b'+';
         read.extend(meant);
-        has_escape |= length > 1 || is_form && text[at] == b'+';
         at += length;
     }
     (has_escape && (read == value || read == with_plus)).then_some(at)
@@ -129,21 +175,18 @@ fn escaped(text: &[u8], value: &[u8], reader: Reader, is_form: bool) -> Option<u
 
 /// What is to come out, and how often each form of each value is replaced.
 fn wanted(values: &[String], text: &[u8]) -> (Vec<u8>, BTreeMap<(usize, FormKind), u64>) {
-    const READERS: [(FormKind, Reader); 3] =
-        [(FormKind::Json, json_unit), (FormKind::Percent, url_unit), (FormKind::Html, page_unit)];
+    const READERS: [(FormKind, Reader); 5] = [
+        (FormKind::Json, json_unit),
+        (FormKind::Percent, url_unit),
+        (FormKind::Html, page_unit),
+        (FormKind::Base64, line_unit),
+        (FormKind::Base64, json_line_unit),
+    ];
     let has_space = values.iter().any(|value| value.contains(' '));
-    let mut listed: Vec<(usize, FormKind, Vec<u8>, Vec<u8>)> = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        let plain = placeholder(index, value).into_bytes();
-        listed.push((index, FormKind::Raw, value.clone().into(), plain.clone()));
-        for upper in [false, true] {
-            listed.push((index, FormKind::Hex, hex(value.as_bytes(), upper).into(), hex(&plain, upper).into()));
-        }
-        listed.extend(looks(value.as_bytes()).into_iter().map(|look| (index, FormKind::Base64, look, plain.clone())));
-    }
+    let listed = listed(values);
     let (mut out, mut counts, mut at) = (Vec::new(), BTreeMap::new(), 0);
     // Where the next unit of each reader begins.
-    let mut next = [0; 3];
+    let mut next = [0; READERS.len()];
     while at < text.len() {
         let mut best: Option<(usize, usize, FormKind, Vec<u8>)> = None;
         let mut offer = |length: usize, index: usize, kind: FormKind, with: &[u8]| {
@@ -157,11 +200,15 @@ fn wanted(values: &[String], text: &[u8]) -> (Vec<u8>, BTreeMap<(usize, FormKind
             }
         }
         for (kind, reader) in READERS.into_iter().zip(next).filter(|(_, next)| *next == at).map(|(reader, _)| reader) {
-            for (index, value) in values.iter().enumerate() {
+            let is_read = |form: FormKind| form == if kind == FormKind::Base64 { kind } else { FormKind::Raw };
+            for (index, _, value, with) in listed.iter().filter(|(_, form, ..)| is_read(*form)) {
+                if kind == FormKind::Base64 && value[0] != text[at] {
+                    continue;
+                }
                 // A `+` is an escape in all values as soon as one has a space.
                 let is_form = kind == FormKind::Percent && has_space;
-                if let Some(length) = escaped(&text[at..], value.as_bytes(), reader, is_form) {
-                    offer(length, index, kind, placeholder(index, &values[index]).as_bytes());
+                if let Some(length) = escaped(&text[at..], value, reader, is_form) {
+                    offer(length, *index, kind, with);
                 }
             }
         }
@@ -169,7 +216,7 @@ fn wanted(values: &[String], text: &[u8]) -> (Vec<u8>, BTreeMap<(usize, FormKind
             out.extend_from_slice(&with);
             *counts.entry((index, kind)).or_default() += 1;
             at += length;
-            next = [at; 3];
+            next = [at; READERS.len()];
             continue;
         }
         for (next, (_, reader)) in next.iter_mut().zip(READERS) {

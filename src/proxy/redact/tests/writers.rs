@@ -137,17 +137,48 @@ fn in_page(dice: &mut Dice, character: char) -> String {
     }
 }
 
+/// In base64, with something before and behind it.
+fn in_base64(dice: &mut Dice, value: &str) -> String {
+    let text = [dice.text(TOKEN, 3).as_bytes(), value.as_bytes(), dice.text(TOKEN, 3).as_bytes()].concat();
+    let (begin, end) = (dice.below(4), text.len() - dice.below(4));
+    let engine = dice.pick(&[&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD]);
+    engine.encode(&text[begin..end])
+}
+
+/// The same in lines, of one length mostly.
+fn in_lines(dice: &mut Dice, value: &str) -> String {
+    let text = in_base64(dice, value);
+    let (length, line_end) = (1 + dice.below(20), dice.pick(&["\n", "\r\n", "\\n", "\\r\\n"]));
+    let (mut lines, mut rest) = (String::new(), text.as_str());
+    while !rest.is_empty() {
+        let own = if dice.one_in(20) { 1 } else { length };
+        let (line, behind) = rest.split_at(own.min(rest.len()));
+        rest = behind;
+        lines.push_str(line);
+        lines.push_str(line_end);
+    }
+    lines
+}
+
+/// Each character of `text` in UTF-16 or UTF-32, the outer zeros included.
+pub(super) fn wide(text: &str, is_utf16: bool, is_big: bool) -> Vec<u8> {
+    let of_two = |unit: u16| if is_big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+    let of_four = |unit: u32| if is_big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+    if is_utf16 {
+        text.encode_utf16().flat_map(of_two).collect()
+    } else {
+        text.chars().map(u32::from).flat_map(of_four).collect()
+    }
+}
+
 /// `value` as one of the writers has it.
 pub(super) fn written(dice: &mut Dice, value: &str) -> Vec<u8> {
-    let writer = match dice.below(7) {
+    let writer = match dice.below(10) {
         0 => return value.into(),
         1 => return hex(value.as_bytes(), dice.one_in(2)).into(),
-        2 => {
-            let text = [dice.text(TOKEN, 3).as_bytes(), value.as_bytes(), dice.text(TOKEN, 3).as_bytes()].concat();
-            let (begin, end) = (dice.below(4), text.len() - dice.below(4));
-            let engine = dice.pick(&[&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD]);
-            return engine.encode(&text[begin..end]).into();
-        }
+        2 => return in_base64(dice, value).into(),
+        7 | 8 => return in_lines(dice, value).into(),
+        9 => return wide(value, dice.one_in(2), dice.one_in(2)),
         3 | 4 => in_json,
         5 if dice.one_in(2) => return in_form(dice, value).into(),
         5 => in_url,
@@ -163,7 +194,13 @@ pub(super) fn text_of(dice: &mut Dice, values: &[String]) -> Vec<u8> {
         let piece = written(dice, &value);
         let length = dice.below(8);
         // Behind what may have begun an escape something stands that goes on with none.
-        match dice.below(5) {
+        match dice.below(6) {
+            5 => {
+                // Perhaps an empty line, which ends what is in base64.
+                let (before, behind) = piece.split_at(dice.below(piece.len()));
+                let line_end = dice.pick(&["\n", "\r\n", "\\n", "\\r\\n", "\r", "\\r"]);
+                text.extend_from_slice(&[before, line_end.as_bytes(), behind].concat());
+            }
             0 => text.extend_from_slice(&[&piece[..dice.below(piece.len())], b" "].concat()),
             1 => text.extend_from_slice(&piece[dice.below(piece.len())..]),
             2 => text.extend_from_slice(format!("{} ", dice.text(NOISE, length)).as_bytes()),
