@@ -181,3 +181,19 @@ fn a_second_credential_header_is_replaced_and_not_added() {
     assert_eq!(real.len(), 1, "{:#?}", seen.headers);
     assert!(!seen.headers.values().any(|value| value == "Bearer stale"), "{:#?}", seen.headers);
 }
+
+#[test]
+fn a_placeholder_within_a_credential_stays_one_and_one_of_two_headers_goes_out() {
+    let ask = |version: &str, headers: &str| {
+        format!("curl {version} --silent --show-error {headers} https://api.openai.com/test/ok; ")
+    };
+    let part = "-H \"Authorization: Bearer x $OPENAI_API_KEY y\"";
+    let two = "-H \"Authorization: Bearer $OPENAI_API_KEY\" -H \"Authorization: token $OPENAI_API_KEY\"";
+    let script = ["--http1.1", "--http2"].map(|version| ask(version, part) + &ask(version, two)).concat();
+    let (finished, upstream, key) = run(&script);
+    let placeholder = finished.child_variable("OPENAI_API_KEY").unwrap();
+    let sent: Vec<Vec<_>> =
+        upstream.seen().iter().map(|seen| seen.headers.get_all("authorization").iter().cloned().collect()).collect();
+    let (part, one) = (format!("Bearer x {placeholder} y"), format!("Bearer {key}"));
+    assert_eq!(sent, [[part.as_str()], [one.as_str()], [part.as_str()], [one.as_str()]]);
+}

@@ -11,7 +11,7 @@ mod tests;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, Entry};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use super::refusal::Refused;
@@ -73,9 +73,14 @@ fn swap(
     for slot in &bound.slots {
         let Some(header) = slot.header() else { continue };
         let Entry::Occupied(mut entry) = headers.entry(header) else { continue };
-        for value in entry.iter_mut() {
+        // One credential goes in a header, of two fields with its name in the first: the other is removed.
+        let taken = entry.iter().position(HeaderValue::is_sensitive);
+        for (index, value) in entry.iter_mut().enumerate() {
+            if taken.is_some_and(|taken| taken != index) {
+                continue;
+            }
             let found = match slot {
-                Place::Header(_) => in_header(value, bound),
+                Place::Header(_) => in_header(value, header, bound),
                 Place::Basic => in_basic(value, bound),
                 Place::Field(_) => None,
             };
@@ -89,6 +94,7 @@ fn swap(
                 _ => format!("header {header}"),
             };
             injected.placed.push((bound.id, bound.name.clone(), place));
+            break;
         }
     }
     Ok(())
@@ -123,23 +129,43 @@ impl Part {
     }
 }
 
-/// The header's bytes with each placeholder swapped: whatever scheme word stands before it is kept.
-fn in_header(value: &HeaderValue, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, Part)> {
-    let length = bound.placeholder.as_str().len();
-    let mut rest = value.as_bytes();
-    let mut at = bound.finder.find(rest)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(rest.len() + bound.value.len()));
-    loop {
-        bytes.extend_from_slice(&rest[..at]);
-        bytes.extend_from_slice(bound.value.expose());
-        rest = &rest[at + length..];
-        match bound.finder.find(rest) {
-            Some(next) => at = next,
-            None => break,
-        }
+/// The header's bytes with the placeholder swapped, which is all of the credential there: whatever scheme word stands before
+/// it is kept.
+fn in_header(value: &HeaderValue, header: &HeaderName, bound: &Bound) -> Option<(Zeroizing<Vec<u8>>, Part)> {
+    let text = value.as_bytes();
+    let (before, rest) = text.split_at(bound.finder.find(text)?);
+    let after = &rest[bound.placeholder.as_str().len()..];
+    let is_of_format = |format: &Attachment| {
+        format.header == header && before == format.before.as_bytes() && after == format.after.as_bytes()
+    };
+    if !is_scheme(before, after) && !bound.attach.as_ref().is_some_and(is_of_format) {
+        return None;
     }
-    bytes.extend_from_slice(rest);
+    let bytes = Zeroizing::new([before, bound.value.expose(), after].concat());
     Some((bytes, Part::Whole))
+}
+
+/// Whether a credential between `before` and `after` is the only one: alone, behind a scheme word, or as the one parameter
+/// (RFC 9110 §11.4), quoted or not (`Token token="…"`, `key=…`).
+fn is_scheme(before: &[u8], after: &[u8]) -> bool {
+    let is_token = |word: &[u8]| {
+        let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+        !word.is_empty() && word.iter().all(is_of_token)
+    };
+    let is_scheme_word = |text: &[u8]| {
+        let word = text.trim_ascii_end();
+        text.is_empty() || word.len() < text.len() && is_token(word)
+    };
+    let unquoted = match after {
+        b"" => Some(before),
+        b"\"" => before.strip_suffix(b"\""),
+        _ => None,
+    };
+    let Some(parameter) = unquoted.and_then(|before| before.strip_suffix(b"=")) else {
+        return after.is_empty() && is_scheme_word(before);
+    };
+    let name = parameter.iter().rposition(u8::is_ascii_whitespace).map_or(0, |space| space + 1);
+    is_token(&parameter[name..]) && is_scheme_word(&parameter[..name])
 }
 
 /// RFC 7617: the placeholder as the whole user or the whole password; alone it stands for both, of which a value without

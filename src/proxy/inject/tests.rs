@@ -32,11 +32,69 @@ fn stripe(lines: &[&str]) -> Vec<String> {
 
 #[test]
 fn keeps_the_scheme_word() {
-    for word in ["Bearer ", "bearer ", "token ", "", "Bearer  ", "Token token="] {
+    for word in ["Bearer ", "bearer ", "token ", "", "Bearer  ", "Token token=", "key=", "DeepL-Auth-Key "] {
         let line = format!("authorization: {word}{PLACEHOLDER}");
         assert_eq!(stripe(&[&line]), [format!("authorization: {word}{VALUE}")]);
     }
+    let quoted = |key: &str| format!("authorization: Token token=\"{key}\"");
+    assert_eq!(stripe(&[&quoted(PLACEHOLDER)]), [quoted(VALUE)]);
     assert_eq!(stripe(&[&format!("x-api-key: {PLACEHOLDER}")]), [format!("x-api-key: {VALUE}")]);
+}
+
+#[test]
+fn a_placeholder_that_is_a_part_of_a_credential_stays() {
+    let p = PLACEHOLDER;
+    for text in [
+        format!("Bearer x {p} y"),
+        format!("Bearer x {p}"),
+        format!("Bearer {p} y"),
+        format!("Bearer x{p}"),
+        format!("{p}y"),
+        format!("Bearer {p}, Bearer {p}"),
+        format!("Bearer {p}{p}"),
+        format!("Token token=\"{p}"),
+        format!("Token token={p}\""),
+        format!("Token x=1, token={p}"),
+        format!("Token token=\"{p}\", x=1"),
+        format!("Token token=\"x{p}\""),
+        format!("\"{p}\""),
+        format!("=\"{p}\""),
+        format!("Be(arer {p}"),
+    ] {
+        let line = format!("authorization: {text}");
+        let (out, injected) = send(&book(), "api.stripe.com:443", "/v1", &[&line]).unwrap();
+        assert_eq!((out, injected.placed.len(), injected.inert.len()), (vec![line.clone()], 0, 1), "{line}");
+    }
+}
+
+#[test]
+fn the_format_of_a_binding_says_what_stands_around_the_credential() {
+    let mut settings = settings();
+    let format = "Pve user@realm!id={}:x".to_owned();
+    settings.bindings[0].attach = Some(crate::policy::Attach { header: "authorization".into(), format });
+    let book = Rulebook::new(&settings).unwrap();
+    let line = |key: &str| format!("authorization: Pve user@realm!id={key}:x");
+    assert_eq!(send(&book, "api.stripe.com:443", "/v1", &[&line(PLACEHOLDER)]).unwrap().0, [line(VALUE)]);
+    let other = line(PLACEHOLDER) + "y";
+    assert_eq!(send(&book, "api.stripe.com:443", "/v1", &[&other]).unwrap().0, [other]);
+}
+
+#[test]
+fn of_two_headers_with_one_name_the_first_placeholder_is_swapped_and_the_other_goes() {
+    let bearer = |key: &str| format!("authorization: Bearer {key}");
+    let pair = |key: &str| basic(&format!("x:{key}"));
+    for lines in [
+        [bearer(PLACEHOLDER), bearer(PLACEHOLDER)],
+        [bearer(PLACEHOLDER), pair(PLACEHOLDER)],
+        [bearer(PLACEHOLDER), bearer("stale")],
+        [bearer("stale"), bearer(PLACEHOLDER)],
+        [pair(PLACEHOLDER), bearer(PLACEHOLDER)],
+    ] {
+        let lines = lines.each_ref().map(String::as_str);
+        let (out, injected) = send(&book(), "api.stripe.com:443", "/v1", &lines).unwrap();
+        assert_eq!((out.len(), injected.placed.len()), (1, 1), "{lines:?} {out:?}");
+        assert!(out == [bearer(VALUE)] || out == [pair(VALUE)], "{out:?}");
+    }
 }
 
 #[test]
