@@ -41,8 +41,9 @@ fn a_credential_is_found_however_it_is_written_and_the_log_counts_the_forms() {
     let placeholder = finished.child_variable("OPENAI_API_KEY").unwrap();
     let answers = finished.stdout();
     let lines = answers.lines().collect::<Vec<_>>();
-    assert_eq!(lines.len(), 34, "{answers}");
-    assert_eq!(lines[..17], lines[17..]);
+    // The placeholder is longer than the value, so it has no breaks where that had some.
+    assert_eq!(lines.len(), 30, "{answers}");
+    assert_eq!(lines[..15], lines[15..]);
     // What is as long as the value is written as it was: a program that reads it gets the placeholder.
     let bytes = |each: fn(u8) -> String| placeholder.bytes().map(each).collect::<String>();
     assert_eq!(lines[0], placeholder);
@@ -53,8 +54,8 @@ fn a_credential_is_found_however_it_is_written_and_the_log_counts_the_forms() {
     );
     assert!([placeholder.clone(), bytes(|byte| format!("%{byte:02X}"))].contains(&lines[3].to_owned()), "{}", lines[3]);
     assert_eq!(lines[6], bytes(|byte| format!("{byte:02x}")));
-    assert_eq!(lines[15], bytes(|byte| format!("{}\0", char::from(byte))));
-    assert_eq!(lines[16], bytes(|byte| format!("\0\0\0{}", char::from(byte))));
+    assert_eq!(lines[13], bytes(|byte| format!("{}\0", char::from(byte))));
+    assert_eq!(lines[14], bytes(|byte| format!("\0\0\0{}", char::from(byte))));
     for end in finished.audit_of("end") {
         let wanted = serde_json::json!({
             "raw": 1, "json": 2, "percent": 2, "html": 1, "hex": 2, "base64": 5, "utf16": 1, "utf32": 1
