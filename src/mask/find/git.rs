@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::git_config::{MOST, Setting, settings};
-use super::read::read as read_file;
+use super::read::{read as read_file, read_within};
 use super::{Content, Search};
 
 /// What git obeys in its own directory: settings, the files that say where the rest of a submodule or worktree is, and
@@ -64,7 +64,7 @@ impl Default for Budget {
 impl Budget {
     /// The settings of a file; none where it is no regular file.
     fn settings(&mut self, file: &Path) -> Vec<Setting> {
-        let text = match read_file(file) {
+        let text = match read_within(file, self.bytes) {
             Ok(Content::Bytes(text)) => text,
             Ok(_) => {
                 self.is_spent |= fs::metadata(file).is_ok_and(|metadata| metadata.is_file());
@@ -72,7 +72,7 @@ impl Budget {
             }
             Err(_) => return Vec::new(),
         };
-        if self.files == 0 || self.bytes < text.len() {
+        if self.files == 0 {
             self.is_spent = true;
             return Vec::new();
         }
@@ -80,7 +80,7 @@ impl Budget {
         self.is_spent |= settings.len() == MOST || settings.len() > self.settings;
         settings.truncate(self.settings);
         self.files -= 1;
-        self.bytes -= text.len();
+        self.bytes = self.bytes.saturating_sub(text.len());
         self.settings -= settings.len();
         settings
     }

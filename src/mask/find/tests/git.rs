@@ -225,6 +225,14 @@ fn the_repository_that_the_project_lies_in_counts() {
 }
 
 #[test]
+fn a_large_file_is_read_to_its_end() {
+    let tree = Tree::new();
+    tree.file(".gitconfig", &format!("{}[core]\n hooksPath = hk\n", "# \n".repeat(3 << 20)));
+    tree.file("project/hk/update", "");
+    assert!(tree.find().unwrap().guarded.contains(&tree.path("project/hk")));
+}
+
+#[test]
 fn what_is_too_much_to_follow_refuses_the_run() {
     let long = (0..5000).map(|number| format!("a/{number}")).collect::<Vec<_>>().join(" ");
     let many = "[a]\nb=c\n".repeat(1 << 17);
