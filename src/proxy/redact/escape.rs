@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::forms::{FormKind, digits};
 use super::lines;
+use super::pairs::next_unit;
 
 /// The most digits of a character reference; the largest character has seven.
 const MOST_DIGITS: usize = 8;
@@ -78,19 +79,33 @@ impl Escape {
         }
     }
 
-    /// The next place where an escape may begin.
+    /// The next escape, or where the text ends within one: its place, and what stands there.
     #[inline]
-    pub(super) fn find(self, text: &[u8], from: usize) -> Option<usize> {
-        let text = &text[from..];
-        let found = match self {
-            Self::Json => memchr::memchr(b'\\', text),
-            Self::Percent { plus: false } => memchr::memchr(b'%', text),
-            Self::Percent { plus: true } => memchr::memchr2(b'%', b'+', text),
-            Self::Html => memchr::memchr(b'&', text),
-            Self::Lines => lines::find(text),
-            Self::JsonLines => lines::find_escaped(text),
-        };
-        found.map(|place| from + place)
+    pub(super) fn next(self, text: &[u8], from: usize) -> Option<(usize, Unit)> {
+        let unit = |place| self.unit(text, place);
+        let is_letter = |byte: u8| byte.wrapping_sub(b'a') < 26;
+        let is_digit = |byte: u8| (byte.wrapping_sub(b'0') < 10) | ((byte | 0x20).wrapping_sub(b'a') < 6);
+        match self {
+            Self::Json => {
+                // Letters and signs, but no digits.
+                let begins = |byte, next: u8| (byte == b'\\') & (next.wrapping_sub(b'0') >= b'\\' - b'0');
+                next_unit(text, from, |text| memchr::memchr(b'\\', text), begins, unit)
+            }
+            Self::Percent { plus: false } => {
+                let begins = |byte, next| (byte == b'%') & is_digit(next);
+                next_unit(text, from, |text| memchr::memchr(b'%', text), begins, unit)
+            }
+            Self::Percent { plus: true } => {
+                let begins = |byte, next| (byte == b'+') | ((byte == b'%') & is_digit(next));
+                next_unit(text, from, |text| memchr::memchr2(b'%', b'+', text), begins, unit)
+            }
+            Self::Html => {
+                let begins = |byte, next| (byte == b'&') & (is_letter(next) | (next == b'#'));
+                next_unit(text, from, |text| memchr::memchr(b'&', text), begins, unit)
+            }
+            Self::Lines => lines::find(&text[from..]).map(|place| (from + place, unit(from + place))),
+            Self::JsonLines => lines::find_escaped(&text[from..]).map(|place| (from + place, unit(from + place))),
+        }
     }
 
     /// The last place before `end`, not before `begin`, where an escape may begin that goes on to `end`.

@@ -16,6 +16,7 @@ mod escape;
 mod forms;
 mod lines;
 mod matcher;
+mod pairs;
 mod search;
 mod step;
 mod stream;

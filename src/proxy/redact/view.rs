@@ -142,8 +142,8 @@ impl View {
     #[inline(always)]
     fn next_of(&self, escape: Escape, text: &[u8], from: usize, is_end: bool) -> Step<'_> {
         let (mut plain, mut at) = (from, from);
-        while let Some(place) = escape.find(text, at) {
-            match escape.unit(text, place) {
+        while let Some((place, unit)) = escape.next(text, at) {
+            match unit {
                 Unit::Partial if !is_end => {}
                 Unit::Plain | Unit::Partial => {
                     at = place + 1;
