@@ -80,6 +80,7 @@ impl Escape {
     }
 
     /// The next escape, or where the text ends within one: its place, and what stands there.
+    #[expect(clippy::needless_bitwise_bool, reason = "a branch for each byte would cost more than both sides")]
     #[inline]
     pub(super) fn next(self, text: &[u8], from: usize) -> Option<(usize, Unit)> {
         let unit = |place| self.unit(text, place);

@@ -70,7 +70,7 @@ mod tests {
             state ^= state >> 7;
             state ^= state << 17;
             // Most texts have long stretches without.
-            if state >> 40 & seed % 8 == 0 { BYTES[(state >> 33) as usize % BYTES.len()] } else { b'~' }
+            if (state >> 40) & (seed % 8) == 0 { BYTES[(state >> 33) as usize % BYTES.len()] } else { b'~' }
         };
         (0..length).map(next).collect()
     }
@@ -79,7 +79,7 @@ mod tests {
     fn what_is_found_is_what_a_look_at_each_place_finds() {
         let mut found = 0;
         for seed in 0..4000 {
-            let text = text(seed, seed as usize % 300);
+            let text = text(seed, usize::try_from(seed % 300).unwrap());
             for escape in [Escape::Json, Escape::Percent { plus: false }, Escape::Percent { plus: true }, Escape::Html]
             {
                 let units = (0..text.len()).map(|place| (place, escape.unit(&text, place)));
@@ -102,7 +102,7 @@ mod tests {
             for (first, second) in (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second))) {
                 // One in vain, so that pairs are looked at behind it.
                 let begin = match escape {
-                    Escape::Json => b'\\',
+                    Escape::Json | Escape::JsonLines | Escape::Lines => b'\\',
                     Escape::Percent { .. } => b'%',
                     Escape::Html => b'&',
                 };
