@@ -13,12 +13,12 @@
 //! * **Redaction finds whole values**, as they are, in UTF-16 and UTF-32, in base64, in hexadecimal digits of one case, and
 //!   with any of their characters escaped as in JSON, in a URL or a form, or in a page (numbers and the five names of XML).
 //!   Base64 may be broken into lines anywhere (`\n`, `\r\n`, and either escaped in a JSON string); lines that are indented,
-//!   numbered or quoted (`> `) hide a value in it, and so does an empty line. A server that returns a value reversed,
-//!   hashed, cut or otherwise transformed is out of reach for good; so is one that escapes twice, or encodes what is
-//!   escaped or encoded already: base64 of UTF-16, base64 with an escaped `/`. Bound hosts are asked for uncompressed
-//!   responses. One that comes in gzip, deflate, br or zstd (at most three in a row) is decoded and goes on uncompressed,
-//!   with a weak `ETag`; any other coding is refused with 502, and a body that is broken, cut or a decompression bomb ends
-//!   as an error.
+//!   numbered or quoted (`> `) hide a value in it, and so does an empty line; one of over 48 KiB is not found in lines. A
+//!   server that returns a value reversed, hashed, cut or otherwise transformed is out of reach for good; so is one that
+//!   escapes twice, or encodes what is escaped or encoded already: base64 of UTF-16, base64 with an escaped `/`. Bound
+//!   hosts are asked for uncompressed responses. One that comes in gzip, deflate, br or zstd (at most three in a row) is
+//!   decoded and goes on uncompressed, with a weak `ETag`; any other coding is refused with 502, and a body that is broken,
+//!   cut or a decompression bomb ends as an error.
 //! * **Bodies share 256 MiB.** The windows of decoders and request bodies that are read whole hold no more than that in one
 //!   run; what finds it spent waits for ten seconds and is answered 503 then.
 //! * **WebSockets of bound hosts are not compressed**: `permessage-deflate` is not offered to them.

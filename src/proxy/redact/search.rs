@@ -12,6 +12,10 @@ use super::view::{View, Words};
 const VIEWS: [Escape; 5] =
     [Escape::Json, Escape::Percent { plus: false }, Escape::Html, Escape::Lines, Escape::JsonLines];
 
+/// The most letters of base64 that are looked for in broken lines: there are six looks of each value, and no credential
+/// has more.
+const LONGEST_IN_LINES: usize = 64 << 10;
+
 /// What is searched before the views.
 const MATCHERS: usize = 2;
 
@@ -43,11 +47,11 @@ impl Set {
     pub(super) fn new(values: &[Sought], folded: bool) -> Self {
         let fold = |form: Form| if folded { form.folded() } else { form };
         let listed: Vec<Form> = values.iter().flat_map(Sought::listed).map(fold).collect();
-        let of_kind = |kind| {
-            let forms = listed.iter().filter(|form| form.kind == kind);
+        let of_kind = |kind, longest| {
+            let forms = listed.iter().filter(|form| form.kind == kind && form.bytes().len() <= longest);
             Arc::new(Words::new(forms.map(Form::again).collect()))
         };
-        let (values, in_base64) = (of_kind(FormKind::Raw), of_kind(FormKind::Base64));
+        let (values, in_base64) = (of_kind(FormKind::Raw, usize::MAX), of_kind(FormKind::Base64, LONGEST_IN_LINES));
         let view = |escape: Escape| {
             let words = if escape.kind() == FormKind::Base64 { &in_base64 } else { &values };
             View::new(escape, words, folded)
