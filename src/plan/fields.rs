@@ -30,7 +30,12 @@ pub(super) fn wants_of(site: &Site<'_>, found: &Found, fields: &[Field], hosts: 
         Some((Judge::Always, field)) => Wants::Secrets(vec![whole(site, found, field, told)]),
         Some((Judge::ByName, _)) => with_hosts(wants(site, policy), found, &told),
         Some((Judge::Random, _)) => match wants(site, policy) {
-            Wants::Nothing => with_hosts(some(scrub::in_free_text(site.text), site), found, &told),
+            Wants::Nothing => {
+                let within = scrub::in_free_text(site.text);
+                let is_whole = within.is_empty() && scrub::is_random(site.text);
+                let whole = is_whole.then(|| random(site, found));
+                with_hosts(some(within.into_iter().chain(whole).collect(), site), found, &told)
+            }
             known => with_hosts(known, found, &told),
         },
         None if site.place == Place::Text => wants(site, policy),
@@ -45,6 +50,12 @@ fn some(stretches: Vec<Stretch>, site: &Site<'_>) -> Wants {
     let want = |stretch: Stretch| Want::new(stretch.range, name(stretch.name), stretch.cause);
     let found: Vec<Want> = stretches.into_iter().map(want).collect();
     if found.is_empty() { Wants::Nothing } else { Wants::Secrets(found) }
+}
+
+/// The whole of a value that is random.
+fn random(site: &Site<'_>, found: &Found) -> Stretch {
+    let cause = Cause { entry: None, reason: "is a random text in this file".into(), origin: found.origin.clone() };
+    Stretch { range: 0..site.text.len(), name: None, cause }
 }
 
 /// Whether a value is one reference to a variable, as `${NPM_TOKEN}`: what that resolves to is a placeholder already.

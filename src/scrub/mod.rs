@@ -20,3 +20,4 @@ pub use comment::in_comment;
 pub use environment::{ScrubbedEnv, Wiring, distinct, environment};
 pub use judge::{Cause, Judgement, judge};
 pub use text::{Stretch, in_free_text, in_value, merge};
+pub use weak::is_random;

@@ -26,6 +26,20 @@ fn is_plain_word(word: &[u8]) -> bool {
     word.len() <= LONGEST && digits(behind) == behind.len() && is_one_case && (is_number || are_short)
 }
 
+/// Whether a value of a credential file is long and in no language: letters of both cases without order, too.
+pub fn is_random(value: &[u8]) -> bool {
+    const LEAST: usize = 20;
+    const LEAST_CAPITALS: usize = 3;
+    let is_word =
+        value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'));
+    let capitals = value.iter().skip(1).filter(|byte| byte.is_ascii_uppercase()).count();
+    value.len() >= LEAST
+        && is_word
+        && !is_plain(value, false)
+        && capitals >= LEAST_CAPITALS
+        && value.iter().any(u8::is_ascii_lowercase)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +77,19 @@ mod tests {
         }
         assert!(!is_plain(b"4711", true) && !is_plain(b"123456", true));
         assert!(is_plain(b"13", true) && is_plain(b"17", true));
+    }
+
+    #[test]
+    fn letters_alone_may_be_random() {
+        for (value, expected) in [
+            ("wPqZbTnLxGdRkVcMsYhFjQaE", true),
+            ("us-east-1", false),
+            ("arn:aws:iam::123456789012:role/Deploy", false),
+            ("deploy-of-the-production-account", false),
+            ("SESSION-OF-THE-PRODUCTION", false),
+            ("ShortOne", false),
+        ] {
+            assert_eq!(is_random(value.as_bytes()), expected, "{value}");
+        }
     }
 }
