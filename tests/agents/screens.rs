@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -37,16 +38,20 @@ struct Words {
     transcripts: &'static str,
 }
 
+/// After this time Enter is pressed again where nothing was drawn at all.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// Types a question and enters it, until `look` sees that it was taken. What comes as fast as here is taken for a paste
-/// at times, and its Enter for a line's end: then it is pressed again. But only when the program has drawn something
-/// since: two that a busy one reads together are a paste too, and make the question longer.
+/// at times, and its Enter for a line's end, or for nothing: then it is pressed again. But only when the program has drawn
+/// something since, or long after: two that a busy one reads together are a paste too, and make the question longer.
 fn ask(tmux: &Tmux, what: &str, look: impl Fn(&str) -> bool) {
     tmux.keys(&["-l", "look around"]).wait_for("look around");
-    let pressed_at = RefCell::new(String::new());
+    let pressed = RefCell::new((String::new(), Instant::now()));
     tmux.wait(what, |screen| {
         let is_there = look(screen);
-        if !is_there && !screen.contains("esc ") && *pressed_at.borrow() != screen {
-            pressed_at.replace(screen.to_owned());
+        let is_due = || pressed.borrow().0 != screen || pressed.borrow().1.elapsed() > QUIET;
+        if !is_there && !screen.contains("esc ") && is_due() {
+            pressed.replace((screen.to_owned(), Instant::now()));
             tmux.keys(&["Enter"]);
         }
         is_there
@@ -94,9 +99,11 @@ fn kill_it(tmux: &Tmux, words: &Words) {
         screen.contains(words.interrupted)
     });
     let number = fs::read_to_string(root.join("number")).unwrap();
-    kill(Pid::from_raw(number.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
-    // What it drew last stands behind the prompt.
-    tmux.wait_for("Killed").line("clear").shell("stty -g | cmp - ../before", 0);
+    let process = Pid::from_raw(number.trim().parse().unwrap());
+    kill(process, Signal::SIGKILL).unwrap();
+    poll("the end of what was killed", || kill(process, None).is_err().then_some(()));
+    // A program of its own may draw once more over what the shell says, and what it drew last stands behind the prompt.
+    tmux.wait_for("ready>").line("clear").shell("stty -g | cmp - ../before", 0);
     tmux.command("clear; echo typed $((40 + 2))").wait_for("typed 42");
 }
 
