@@ -47,7 +47,7 @@ pub(super) enum Unit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Meant {
     bytes: [u8; 4],
-    count: usize,
+    count: u8,
 }
 
 impl Meant {
@@ -60,11 +60,11 @@ impl Meant {
     fn character(number: u32) -> Option<Self> {
         let mut bytes = [0; 4];
         let count = char::from_u32(number)?.encode_utf8(&mut bytes).len();
-        Some(Self { bytes, count })
+        Some(Self { bytes, count: u8::try_from(count).ok()? })
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.count]
+        &self.bytes[..usize::from(self.count)]
     }
 }
 
@@ -81,31 +81,33 @@ impl Escape {
 
     /// The next escape, or where the text ends within one: its place, and what stands there.
     #[expect(clippy::needless_bitwise_bool, reason = "a branch for each byte would cost more than both sides")]
-    #[inline]
+    #[expect(clippy::inline_always, reason = "where the escape is known, nothing is left of the choice")]
+    #[inline(always)]
     pub(super) fn next(self, text: &[u8], from: usize) -> Option<(usize, Unit)> {
-        let unit = |place| self.unit(text, place);
         let is_letter = |byte: u8| byte.wrapping_sub(b'a') < 26;
         let is_digit = |byte: u8| (byte.wrapping_sub(b'0') < 10) | ((byte | 0x20).wrapping_sub(b'a') < 6);
         match self {
             Self::Json => {
                 // Letters and signs, but no digits.
                 let begins = |byte, next: u8| (byte == b'\\') & (next.wrapping_sub(b'0') >= b'\\' - b'0');
-                next_unit(text, from, |text| memchr::memchr(b'\\', text), begins, unit)
+                next_unit(self, text, from, |text| memchr::memchr(b'\\', text), begins)
             }
             Self::Percent { plus: false } => {
                 let begins = |byte, next| (byte == b'%') & is_digit(next);
-                next_unit(text, from, |text| memchr::memchr(b'%', text), begins, unit)
+                next_unit(self, text, from, |text| memchr::memchr(b'%', text), begins)
             }
             Self::Percent { plus: true } => {
                 let begins = |byte, next| (byte == b'+') | ((byte == b'%') & is_digit(next));
-                next_unit(text, from, |text| memchr::memchr2(b'%', b'+', text), begins, unit)
+                next_unit(self, text, from, |text| memchr::memchr2(b'%', b'+', text), begins)
             }
             Self::Html => {
                 let begins = |byte, next| (byte == b'&') & (is_letter(next) | (next == b'#'));
-                next_unit(text, from, |text| memchr::memchr(b'&', text), begins, unit)
+                next_unit(self, text, from, |text| memchr::memchr(b'&', text), begins)
             }
-            Self::Lines => lines::find(&text[from..]).map(|place| (from + place, unit(from + place))),
-            Self::JsonLines => lines::find_escaped(&text[from..]).map(|place| (from + place, unit(from + place))),
+            Self::Lines => lines::find(&text[from..]).map(|place| (from + place, self.unit(text, from + place))),
+            Self::JsonLines => {
+                lines::find_escaped(&text[from..]).map(|place| (from + place, self.unit(text, from + place)))
+            }
         }
     }
 

@@ -4,24 +4,25 @@
 //! binary or noise, starting it anew behind each costs more than a look at all pairs of neighbours, many at once and without
 //! a branch. So the search comes first, and the look at pairs behind what it found in vain.
 
-use super::escape::Unit;
+use super::escape::{Escape, Unit};
 
 /// How many places are looked at together, and how often behind one that seemed to begin an escape and did not.
 const BLOCK: usize = 32;
 const BLOCKS: usize = 16;
 
-/// The next place from `from` on where a `unit` stands that is not plain.
+/// The next place from `from` on where a unit of `escape` stands that is not plain.
 ///
 /// `search` finds the bytes that units begin with; one and its neighbour for which `begins` is false are plain.
-#[inline]
+#[expect(clippy::inline_always, reason = "where the escape is known, nothing is left of the choice")]
+#[inline(always)]
 pub(super) fn next_unit(
+    escape: Escape,
     text: &[u8],
     from: usize,
     search: impl Fn(&[u8]) -> Option<usize>,
     begins: impl Fn(u8, u8) -> bool,
-    unit: impl Fn(usize) -> Unit,
 ) -> Option<(usize, Unit)> {
-    let found = |place| match unit(place) {
+    let found = |place| match escape.unit(text, place) {
         Unit::Plain => None,
         unit => Some((place, unit)),
     };
@@ -58,7 +59,6 @@ pub(super) fn next_unit(
 
 #[cfg(test)]
 mod tests {
-    use super::super::escape::Escape;
     use super::*;
 
     /// Some bytes of all that escapes are made of, in no order.
