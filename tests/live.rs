@@ -165,18 +165,26 @@ fn a_credential_file_in_a_writable_tree_is_masked_again() {
 
 #[test]
 fn no_watches_no_run() {
-    // In a user namespace of the test's own, whose limit it is.
+    for (limit, setting) in [("3", "max_inotify_watches"), ("0", "max_inotify_instances")] {
+        let told = told_beyond(limit, setting);
+        let wanted = setting.replace("inotify", "user");
+        assert!(told.contains("cannot be watched") && told.contains(&format!("fs.inotify.{wanted}")), "{told}");
+    }
+}
+
+/// What a run says that ends since its user may have no more; in a user namespace of the test's own, whose limit it is.
+fn told_beyond(limit: &str, setting: &str) -> String {
     let run = Run::new().dotenv(&format!("OPENAI_API_KEY={}\n", fresh_key("sk-proj-"))).unobserved();
     let run = run.project_file("a/x", "").project_file("b/x", "").args(["true"]);
     let (command, _world) = run.into_parts();
     let mut inside = std::process::Command::new("unshare");
     inside.args(["--user", "--map-root-user", "sh", "-c"]);
-    inside.arg("echo 3 > /proc/sys/user/max_inotify_watches && exec \"$0\" \"$@\"");
+    inside.arg(format!("echo {limit} > /proc/sys/user/{setting} && exec \"$0\" \"$@\""));
     inside.arg(command.get_program()).args(command.get_args()).env_clear();
     inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     inside.current_dir(command.get_current_dir().unwrap());
     let output = inside.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(125), "{told}");
-    assert!(told.contains("cannot be watched") && told.contains("fs.inotify.max_user_watches"), "{told}");
+    told
 }

@@ -34,6 +34,7 @@ use crate::mask::{self, Arrival, Watch};
 use crate::plan::{Live, PlanError, Planned, SweepPlan};
 use crate::sandbox::{Loopback, Mask, Put};
 use crate::supervise::News;
+use crate::sys::socket;
 use crate::world::World;
 use cases::{Case, TURNS};
 use held::{Held, Identity, identity};
@@ -103,8 +104,8 @@ impl Prepared {
             }
             let watch = masker.into_watch();
             drop((place, live, serving));
-            // The kernel closes it when every processor has seen it go, which can take milliseconds. Nobody waits for that.
-            drop(watch);
+            // It ends when every processor has seen it go, which takes ten milliseconds. Nobody waits for that.
+            socket::close_aside(watch.into());
         };
         std::thread::Builder::new().name("masks".into()).spawn(serve).map_err(RunError::Watch)?;
         Ok(Remasking { stop: Some(stop), over, failed })

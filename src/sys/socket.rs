@@ -4,8 +4,8 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockType, UnixAddr, getpeername, getsockname, getsockopt, recvmsg,
-    sendmsg, sockopt,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, getpeername,
+    getsockname, getsockopt, recvmsg, sendmsg, socketpair, sockopt,
 };
 
 use super::check;
@@ -50,6 +50,21 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<Owned
     Ok(message.bytes)
 }
 
+/// Closes `descriptor`, and leaves waiting for what the kernel does then to the kernel itself (since Linux 6.8; an older one
+/// makes the caller wait, as `close(2)` does).
+///
+/// It goes into a message that is on its way to a socket which is open nowhere but in that message, too. Nobody can receive
+/// it, so the kernel closes both, in a worker of its own (`unix(7)`).
+pub fn close_aside(descriptor: OwnedFd) {
+    let pair = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC);
+    let Ok((sender, receiver)) = pair else { return };
+    // What could not be sent is closed here, as all is.
+    let _ = send(&sender, b"\0", &[descriptor.as_fd(), receiver.as_fd()]);
+    // Last of all the sender: the end of a socket is when the kernel looks for such messages.
+    drop((descriptor, receiver));
+    drop(sender);
+}
+
 /// Whether descriptor `number` is a connected Unix stream socket, which talks to its peer and to nobody else.
 ///
 /// A number that is not open, or is no socket, is none.
@@ -76,10 +91,20 @@ pub fn attach_filter(socket: &OwnedFd, filter: &[Instruction]) -> io::Result<()>
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+    use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn what_is_closed_aside_is_closed() {
+        let (mut one, other) = UnixStream::pair().unwrap();
+        one.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        close_aside(other.into());
+        assert_eq!(one.read(&mut [0; 1]).unwrap(), 0);
+    }
 
     #[test]
     fn knows_what_talks_to_its_peer_alone() {

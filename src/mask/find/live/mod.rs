@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -33,6 +33,10 @@ pub use names::ProjectNames;
 
 /// Times of directories are no finer than a tick of the kernel's clock.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How long the end of other watches is waited for.
+const MOMENT: Duration = Duration::from_millis(20);
+const MOST_MOMENTS: u32 = 50;
 
 /// Watches the project's directories, and those on the way to masked files.
 pub struct Watch {
@@ -116,10 +120,9 @@ impl Watch {
         home: &Path,
         masked: impl Iterator<Item = &'a PathBuf>,
     ) -> Result<Self, MaskError> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK);
-        let inotify = inotify.map_err(|errno| MaskError::Watch { path: project.to_owned(), source: errno.into() })?;
+        let begun = inotify().map_err(|errno| MaskError::Watch { path: project.to_owned(), source: errno.into() });
         let mut watch = Self {
-            inotify,
+            inotify: begun?,
             directories: HashMap::new(),
             project: (!directories.is_empty()).then(|| project.to_owned()),
             masked: Masked::default(),
@@ -287,9 +290,28 @@ impl Watch {
     }
 }
 
+/// Waits a moment where the user has no more of them: those of runs that have just ended are closed meanwhile.
+fn inotify() -> nix::Result<Inotify> {
+    let mut rest = MOST_MOMENTS;
+    loop {
+        match Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) {
+            Err(Errno::EMFILE) if rest > 0 => rest -= 1,
+            other => return other,
+        }
+        std::thread::sleep(MOMENT);
+    }
+}
+
 impl AsFd for Watch {
     /// Readable when something has happened.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inotify.as_fd()
+    }
+}
+
+impl From<Watch> for OwnedFd {
+    /// The end of the watch, with what is left to close.
+    fn from(watch: Watch) -> Self {
+        watch.inotify.into()
     }
 }
