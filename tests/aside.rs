@@ -3,6 +3,7 @@
 
 mod repositories;
 mod settings;
+mod started;
 mod worktrees;
 
 use std::fs;

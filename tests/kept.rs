@@ -50,17 +50,17 @@ fn kept_folder(finished: &Finished) -> PathBuf {
 #[test]
 fn what_was_written_comes_back_when_the_user_says_so() {
     for &user in users() {
-        let run = Run::new().user(user).home_file(".tool/config", "old\n").home_file("gone", "x");
+        let run = Run::new().user(user).home_file("tool/config", "old\n").home_file("gone", "x");
         let script =
-            "echo new > ~/.tool/config; mkdir -p ~/deep/er; echo n > ~/deep/er/notes; rm ~/gone; echo s > ~/shut
-             chmod 000 ~/shut; chmod 755 ~/.tool/config; ln -s .tool ~/link; exit 7";
+            "echo new > ~/tool/config; mkdir -p ~/deep/er; echo n > ~/deep/er/notes; rm ~/gone; echo s > ~/shut
+             chmod 000 ~/shut; chmod 755 ~/tool/config; ln -s tool ~/link; exit 7";
         let finished = run.shell(script).run().ended_with(7);
-        assert_eq!((text(&finished, ".tool/config"), text(&finished, "gone")), ("old\n".into(), "x".into()));
+        assert_eq!((text(&finished, "tool/config"), text(&finished, "gone")), ("old\n".into(), "x".into()));
         let id = id(&finished);
         assert!(finished.stderr().contains(&format!("log restore {id}")), "{}", finished.stderr());
         assert!(finished.stderr().contains("kept 5 changed files"), "{}", finished.stderr());
         let shown = log(&finished, user, &["show", &id]).succeeded().stdout();
-        for word in ["5 files", ".tool/config  (4 bytes)", "gone  (deleted)", "link  (leads to .tool)"] {
+        for word in ["5 files", "tool/config  (4 bytes)", "gone  (deleted)", "link  (leads to tool)"] {
             assert!(shown.contains(word), "`{word}` is missing in:\n{shown}");
         }
         let as_json = log(&finished, user, &["show", &id, "--json"]).succeeded().stdout();
@@ -70,22 +70,22 @@ fn what_was_written_comes_back_when_the_user_says_so() {
         let declined = log(&finished, user, &["restore", &id]).ended_with(125);
         assert!(declined.stderr().contains("nobody said yes"), "{}", declined.stderr());
         log(&finished, user, &["restore", &id, "--dry-run"]).ended_with(1);
-        assert_eq!(text(&finished, ".tool/config"), "old\n");
+        assert_eq!(text(&finished, "tool/config"), "old\n");
         // One directory first, then the rest.
         let folder = finished.world().home().join("deep");
         let restored = log(&finished, user, &["restore", &id, folder.to_str().unwrap(), "--yes", "--json"]).succeeded();
         assert_eq!(results(&finished, &restored), [("deep/er/notes".into(), "restored".into())]);
         let restored = log(&finished, user, &["restore", &id, "--yes", "--json"]).ended_with(1);
         let expected = [
-            (".tool/config", "restored"),
             ("deep/er/notes", "unchanged"),
             ("gone", "refused"),
             ("link", "refused"),
             ("shut", "restored"),
+            ("tool/config", "restored"),
         ];
         assert_eq!(results(&finished, &restored), expected.map(|(path, word)| (path.to_owned(), word.to_owned())));
-        assert_eq!((text(&finished, ".tool/config"), text(&finished, "deep/er/notes")), ("new\n".into(), "n\n".into()));
-        let mode = fs::metadata(finished.world().home().join(".tool/config")).unwrap().permissions().mode();
+        assert_eq!((text(&finished, "tool/config"), text(&finished, "deep/er/notes")), ("new\n".into(), "n\n".into()));
+        let mode = fs::metadata(finished.world().home().join("tool/config")).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o755);
         log(&finished, user, &["restore", &id, finished.world().home().join("none").to_str().unwrap()]).ended_with(125);
     }
@@ -121,8 +121,8 @@ fn what_is_obeyed_hidden_or_changed_needs_force_and_nothing_is_lost() {
         let run = Run::new().user(user).secret("OPENAI_API_KEY", &key).declare("token", &token);
         let run = run.home_file(".bashrc", "# mine\n").home_file("both", "start\n").home_file("way/f", "f\n");
         let run = run.home_file(".netrc", format!("machine github.com login u password {token}\n"));
-        let script = "set -e; cd ~; echo 'curl evil' >> .bashrc; mkdir -p .local/bin other/.git/hooks
-             echo x > .local/bin/ls; echo x > other/.git/hooks/pre-commit; echo child > both; echo child > way/f
+        let script = "set -e; cd ~; echo 'curl evil' >> .bashrc; mkdir -p .local/bin .local/share/tool other/.git/hooks
+             echo x > .local/bin/ls; echo x > .local/share/tool/allowed; echo x > other/.git/hooks/pre-commit; echo child > both; echo child > way/f
              echo \"key = $OPENAI_API_KEY\" > tool.conf; echo 'machine evil login a password b' > .netrc
              mkdir -p .config/agentsecrets; echo '[egress]' > \"$XDG_CONFIG_HOME/agentsecrets/config.toml\" || true
              echo ready; read line";
@@ -146,7 +146,7 @@ fn what_is_obeyed_hidden_or_changed_needs_force_and_nothing_is_lost() {
         let forced = log(&finished, user, &["restore", &id, "--yes", "--json", "--force"]).ended_with(1);
         let forced = results(&finished, &forced);
         let word = |path: &str| forced.iter().find(|(known, _)| known == path).map(|(_, word)| word.as_str());
-        for path in [".bashrc", "both", ".local/bin/ls", "other/.git/hooks/pre-commit"] {
+        for path in [".bashrc", "both", ".local/bin/ls", ".local/share/tool/allowed", "other/.git/hooks/pre-commit"] {
             assert_eq!(word(path), Some("restored"), "{path}");
         }
         for path in ["tool.conf", "way/f", ".netrc"] {

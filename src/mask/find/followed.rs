@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::place::{Wanted, look};
-use super::{Content, Findings, Found, Realm, Search, git, home, kube, shell};
+use super::{Content, Findings, Found, Realm, Search, git, home, kube, shell, started};
 use crate::mask::MaskError;
 use crate::policy::{self, Action, Field, Format, HomeEntry, NameVerdict, Origin, Render};
 
@@ -74,8 +74,12 @@ fn of_shells(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskErr
                 .into_iter()
                 .filter_map(|(name, word)| Some((absolute(search, &word)?, secret(&name)?)))
                 .collect::<Vec<_>>();
-            let words = shell::sourced(bytes).into_iter().chain(shell::fed(bytes));
+            let words = shell::sourced(bytes, &[]).into_iter().chain(shell::fed(bytes));
             let paths = words.filter_map(|word| absolute(search, &word)).collect::<Vec<_>>();
+            let evaluated = shell::evaluated(bytes).into_iter().filter_map(|word| absolute(search, &word));
+            for path in evaluated.chain(paths.iter().cloned()).collect::<Vec<_>>() {
+                started::guard(search, findings, &path);
+            }
             for (path, render) in filled {
                 if left > 0 && !is_of_the_system(search, &path) {
                     left -= 1;

@@ -1,5 +1,6 @@
-//! Other names of a found file: hard links.
+//! Other names of a found or guarded file: hard links.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,46 @@ pub(super) fn resolve(search: &Search<'_>, found: &mut [Found]) -> Result<(), Ma
         }
     }
     Ok(())
+}
+
+/// Adds the other names of guarded files in trees that the child may write: what is written by one name stands at all. Of
+/// guarded directories those of the project are looked into.
+pub(super) fn guard(search: &Search<'_>, guarded: &mut Vec<PathBuf>) {
+    // How many names of each file are not known yet.
+    let mut unseen: HashMap<(u64, u64), u64> = HashMap::new();
+    let mut count = |metadata: &fs::Metadata| {
+        if metadata.is_file() && metadata.nlink() > 1 {
+            let rest = unseen.entry((metadata.dev(), metadata.ino())).or_insert(metadata.nlink());
+            *rest = rest.saturating_sub(1);
+        }
+    };
+    for path in guarded.iter() {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() && path.starts_with(search.project) => {
+                let entries = walk::everything(path).build().flatten();
+                entries.filter_map(|entry| entry.metadata().ok()).for_each(|metadata| count(&metadata));
+            }
+            Ok(metadata) => count(&metadata),
+            Err(_) => {}
+        }
+    }
+    unseen.retain(|_, rest| *rest > 0);
+    if unseen.is_empty() {
+        return;
+    }
+    let inodes: Vec<u64> = unseen.keys().map(|(_, inode)| *inode).collect();
+    let trees = search.writable.trees().iter().chain(search.trees).map(PathBuf::as_path).chain(search.repository);
+    let mut trees: Vec<PathBuf> =
+        trees.chain([search.project]).filter_map(|tree| fs::canonicalize(tree).ok()).collect();
+    trees.sort();
+    trees.dedup();
+    let known = guarded.clone();
+    for path in trees.iter().flat_map(|tree| walk::with_inodes(tree, &inodes)) {
+        let is_one = fs::symlink_metadata(&path).is_ok_and(|found| unseen.contains_key(&(found.dev(), found.ino())));
+        if is_one && !known.iter().any(|guarded| path.starts_with(guarded)) {
+            guarded.push(path);
+        }
+    }
 }
 
 /// Every path in `tree` at which the file of this device and inode stands.

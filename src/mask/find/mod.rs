@@ -22,6 +22,7 @@ mod project;
 mod read;
 mod root;
 mod shell;
+mod started;
 mod sweep;
 mod walk;
 mod way;
@@ -84,7 +85,7 @@ pub struct Findings {
     pub found: Vec<Found>,
     /// Existing paths that the child must not change.
     pub guarded: Vec<PathBuf>,
-    /// What git's configuration names and what does not exist yet.
+    /// What git's configuration and shells' start-up files name and what does not exist yet.
     pub awaited: Vec<Awaited>,
     /// Unix sockets in trees that the child may write.
     pub sockets: Vec<PathBuf>,
@@ -154,9 +155,11 @@ pub fn find(search: &Search<'_>) -> Result<Findings, MaskError> {
     home::find(search, &mut findings)?;
     followed::find(search, &git, &mut findings)?;
     root::find(search, &mut findings)?;
+    started::find(search, &mut findings);
     drop_what_lies_in_hidden_directories(&mut findings);
     links::resolve(search, &mut findings.found)?;
     mounts::resolve(search, &mut findings.found);
+    links::guard(search, &mut findings.guarded);
     findings.guarded.sort();
     findings.guarded.dedup();
     findings.awaited.sort();

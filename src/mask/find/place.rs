@@ -78,7 +78,7 @@ pub(super) fn look(search: &Search<'_>, path: &Path, wanted: Wanted<'_>) -> Resu
 }
 
 /// Whether some run may have written what stands there.
-fn is_writable(search: &Search<'_>, path: &Path) -> bool {
+pub(super) fn is_writable(search: &Search<'_>, path: &Path) -> bool {
     path.starts_with(search.project) || search.writable.holds(path)
 }
 

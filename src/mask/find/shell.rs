@@ -4,8 +4,12 @@
 //! **Trade-off.** Only what stands there as it is read is followed: a path behind other variables, or from a loop, is not.
 //! Conditions are taken as met.
 
-/// The argument of each `.` and `source` where a command may stand, quotes taken off, in order.
-pub(super) fn sourced(text: &[u8]) -> Vec<Vec<u8>> {
+/// What stands before the path of a file whose text is taken.
+const MARKS: [&[u8]; 3] = [b"(cat ", b"`cat ", b"$(<"];
+
+/// The argument of each `.` and `source` where a command may stand, quotes taken off, in order; and of the `others`, which
+/// read a file likewise.
+pub(super) fn sourced(text: &[u8], others: &[&str]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for line in text.split(|byte| *byte == b'\n') {
         let mut words = Words { line, at: 0 };
@@ -19,7 +23,8 @@ pub(super) fn sourced(text: &[u8]) -> Vec<Vec<u8>> {
                     (is_command, is_argument) = (false, false);
                 }
                 Word::Text(word) => {
-                    is_argument = is_command && matches!(word.as_slice(), b"." | b"source");
+                    let reads = |word: &[u8]| others.iter().any(|other| word == other.as_bytes());
+                    is_argument = is_command && (matches!(word.as_slice(), b"." | b"source") || reads(&word));
                     is_command = is_command && leads(&word);
                 }
             }
@@ -31,7 +36,6 @@ pub(super) fn sourced(text: &[u8]) -> Vec<Vec<u8>> {
 /// The files whose text is the value of a variable, with its name: `NAME=$(cat PATH)`, `NAME="$(< PATH)"`, and fish's
 /// `set -gx NAME (cat PATH)`.
 pub(super) fn printed(text: &[u8]) -> Vec<(String, Vec<u8>)> {
-    const MARKS: [&[u8]; 3] = [b"(cat ", b"`cat ", b"$(<"];
     let of_line = |line: &[u8]| {
         let line = line.trim_ascii_start();
         let (at, mark) = MARKS.iter().find_map(|mark| Some((memchr::memmem::find(line, mark)?, mark)))?;
@@ -48,6 +52,19 @@ pub(super) fn printed(text: &[u8]) -> Vec<(String, Vec<u8>)> {
         Some((name.to_owned(), path))
     };
     text.split(|byte| *byte == b'\n').filter_map(of_line).collect()
+}
+
+/// The files whose text is run as commands: `eval "$(cat PATH)"`, `eval "$(<PATH)"`.
+pub(super) fn evaluated(text: &[u8]) -> Vec<Vec<u8>> {
+    let of_line = |line: &[u8]| {
+        let behind = &line[memchr::memmem::find(line, b"eval ")?..];
+        let (at, mark) = MARKS.iter().find_map(|mark| Some((memchr::memmem::find(behind, mark)?, mark)))?;
+        let mut words = Words { line: behind, at: at + mark.len() };
+        let Some(Word::Text(path)) = words.next() else { return None };
+        Some(path.strip_suffix(b"`").unwrap_or(&path).to_vec())
+    };
+    let is_comment = |line: &&[u8]| line.trim_ascii_start().starts_with(b"#");
+    text.split(|byte| *byte == b'\n').filter(|line| !is_comment(line)).filter_map(of_line).collect()
 }
 
 /// The files that are fed to a command: `done < PATH`, and `source <(cat PATH)`.
@@ -153,10 +170,11 @@ mod tests {
             ("set -a; . ~/.env; set +a", &["~/.env"]),
             ("test -f ~/.a; and source ~/.a", &["~/.a"]),
             ("find . -name x; cp a . ; grep -r source /etc", &[]),
+            ("source_env ./x y\nwatch_file ./z", &["./x"]),
             ("# . ~/.secrets\necho source ~/.a", &[]),
             (". ", &[]),
         ] {
-            let found = sourced(text.as_bytes());
+            let found = sourced(text.as_bytes(), &["source_env"]);
             let found: Vec<_> = found.iter().map(|word| std::str::from_utf8(word).unwrap()).collect();
             assert_eq!(found, expected, "{text}");
         }
@@ -199,7 +217,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn noise_is_no_panic(text in r#"(\(cat |`cat |\$\(<|<|[.a\\"' \n;&|(#$~/=]){0,60}"#) {
-            let _ = (sourced(text.as_bytes()), printed(text.as_bytes()), fed(text.as_bytes()));
+            let _ = (sourced(text.as_bytes(), &["x"]), printed(text.as_bytes()), fed(text.as_bytes()));
+            let _ = evaluated(text.as_bytes());
         }
     }
 }

@@ -12,23 +12,17 @@ use crate::policy::{self, Action, Guard, Place, Surroundings};
 use crate::run::{Spot, is_file};
 use crate::world::World;
 
-/// What interpreters and tools of the user's run or obey besides what the rules guard, from the home on: in a run the home is
-/// a copy, so nothing guards it there.
-const ALSO_OBEYED: [&str; 14] = [
-    ".local/lib",
-    ".ipython",
-    ".jupyter",
-    ".pythonrc",
-    ".lldbinit",
-    ".screenrc",
-    ".irbrc",
-    ".pryrc",
-    ".Rprofile",
-    ".ghci",
-    ".curlrc",
-    ".wgetrc",
-    ".hgrc",
-    ".config/hg",
+/// What agents keep in hidden places of the home, and only show. All else there are settings and programs of the user's
+/// tools, far too many to list: in a run the home is a copy, so nothing guards them there.
+const SHOWN: [&str; 8] = [
+    ".claude/plans",
+    ".claude/projects",
+    ".claude/todos",
+    ".codex/history.jsonl",
+    ".codex/sessions",
+    ".gemini/tmp",
+    ".local/share/goose/sessions",
+    ".local/share/opencode/storage",
 ];
 
 /// What becomes of a file.
@@ -58,6 +52,7 @@ impl Judgement {
 
 /// Places that nothing is put in unasked.
 pub(super) struct Guards {
+    home: PathBuf,
     /// Our own directories.
     own: Vec<PathBuf>,
     /// What the user's tools run or obey, and what of it stands in any project.
@@ -79,11 +74,11 @@ impl Guards {
         let mut obeyed = rules.guarded_places(around);
         obeyed.extend(std::env::split_paths(path).filter(|path| path.is_absolute()));
         obeyed.push(world.executable.clone());
-        obeyed.extend(ALSO_OBEYED.iter().map(|name| world.home.join(name)));
         let places = rules.places(around).into_iter();
         let (hidden, rendered): (Vec<_>, Vec<_>) = places.partition(|place| place.entry.action == Action::Hide);
         let paths = |places: Vec<Place<'_>>| places.into_iter().map(|place| place.path).collect();
         Self {
+            home: world.home.clone(),
             own: vec![world.config_directory.clone(), world.state_directory.clone()],
             obeyed,
             in_projects: &rules.guard,
@@ -107,7 +102,7 @@ impl Guards {
         }
         let Guard { project, nested, .. } = self.in_projects;
         let is_of_project = |above: &Path| nested.covers(above) || project.iter().any(|name| above.ends_with(name));
-        let why = if lies_in(&self.obeyed) || path.ancestors().any(is_of_project) {
+        let why = if lies_in(&self.obeyed) || self.is_hidden(path) || path.ancestors().any(is_of_project) {
             "your own tools run or obey what stands there"
         } else if lies_in(&self.rendered) {
             "credentials may stand in it"
@@ -115,6 +110,14 @@ impl Guards {
             return None;
         };
         Some(Judgement::Refuse { why: why.into(), is_forcible: true })
+    }
+
+    /// Whether a path begins with a hidden name in the home, and is none that is only shown.
+    fn is_hidden(&self, path: &Path) -> bool {
+        let Ok(below) = path.strip_prefix(&self.home) else { return false };
+        let first = below.components().next();
+        first.is_some_and(|first| first.as_os_str().as_bytes().starts_with(b"."))
+            && !SHOWN.iter().any(|shown| below.starts_with(shown))
     }
 }
 
@@ -221,6 +224,7 @@ mod tests {
     #[test]
     fn names_that_are_obeyed_are_so_in_every_project() {
         let guards = Guards {
+            home: "/h".into(),
             own: vec!["/h/.config/agentsecrets".into()],
             obeyed: vec!["/h/.bashrc".into(), "/h/.local/bin".into()],
             in_projects: &policy::file_rules().guard,
@@ -235,6 +239,10 @@ mod tests {
             ("/h/work/.vscode/tasks.json", Some(true)),
             ("/h/.netrc", Some(false)),
             ("/h/.claude.json", Some(true)),
+            ("/h/.local/share/direnv/allow/0f", Some(true)),
+            ("/h/.config/gdb/gdbinit", Some(true)),
+            ("/h/.claude/projects/p/s.jsonl", None),
+            ("/h/work/.tool/config", None),
             ("/h/notes", None),
         ] {
             let forcible = |has_changed| match guards.judge(Path::new(path), has_changed) {

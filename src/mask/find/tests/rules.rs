@@ -64,7 +64,7 @@ pub(super) static RULES: LazyLock<FileRules> = LazyLock::new(|| {
         [guard]
         home = [".bashrc", "cache/prompt-*"]
         project = [".git/hooks", "agentsecrets.toml"]
-        nested = [".tool/x.json", ".ide"]
+        nested = [".tool/x.json", ".ide", ".envrc"]
         nested-except = ["node_modules"]
 
         [[writable]]
