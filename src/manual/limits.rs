@@ -133,6 +133,10 @@
 //!   inside with "Device or resource busy", and leave the file as it was beside what else they changed; so do `git rm` and
 //!   `git mv` of it. `git config`, `git remote add`, `git branch -m` and setting up tracking fail for `.git/config`. Switch
 //!   outside of the run, or open the file with `--writable FILE`, which lets git write what the host's editor obeys.
+//! * **Of what guarded files name, the next step is guarded.** That is what git's settings name, and what shells read by
+//!   `.`, `source`, `source_env` or `eval` where they start and in a folder's `.envrc`. Not followed are paths behind other
+//!   variables than the home, directories that are put on PATH, what those scripts start in turn, and scripts that tasks of
+//!   editors, hooks of agents and `mise.toml` name: look at what a run changed before you start those outside.
 //! * **A `.env` that is copied from a template** (`cp .env.example .env`) stays the child's own as long as each value in it
 //!   that looks secret stands in the template too. A template of another name than `.env.example`, `.env.sample`,
 //!   `.env.template`, `.env.dist` or `.env.defaults`, or in another directory, is not looked at.
