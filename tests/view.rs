@@ -2,6 +2,7 @@
 //! tells the user about it.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -136,7 +137,7 @@ fn what_the_child_writes_outside_the_project_ends_with_the_run() {
             "echo x >> ~/.bashrc; echo x > ~/new; mkdir -p ~/.cache && echo x > ~/.cache/kept; echo x > inside; true";
         let finished = run.shell(script).run().succeeded();
         let world = finished.world();
-        assert_eq!(std::fs::read_to_string(world.home().join(".bashrc")).unwrap(), "# mine\n");
+        assert_eq!(fs::read_to_string(world.home().join(".bashrc")).unwrap(), "# mine\n");
         assert!(!world.home().join("new").exists());
         assert!(world.project().join("inside").exists());
         assert!(finished.stderr().contains("new") && finished.stderr().contains("--writable"), "{}", finished.stderr());
@@ -197,12 +198,12 @@ fn the_audit_record_tells_what_happened_and_an_edit_shows() {
     assert!(listed.to_string().contains(id), "{listed}");
     assert!(log(&["show", id]).succeeded().stdout().contains("api.openai.com"));
     log(&["verify", id]).succeeded();
-    let file = std::fs::read_dir(state.join("agentsecrets/runs")).unwrap().next().unwrap().unwrap().path();
-    let text = std::fs::read_to_string(&file).unwrap();
+    let file = fs::read_dir(state.join("agentsecrets/runs")).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&file).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
     lines.remove(1);
     for altered in [text.replace("GET", "PUT"), lines.join("\n") + "\n", text[..text.len() / 2].to_owned()] {
-        std::fs::write(&file, altered).unwrap();
+        fs::write(&file, altered).unwrap();
         log(&["verify", id]).ended_with(1);
     }
 }
@@ -213,4 +214,20 @@ fn doctor_names_the_level_that_this_machine_gives() {
     assert!(finished.stdout().contains("sealed"), "{}", finished.stdout());
     let finished = Run::new().verb(["doctor"]).flag("--json").run();
     serde_json::from_str::<serde_json::Value>(&finished.stdout()).unwrap();
+}
+
+#[test]
+fn a_tree_that_is_granted_has_its_secret_files_masked() {
+    for user in users() {
+        let key = fresh_key("sk_live_");
+        let run = Run::new().user(*user).declare("key", &key).home_file("other/.env", format!("STRIPE_KEY={key}\n"));
+        let run =
+            run.home_file("other/deep/.env.local", format!("STRIPE_KEY={key}\n")).flags(["--writable", "~/other"]);
+        let script = "cat ~/other/.env ~/other/deep/.env.local && echo done > ~/other/deep/made";
+        let finished = run.shell(script).run().succeeded();
+        assert_eq!(finished.stdout().matches("STRIPE_KEY=sk_live_").count(), 2, "{}", finished.stdout());
+        let other = finished.world().home().join("other");
+        assert_eq!(fs::read_to_string(other.join("deep/made")).unwrap(), "done\n");
+        assert!(fs::read_to_string(other.join(".env")).unwrap().contains(&key));
+    }
 }

@@ -107,13 +107,16 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Looks for repositories in a tree outside of the project, and for secrets in the project's own. Of these trees git's
-    /// own directories are guarded, and nothing else: the user has made them writable. Gives their roots.
+    /// Looks for secrets and repositories in a tree outside of the project. Of these trees git's own directories are guarded,
+    /// and nothing else: the user has made them writable. Gives the roots of the repositories.
     fn others(&mut self, tree: &Path, walk: &mut Walk) -> Result<Vec<PathBuf>, MaskError> {
         let is_projects = self.search.repository == Some(tree);
         // Its files are what `.git` holds elsewhere.
         let as_own = |path: &Path| Path::new(".git").join(path.strip_prefix(tree).unwrap_or(path));
-        let pattern = |path: &Path| self.patterns.first(Path::new(""), &as_own(path)).filter(|_| is_projects);
+        let pattern = |path: &Path| match is_projects {
+            true => self.patterns.first(Path::new(""), &as_own(path)),
+            false => self.patterns.first(tree, path),
+        };
         let matches = |path: &Path| pattern(path).is_some();
         let found = walk::walk(tree, None, self.search.uid, &Sought { matches: &matches, guard: None })?;
         for path in &found.matching {
