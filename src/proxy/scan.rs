@@ -5,7 +5,7 @@
 //! parts are asked for only there, too. Heads and trailers are searched whatever a binding says.
 
 use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 
 use super::answer::{Answer, Reading, redact_headers};
 use super::decode::{Decoder, codings, most_memory};
@@ -17,6 +17,9 @@ use super::shared::Shared;
 use super::upstream::UpstreamBody;
 use crate::policy::Scan;
 
+/// Which fields ask for a part of an answer: `Range`, and Azure's own, which goes before it.
+const PARTS: [HeaderName; 2] = [RANGE, HeaderName::from_static("x-ms-range")];
+
 /// Asks for an answer that can be searched, whole and in no coding.
 pub(super) fn ask(site: &Site, headers: &mut HeaderMap) -> Result<(), Refused> {
     if !site.redact {
@@ -25,12 +28,11 @@ pub(super) fn ask(site: &Site, headers: &mut HeaderMap) -> Result<(), Refused> {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     match site.scan {
         Scan::Off => {}
-        Scan::Strict if headers.contains_key(RANGE) => {
+        Scan::Strict if PARTS.iter().any(|field| headers.contains_key(field)) => {
             return Err(Refused::range(site.scanned_for(), &site.authority));
         }
         Scan::On | Scan::Strict => {
-            headers.remove(RANGE);
-            headers.remove(IF_RANGE);
+            PARTS.iter().chain([&IF_RANGE]).for_each(|field| drop(headers.remove(field)));
         }
     }
     Ok(())
@@ -121,7 +123,7 @@ async fn decoder(
         return Err(Refused::part(site.scanned_for(), &site.authority));
     }
     let (how, why) = match codings(&parts.headers) {
-        Ok(codings) if codings.is_empty() && is_part && is_multipart(&parts.headers) => {
+        Ok(codings) if codings.is_empty() && is_multipart(&parts.headers) => {
             ("with several parts of it".to_owned(), "several parts")
         }
         Ok(codings) if codings.is_empty() => return Ok((None, None)),

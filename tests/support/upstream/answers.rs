@@ -181,13 +181,14 @@ fn written(headers: &HeaderMap) -> String {
 }
 
 /// Ten digits, or the two in the middle of them where a part is asked for (RFC 9110 §14); in a coding that nobody knows
-/// where one is named, and as one of several parts behind `parts/`.
+/// where one is named, and as one of several parts behind `parts/`; `parts/200` says that it is the whole.
 fn range(headers: &HeaderMap, argument: &str) -> Response<Fed> {
     let is_asked = headers.contains_key(RANGE);
     let mut response = text(StatusCode::OK, if is_asked { "45" } else { "0123456789" });
     response.headers_mut().insert(ACCEPT_RANGES, "bytes".parse().unwrap());
     let coding = argument.strip_prefix("parts/").unwrap_or(argument);
-    if is_asked || coding != argument {
+    let coding = coding.strip_prefix("200").unwrap_or(coding);
+    if is_asked || coding != argument && !argument.ends_with("200") {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         response.headers_mut().insert(CONTENT_RANGE, "bytes 4-5/10".parse().unwrap());
     }
