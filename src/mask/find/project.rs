@@ -113,9 +113,12 @@ impl Finder<'_> {
         let is_projects = self.search.repository == Some(tree);
         // Its files are what `.git` holds elsewhere.
         let as_own = |path: &Path| Path::new(".git").join(path.strip_prefix(tree).unwrap_or(path));
-        let pattern = |path: &Path| match is_projects {
-            true => self.patterns.first(Path::new(""), &as_own(path)),
-            false => self.patterns.first(tree, path),
+        let pattern = |path: &Path| {
+            if is_projects {
+                self.patterns.first(Path::new(""), &as_own(path))
+            } else {
+                self.patterns.first(tree, path)
+            }
         };
         let matches = |path: &Path| pattern(path).is_some();
         let found = walk::walk(tree, None, self.search.uid, &Sought { matches: &matches, guard: None })?;
