@@ -9,7 +9,10 @@ use super::*;
 
 #[test]
 fn files() {
-    let seeds: [&[u8]; 3] = [
+    let key = vec!["a"; 60].join(".");
+    let deep = format!("{}a = 1{}", format!("{key} = {{").repeat(40), "}".repeat(40));
+    let seeds: [&[u8]; 4] = [
+        deep.as_bytes(),
         b"workspace = \"acme\"\nisolation = \"guarded\"\non_stray = \"block\"\ninspect = \"all\"\n[egress]\ndefault = \"allowlist\"\n\
           allow = [\"registry.npmjs.org\", \"*.example.com:8443\", \"10.0.0.5:22\", \"[::1]:80\"]\nloopback = [5432]\n",
         b"[env]\nkeep = [\"MY_TOKEN\"]\nscrub = [\"PLAIN\"]\n[files]\nmask = [\"config/*.secrets.json\", \"**/x[a-z]?\"]\nwritable = [\"~/.foo\"]\n",

@@ -23,6 +23,7 @@ mod host;
 mod json_pointer;
 mod layers;
 mod link;
+mod nesting;
 mod path;
 mod rule;
 mod scrub;
@@ -53,6 +54,7 @@ pub use layers::{
     PolicyPlace, PolicyText, ProjectLayer, ProjectText, SecretPolicy, SecretSource, Sourced, Standing, StoreKind,
 };
 pub use link::{LONGEST_LINK, Link, LinkError};
+pub use nesting::too_deep;
 pub use path::{PathError, RequestPath};
 pub use rule::{PathPattern, Rule};
 pub use scrub::{NameJudgement, NameVerdict, ScrubRules, ValuePattern};

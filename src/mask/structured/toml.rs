@@ -4,8 +4,12 @@ use toml_edit::{Document, Item, Key, TableLike, Value};
 
 use super::leaf::{Leaf, Text, push_segment};
 use crate::mask::{MaskError, Place};
+use crate::policy::too_deep;
 
 pub(super) fn read(text: &Text<'_>) -> Result<Vec<Leaf>, MaskError> {
+    if let Some(at) = too_deep(text.source) {
+        return Err(text.unparsed(at));
+    }
     let document = Document::parse(text.source).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         text.unparsed(at)
@@ -114,5 +118,8 @@ mod tests {
         for text in ["a = 1\na = 2\n", "a = \n", "[a\n", "a = \"x", "token = x\n"] {
             refuses(Toml, text, "/a");
         }
+        // Seventy-nine levels, each with a key of as many parts, which the parser takes.
+        let key = vec!["a"; 79].join(".");
+        refuses(Toml, &format!("{}a = 1{}", format!("{key} = {{").repeat(79), "}".repeat(79)), "/a");
     }
 }

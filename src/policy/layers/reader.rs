@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{PolicyError, PolicyPlace, nearest};
+use crate::policy::nesting::too_deep;
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,12 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn parse(&self) -> Result<Spanned<DeTable<'a>>, PolicyError> {
+        if let Some(at) = too_deep(self.text) {
+            return Err(PolicyError::Syntax {
+                place: self.place(&(at..at)),
+                message: "brackets and keys nest deeper here than any setting does".into(),
+            });
+        }
         DeTable::parse(self.text).map_err(|error| PolicyError::Syntax {
             place: self.place(&error.span().unwrap_or_default()),
             message: error.message().lines().collect::<Vec<_>>().join(", "),
