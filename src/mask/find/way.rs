@@ -32,7 +32,6 @@ impl Way {
             }
             way.end.push(&part);
             let metadata = fs::symlink_metadata(&way.end);
-            way.is_there = metadata.is_ok();
             if !metadata.is_ok_and(|metadata| metadata.is_symlink()) {
                 continue;
             }
