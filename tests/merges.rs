@@ -163,3 +163,30 @@ fn explain_tells_what_is_merged_and_what_is_hidden_whole() {
     let (_, merged) = said.split_once("merged into yours at the end").unwrap_or_else(|| panic!("{said}"));
     assert!(merged.contains(".env") && said.contains("hidden whole, so --writable does not open it"), "{said}");
 }
+
+/// A file or a folder that is masked and that nothing of the run may be merged into stays closed, and the run runs.
+#[test]
+fn what_stays_masked_is_told_and_keeps_no_run_from_starting() {
+    for &user in users() {
+        let key = fresh_key("");
+        let text = format!("//npm.example/:_authToken={key}\n");
+        for (file, named, reason) in [
+            (".npmrc", ".npmrc", "says itself where its secrets go"),
+            (".vnc/passwd", ".vnc/passwd", "hidden whole"),
+            (".ssh/id_own", ".ssh", "hidden whole"),
+            (".ssh/id_own", ".ssh/id_own", "lies in"),
+        ] {
+            let run = Run::new().user(user).declare("key", &key).home_file(file, &text);
+            let home = run.world().home();
+            let run = run.flag("--writable").flag(home.join(named));
+            let finished = run.shell(&format!("cat ~/{file} 2>/dev/null; echo more >> ~/{file}; echo ran")).run();
+            let context = format!("{named}: {}\n{}", finished.stdout(), finished.stderr());
+            assert!(finished.code() == 0 && finished.stdout().ends_with("ran\n"), "{context}");
+            let said = format!("{}`: {reason}", home.join(named).display());
+            let mut lines = finished.stderr().lines().map(str::to_owned).collect::<Vec<_>>();
+            lines.retain(|line| line.contains(&said) && line.ends_with("so --writable does not open it"));
+            assert_eq!(lines.len(), 1, "{context}");
+            assert_eq!(read(&home.join(file)), text, "{context}");
+        }
+    }
+}

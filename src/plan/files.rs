@@ -1,7 +1,7 @@
 //! What becomes of each file that was found.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -24,6 +24,8 @@ pub(super) struct Files {
     pub(super) warnings: Vec<String>,
     /// Those that the child may change.
     pub(super) merges: Vec<Merge>,
+    /// What the user named as writable and a mask closes.
+    pub(super) closed: Vec<PathBuf>,
     /// What the broker alone trusts for some targets, each target once.
     pub(super) authorities: Vec<OwnAuthority>,
 }
@@ -58,15 +60,9 @@ pub(super) fn plan(
         if named.contains(&file.found.path) {
             match file.merge(&shown.content) {
                 Some(merge) => files.merges.push(merge),
-                None => files.warnings.push(format!(
-                    "`{}`: {}, so --writable does not open it",
-                    file.found.path.display(),
-                    if matches!(shown.content, MaskContent::File { .. }) {
-                        "says itself where its secrets go, and whoever changes that chooses it"
-                    } else {
-                        "hidden whole"
-                    }
-                )),
+                None if matches!(shown.content, MaskContent::File { .. }) => files
+                    .close(&file.found.path, "says itself where its secrets go, and whoever changes that chooses it"),
+                None => files.close(&file.found.path, "hidden whole"),
             }
         }
         let paths = std::iter::once(&file.found.path).chain(&file.found.aliases);
@@ -84,6 +80,27 @@ pub(super) fn plan(
 }
 
 impl Files {
+    /// Closes those of the `named` places that a mask covers, once all masks are known: bound through, they would show what
+    /// it hides.
+    pub(super) fn close_masked(&mut self, named: &[PathBuf]) {
+        for path in named {
+            let is_decided = self.closed.contains(path) || self.merges.iter().any(|merge| merge.path == *path);
+            let covers = |mask: &&MaskPlan| path.starts_with(&mask.path);
+            let Some(mask) = self.masks.iter().find(covers).filter(|_| !is_decided) else { continue };
+            let reason = if mask.path == *path {
+                "holds a secret of another file".to_owned()
+            } else {
+                format!("lies in `{}`, which is hidden whole", mask.path.display())
+            };
+            self.close(path, &reason);
+        }
+    }
+
+    fn close(&mut self, path: &Path, reason: &str) {
+        self.warnings.push(format!("`{}`: {reason}, so --writable does not open it", path.display()));
+        self.closed.push(path.to_owned());
+    }
+
     /// A cluster that stands there twice is vouched for by what either entry names.
     fn trust(&mut self, authority: OwnAuthority) {
         match self.authorities.iter_mut().find(|known| known.target == authority.target) {

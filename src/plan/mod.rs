@@ -326,6 +326,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
     let swept = swept::plan(request.sweep, &request.findings.found, &settled)?;
     files.masks.extend(swept.masks);
     files.warnings.extend(swept.warnings);
+    files.close_masked(named);
     let mut variables = variables::plan(&variables, policy, &settled, &request.offers, &request.findings.found);
     offers::add(&request.offers, &settled, &request.findings.found, &mut variables);
     let bindings = settled.bindings();
@@ -353,7 +354,7 @@ pub fn build(request: Request<'_>, policy: &Merged) -> Result<Planned, PlanError
         Isolation::None => warnings.extend(found.give_up()),
     }
     let mut writable = request.writable;
-    writable.retain(|path| !files.merges.iter().any(|merge| merge.path == *path));
+    writable.retain(|path| !files.closed.contains(path) && !files.merges.iter().any(|merge| merge.path == *path));
     let plan = Plan {
         run: request.run,
         level: policy.isolation.clone(),
