@@ -23,13 +23,13 @@ impl Names {
         Self { prefix, names: list(directory) }
     }
 
-    /// Whether something may stand at `path`, as far as this directory tells.
+    /// Whether something may stand at `path`, as far as this directory tells. A `*` in it stands for any characters.
     pub(super) fn may_hold(&self, path: &Path) -> bool {
         let Some(names) = &self.names else { return true };
         // By bytes, for this is asked of hundreds of paths: a prefix in another spelling is no prefix, and may be there.
         let Some(below) = path.as_os_str().as_bytes().strip_prefix(self.prefix.as_slice()) else { return true };
         let name = below.split(|byte| *byte == b'/').next().unwrap_or_default();
-        matches!(name, b"" | b"." | b"..") || names.contains(&name.to_ascii_lowercase())
+        matches!(name, b"" | b"." | b"..") || name.contains(&b'*') || names.contains(&name.to_ascii_lowercase())
     }
 }
 
@@ -51,7 +51,8 @@ mod tests {
         let path = |name: &str| keep.path().join(name);
         fs::create_dir(path(".Config")).unwrap();
         let names = Names::of(keep.path());
-        for (asked, expected) in [(".config/a", true), (".CONFIG", true), (".confi", false), ("../x", true), ("", true)]
+        for (asked, expected) in
+            [(".config/a", true), (".CONFIG", true), (".confi", false), ("../x", true), ("", true), (".con*", true)]
         {
             assert_eq!(names.may_hold(&path(asked)), expected, "{asked}");
         }
