@@ -81,7 +81,9 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
         NameVerdict::Weak | NameVerdict::Code if weak::is_plain(value, judgement.verdict == NameVerdict::Code) => {
             text::in_value(value)
         }
-        NameVerdict::Secret | NameVerdict::Weak | NameVerdict::Code if is_path(value) => Vec::new(),
+        NameVerdict::Secret | NameVerdict::Weak | NameVerdict::Code if is_path(value) || names_variable(value) => {
+            Vec::new()
+        }
         // A server that signs is no signature.
         NameVerdict::Weak | NameVerdict::Code if memchr::memmem::find(value, b"://").is_some() => text::in_value(value),
         NameVerdict::Secret | NameVerdict::Weak | NameVerdict::Code => match url::credentials(value) {
@@ -104,6 +106,23 @@ fn by_rules(name: &str, value: &[u8]) -> Judgement {
     let of_options = command::in_options(name, value);
     let parts = text::merge(parts.into_iter().chain(of_proxy).chain(of_oracle).chain(of_options).collect());
     if parts.is_empty() { Judgement::Keep } else { Judgement::Parts(parts) }
+}
+
+/// Whether a value is a template that stands for a variable and holds nothing else: `<%= ENV["KEY"] %>`, as Rails writes it,
+/// `{{ env_var('KEY') }}`, as dbt, and `${env.KEY}`, as Maven does.
+fn names_variable(value: &[u8]) -> bool {
+    const FRAMES: [(&str, &str); 2] = [("<%=", "%>"), ("{{", "}}")];
+    const READS: [(&str, &str); 3] = [("ENV[", "]"), ("ENV.fetch(", ")"), ("env_var(", ")")];
+    let Ok(value) = std::str::from_utf8(value) else { return false };
+    let within = |text: &str, (begin, end): &(&str, &str)| {
+        text.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end)).map(|inner| inner.trim().to_owned())
+    };
+    let inner = FRAMES.iter().find_map(|frame| within(value.trim(), frame));
+    let of_maven = within(value.trim(), &("${env.", "}"));
+    let quoted = inner.and_then(|inner| READS.iter().find_map(|read| within(&inner, read)));
+    let name = quoted.and_then(|text| [("\"", "\""), ("'", "'")].iter().find_map(|quotes| within(&text, quotes)));
+    name.or(of_maven)
+        .is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
 }
 
 /// Whether a value is the path of a file, as in `TLS_KEY=/etc/ssl/server.key`: the file may be secret, its path is not.

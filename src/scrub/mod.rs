@@ -6,6 +6,7 @@
 //! **Invariants.** A [`ScrubbedEnv`] has no duplicate names and no entry without `=`; bytes that are no text are kept.
 //! It is made of decided pieces alone, never of a process's own environment.
 
+mod beside;
 mod command;
 mod comment;
 mod environment;

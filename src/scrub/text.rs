@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::judge::{Cause, by_scrub_rules, of_form};
-use super::{command, weak};
+use super::{beside, command, weak};
 use crate::policy::{self, NameVerdict};
 use crate::secret::{is_distinctive, is_plain_word};
 
@@ -48,6 +48,7 @@ pub fn in_free_text(text: &[u8]) -> Vec<Stretch> {
             .chain(users_of_urls(text))
             .chain(assigned(text, 4, &is_value))
             .chain(set_by_word(text))
+            .chain(beside::beside_names(text))
             .chain(command::in_commands(text))
             .chain(in_elements(text))
             .collect(),
@@ -188,7 +189,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    fn cause(self, value: &[u8]) -> Option<Cause> {
+    pub(super) fn cause(self, value: &[u8]) -> Option<Cause> {
         let is_weak = matches!(self.verdict, NameVerdict::Weak | NameVerdict::Code);
         (!is_weak || !weak::is_plain(value, self.verdict == NameVerdict::Code)).then_some(self.cause)
     }
