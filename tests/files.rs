@@ -4,6 +4,7 @@
 mod clusters;
 mod followed;
 mod hostile;
+mod listed;
 mod told;
 mod tools;
 

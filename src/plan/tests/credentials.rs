@@ -14,7 +14,7 @@ fn rule(path: &str) -> (Render, Option<String>) {
 
 impl Case {
     /// A file of the home by its own rule, where no run may write.
-    fn by_rule(self, path: &str, text: &str) -> Self {
+    pub(super) fn by_rule(self, path: &str, text: &str) -> Self {
         let (render, id) = rule(path);
         let mut case = self.found(&format!("/h/{path}"), Some(render), bytes(text));
         let found = case.findings.found.last_mut().unwrap();
@@ -30,7 +30,7 @@ fn encode(text: &str) -> String {
 /// A file, what stays of it, and where its secrets go: `NAME -> hosts`.
 type Row<'a> = (&'a str, String, String, &'a [&'a str]);
 
-fn told(planned: &Planned) -> Vec<String> {
+pub(super) fn told(planned: &Planned) -> Vec<String> {
     let hosts = |secret: &SecretPlan| {
         let hosts: Vec<String> = secret.hosts.iter().map(ToString::to_string).collect();
         format!("{} -> {}", secret.name, hosts.join(","))

@@ -3,6 +3,7 @@
 mod agents;
 mod credentials;
 mod files;
+mod listed;
 mod live;
 mod logins;
 mod offers;
