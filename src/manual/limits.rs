@@ -23,10 +23,11 @@
 //!   run; what finds it spent waits for ten seconds and is answered 503 then.
 //! * **WebSockets of bound hosts are not compressed**: `permessage-deflate` is not offered to them.
 //! * **Bound hosts give whole answers.** `Range` (and `x-ms-range`) is not passed on to them: a child that chooses where an
-//!   answer is cut could have a value in two halves. Their answers say `Accept-Ranges: none`, and a download that would go on from its
-//!   middle gets `200` and begins anew. With `scan = "strict"` in its binding it is refused with 403. With `scan = "off"`
-//!   the part is asked for and searched as it comes, so half a value in it passes; what cannot be searched (a coding that
-//!   nobody knows, several parts in one body, a part of a compressed answer) passes as it is, and the end record says why.
+//!   answer is cut could have a value in two halves. Their answers say `Accept-Ranges: none`, and a download that would go
+//!   on from its middle gets `200` and begins anew. With `scan = "strict"` in its binding it is refused with 403. With
+//!   `scan = "off"` the part is asked for and searched as it comes, so half a value in it passes; what cannot be searched (a
+//!   coding that nobody knows, several parts in one body, a part of a compressed answer) passes as it is, and the end record
+//!   says why.
 //! * **A WebSocket needs HTTP/1.1 at the target.** Requests also go to targets that speak HTTP/2 alone, whatever the child
 //!   speaks; an upgrade there is answered with 502.
 //! * **Short values.** Values shorter than 12 bytes, and plain words, are replaced only where they are named (a variable, a

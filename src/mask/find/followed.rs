@@ -77,8 +77,9 @@ fn of_shells(search: &Search<'_>, findings: &mut Findings) -> Result<(), MaskErr
             let words = shell::sourced(bytes, &[]).into_iter().chain(shell::fed(bytes));
             let paths = words.filter_map(|word| absolute(search, &word)).collect::<Vec<_>>();
             let evaluated = shell::evaluated(bytes).into_iter().filter_map(|word| absolute(search, &word));
-            for path in evaluated.chain(paths.iter().cloned()).collect::<Vec<_>>() {
-                started::guard(search, findings, &path);
+            let started = evaluated.chain(paths.iter().cloned()).collect::<Vec<_>>();
+            for path in &started {
+                started::guard(search, findings, path);
             }
             for (path, render) in filled {
                 if left > 0 && !is_of_the_system(search, &path) {
@@ -148,7 +149,7 @@ fn of_token(credential: Option<String>) -> Render {
 }
 
 /// The path that a word of a start-up file stands for; `None` where that depends on more than the home.
-fn absolute(search: &Search<'_>, word: &[u8]) -> Option<PathBuf> {
+pub(super) fn absolute(search: &Search<'_>, word: &[u8]) -> Option<PathBuf> {
     let from_home = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| word.strip_prefix(start.as_bytes()));
     // With what is said or taken where it is not set: `${HOME:?}/`.
     let from_home = from_home.or_else(|| {

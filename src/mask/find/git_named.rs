@@ -142,9 +142,7 @@ struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     fn new(search: &'a Search<'a>, roots: &BTreeSet<&Path>, directories: &'a [PathBuf]) -> Self {
-        let trees = search.writable.trees().iter().chain(search.trees).map(PathBuf::as_path).chain(search.repository);
-        let trees: BTreeSet<PathBuf> =
-            trees.map(|tree| fs::canonicalize(tree).unwrap_or_else(|_| tree.to_owned())).collect();
+        let trees = search.other_trees();
         let open = roots.iter().copied().chain(trees.iter().map(PathBuf::as_path)).chain([search.project]);
         let open = open.flat_map(Path::ancestors).map(Path::to_owned).collect();
         Self {

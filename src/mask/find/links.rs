@@ -58,11 +58,8 @@ pub(super) fn guard(search: &Search<'_>, guarded: &mut Vec<PathBuf>) {
         return;
     }
     let inodes: Vec<u64> = unseen.keys().map(|(_, inode)| *inode).collect();
-    let trees = search.writable.trees().iter().chain(search.trees).map(PathBuf::as_path).chain(search.repository);
-    let mut trees: Vec<PathBuf> =
-        trees.chain([search.project]).filter_map(|tree| fs::canonicalize(tree).ok()).collect();
-    trees.sort();
-    trees.dedup();
+    let mut trees = search.other_trees();
+    trees.insert(search.project.to_owned());
     let known = guarded.clone();
     for path in trees.iter().flat_map(|tree| walk::with_inodes(tree, &inodes)) {
         let is_one = fs::symlink_metadata(&path).is_ok_and(|found| unseen.contains_key(&(found.dev(), found.ino())));

@@ -28,7 +28,9 @@ mod walk;
 mod way;
 mod writable;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -73,6 +75,12 @@ pub struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Where the child may write besides the project, symlinks resolved.
+    fn other_trees(&self) -> BTreeSet<PathBuf> {
+        let trees = self.writable.trees().iter().chain(self.trees).map(PathBuf::as_path).chain(self.repository);
+        trees.map(|tree| fs::canonicalize(tree).unwrap_or_else(|_| tree.to_owned())).collect()
+    }
+
     fn surroundings(&self) -> Surroundings<'_> {
         Surroundings { home: self.home, current_directory: self.current_directory, variable: self.variable }
     }

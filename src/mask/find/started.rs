@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::followed::absolute;
 use super::place::is_writable;
 use super::way::Way;
 use super::{Awaited, Content, Findings, Search, read, shell};
@@ -58,10 +59,8 @@ pub(super) fn find(search: &Search<'_>, findings: &mut Findings) {
 
 /// Where a word of a file in `folder` leads.
 fn path_of(search: &Search<'_>, folder: &Path, word: &[u8]) -> PathBuf {
-    let from_home = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| word.strip_prefix(start.as_bytes()));
-    let from_here = ["$PWD/", "${PWD}/"].iter().find_map(|start| word.strip_prefix(start.as_bytes()));
-    match (from_home, from_here) {
-        (Some(below), _) => search.home.join(OsStr::from_bytes(below)),
-        (_, below) => folder.join(OsStr::from_bytes(below.unwrap_or(word))),
-    }
+    absolute(search, word).unwrap_or_else(|| {
+        let from_here = ["$PWD/", "${PWD}/"].iter().find_map(|start| word.strip_prefix(start.as_bytes()));
+        folder.join(OsStr::from_bytes(from_here.unwrap_or(word)))
+    })
 }
